@@ -1,0 +1,84 @@
+//! What a loaded model is, as the worker reports it.
+
+use serde::{Deserialize, Serialize};
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelKind {
+    /// Generates text.
+    Chat,
+    /// Turns text into vectors.
+    Embedding,
+}
+
+/// One device that ggml found, and whether the model uses it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// ggml's name, such as `CPU` or `CUDA0`.
+    pub name: String,
+    /// What the device says it is.
+    pub description: String,
+    /// Free memory in bytes at load time.
+    pub memory_free_bytes: u64,
+    /// All memory in bytes.
+    pub memory_total_bytes: u64,
+}
+
+/// A loaded model: facts read from its GGUF and from the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// The name under which requests ask for it.
+    pub name: String,
+    /// What it is for.
+    pub kind: ModelKind,
+    /// `general.architecture`, such as `llama` or `bert`.
+    pub architecture: String,
+    /// llama.cpp's one-line description: architecture, size, quantization.
+    pub description: String,
+    /// Bytes of all tensors.
+    pub size_bytes: u64,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Tokens one request may hold, prompt and answer together.
+    pub context_tokens: u32,
+    /// Tokens the model was trained with.
+    pub context_train_tokens: u32,
+    /// Length of an embedding vector.
+    pub embedding_dimension: u32,
+    /// Number of tokens in the vocabulary.
+    pub vocabulary_tokens: u32,
+    /// Requests that compute at once.
+    pub sequences_max: u32,
+    /// Requests that may wait for a sequence.
+    pub queue_max: u32,
+    /// CPU threads per decode step.
+    pub threads: u32,
+    /// Layers on a GPU.
+    pub gpu_layers: u32,
+    /// The devices found.
+    pub devices: Vec<Device>,
+    /// llama.cpp's build number and commit, as the WASI-NN metadata reports them.
+    pub llama_build: String,
+    /// What the guest is told.
+    pub guest: GuestModel,
+}
+
+/// What a guest is told about its model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GuestModel {
+    /// The name under which requests ask for it; `load_by_name` takes it too.
+    pub name: String,
+    /// Tokens one request may hold, prompt and answer together.
+    pub context_tokens: u32,
+    /// The GGUF's Jinja chat template (`tokenizer.chat_template`).
+    pub chat_template: Option<String>,
+    /// Spelling of the begin-of-sequence token, empty if there is none.
+    pub bos_token: String,
+    /// Spelling of the end-of-sequence token, empty if there is none.
+    pub eos_token: String,
+    /// The tokenizer itself adds the begin-of-sequence token.
+    pub adds_bos: bool,
+    /// Spellings of all control tokens: what no user text may turn into.
+    pub control_tokens: Vec<String>,
+}

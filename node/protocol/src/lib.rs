@@ -5,6 +5,7 @@
 //! [`frame`] around it belongs to the socket.
 //!
 //! Builds natively and for `wasm32-wasip1`; does no I/O.
+#![forbid(unsafe_code)]
 
 mod card;
 mod config;

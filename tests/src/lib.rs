@@ -1,2 +1,17 @@
 //! What the end-to-end tests share: a running node, a plain HTTP client, a reader of event streams.
+//!
+//! The client is written on a bare socket on purpose: the tests must be able to send half a
+//! request, to stop reading, and to hang up at a chosen moment.
 #![forbid(unsafe_code)]
+
+mod events;
+mod http;
+mod node;
+mod parts;
+mod process;
+
+pub use events::EventStream;
+pub use http::{Client, Response};
+pub use node::{Node, NodeOptions};
+pub use parts::{app, binary, chat_model, embedding_model, home};
+pub use process::{children, is_alive, kill, wait_until};

@@ -1,0 +1,41 @@
+//! The official OpenAI clients, for Python and for Node.js, as their users run them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use gaia_tests::{Node, NodeOptions};
+
+fn given(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    path.unwrap_or_else(|| {
+        panic!("{variable} is not set: run scripts/test, which installs the clients")
+    })
+}
+
+fn script(name: &str) -> PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
+}
+
+fn assert_passes(command: &mut Command) {
+    let output = command.output().expect("the interpreter starts");
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert!(out.contains("all checks passed"), "{out}\n{err}");
+}
+
+#[test]
+fn the_python_client_is_content() {
+    let node = Node::start(&NodeOptions::default());
+    let python = given("GAIA_TEST_PYTHON");
+    assert_passes(Command::new(python).arg(script("openai_client.py")).arg(node.url()));
+}
+
+#[test]
+fn the_javascript_client_is_content() {
+    let node = Node::start(&NodeOptions::default());
+    let modules = given("GAIA_TEST_NODE_MODULES");
+    let mut command = Command::new("node");
+    command.arg(script("openai_client.mjs")).arg(node.url()).arg(modules);
+    assert_passes(&mut command);
+}

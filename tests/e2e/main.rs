@@ -1,0 +1,16 @@
+//! End-to-end tests by behaviour: the real node, the real wasm apps in WasmEdge, the real models.
+//!
+//! Each test starts a node of its own on a port of its own. `scripts/test` builds and fetches what
+//! they need; a missing part fails the test that needs it.
+#![forbid(unsafe_code)]
+
+mod auth;
+mod chat;
+mod clients;
+mod completions;
+mod concurrency;
+mod embeddings;
+mod failures;
+mod hostile;
+mod run_app;
+mod status;

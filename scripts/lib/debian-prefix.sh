@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# Programs of a newer Debian release in a private folder, with the C library they were built for.
+#
+# The packages come through apt with sources, lists and cache of their own; apt checks signatures
+# and checksums and resumes downloads. They are unpacked, never installed: the system's packages,
+# lists and library path stay untouched. Programs run through the folder's own loader
+# (`private_program`); the folder must never be on LD_LIBRARY_PATH.
+
+DEBIAN_RELEASE=forky
+
+# debian_prefix FOLDER KEPT_FUNCTION PACKAGE…: downloads the packages with all they depend on, and
+# calls KEPT_FUNCTION UNPACKED FOLDER.partial to move what is to be kept, before the final rename.
+debian_prefix() {
+  local folder=$1 kept=$2 unpacked=$1.unpacked
+  shift 2
+  prepare_private_apt
+  note "downloading $* of Debian $DEBIAN_RELEASE and what they need, signatures checked by apt"
+  private_apt --quiet update
+  private_apt --quiet --yes --download-only install "$@"
+  rm -rf "$unpacked" "$folder.partial"
+  mkdir -p "$unpacked" "$folder.partial/lib" "$folder.partial/bin"
+  unpack_closure "$unpacked" "$@"
+  move_libraries "$unpacked" "$folder.partial/lib"
+  "$kept" "$unpacked" "$folder.partial"
+  replace_folder "$folder.partial" "$folder"
+  rm -rf "$unpacked"
+  private_apt clean
+}
+
+# private_program FOLDER PROGRAM [ARGUMENT…]
+private_program() {
+  local folder=$1 program=$2
+  shift 2
+  "$folder/lib/ld-linux-x86-64.so.2" --library-path "$folder/lib" "$folder/bin/$program" "$@"
+}
+
+prepare_private_apt() {
+  have apt-get && have dpkg-deb || die "no apt on this system to unpack Debian packages with"
+  local apt=$DOWNLOADS/apt keyring
+  keyring=$(debian_keyring) || die "no Debian archive keyring: install the package debian-archive-keyring"
+  mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+  : >"$apt/status"
+  printf 'deb [signed-by=%s arch=amd64] %s %s main\n' "$keyring" "$(debian_mirror)" "$DEBIAN_RELEASE" \
+    >"$apt/sources.list"
+}
+
+debian_keyring() {
+  local file
+  for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+    if [[ -r $file ]]; then
+      printf '%s' "$file"
+      return
+    fi
+  done
+  return 1
+}
+
+# The mirror this system already uses for Debian, else Debian's own name for the nearest one.
+debian_mirror() {
+  local site
+  site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null |
+    sed 's|/$||' | grep -E '^(https?|mirror\+file)://.*/debian$' | head -n 1 || true)
+  printf '%s' "${site:-$DEBIAN_DEFAULT_MIRROR}"
+}
+
+private_apt() {
+  local apt=$DOWNLOADS/apt
+  local options=(
+    -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+    -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
+    -o Dir::State="$apt/state" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache"
+    -o Acquire::AllowInsecureRepositories=false -o APT::Get::AllowUnauthenticated=false
+    -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o Acquire::Languages=none
+    -o Acquire::Retries=3 -o APT::Install-Recommends=false -o Dpkg::Use-Pty=0
+  )
+  # apt as root hands downloads to a user who may not see a folder in root's home.
+  if is_root; then options+=(-o APT::Sandbox::User=root); fi
+  apt-get "${options[@]}" "$@"
+}
+
+unpack_closure() {
+  local unpacked=$1 file
+  shift
+  while read -r file; do
+    dpkg-deb -x "$DOWNLOADS/apt/cache/archives/$file" "$unpacked"
+  done < <(private_apt --quiet --quiet --yes --simulate install "$@" | closure_files)
+}
+
+# "Inst libfoo (1:2.3-4 Debian:forky [amd64])" -> "libfoo_1%3a2.3-4_amd64.deb"
+closure_files() {
+  sed -nE 's/^Inst ([^ ]+) \(([^ ]+) .*\[([a-z0-9]+)\]\).*/\1 \2 \3/p' |
+    while read -r name version architecture; do
+      printf '%s_%s_%s.deb\n' "${name%%:*}" "${version//:/%3a}" "$architecture"
+    done
+}
+
+move_libraries() {
+  local unpacked=$1 into=$2 folder
+  for folder in "$unpacked"/{usr/lib,lib}/x86_64-linux-gnu; do
+    [[ -d $folder ]] || continue
+    find "$folder" -maxdepth 1 -name '*.so*' \( -type f -o -type l \) -exec mv -t "$into" {} +
+  done
+  find "$into" -xtype l -delete
+  [[ -x $into/ld-linux-x86-64.so.2 ]] || die "the unpacked packages hold no loader: Debian $DEBIAN_RELEASE has changed its layout"
+}

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-GAIA_NODE_HOME=${GAIA_NODE_HOME:-$HOME/.cache/gaia-node}
+GAIA_NODE_HOME=$(realpath -m "${GAIA_NODE_HOME:-$HOME/.cache/gaia-node}")
 DOWNLOADS=$GAIA_NODE_HOME/downloads
 export GAIA_NODE_HOME
 

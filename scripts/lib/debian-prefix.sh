@@ -15,8 +15,8 @@ debian_prefix() {
   shift 2
   prepare_private_apt
   note "downloading $* of Debian $DEBIAN_RELEASE and what they need, signatures checked by apt"
-  private_apt --quiet update
-  private_apt --quiet --yes --download-only install "$@"
+  private_apt --quiet update >&2
+  private_apt --quiet --yes --download-only install "$@" >&2
   rm -rf "$unpacked" "$folder.partial"
   mkdir -p "$unpacked" "$folder.partial/lib" "$folder.partial/bin"
   unpack_closure "$unpacked" "$@"
@@ -35,7 +35,9 @@ private_program() {
 }
 
 prepare_private_apt() {
-  have apt-get && have dpkg-deb || die "no apt on this system to unpack Debian packages with"
+  if ! have apt-get || ! have dpkg-deb; then
+    die "this system has no apt to fetch Debian's packages with: install WasmEdge $WASMEDGE_VERSION and set WASMEDGE_DIR to its folder"
+  fi
   local apt=$DOWNLOADS/apt keyring
   keyring=$(debian_keyring) || die "no Debian archive keyring: install the package debian-archive-keyring"
   mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
@@ -58,6 +60,7 @@ debian_keyring() {
 # The mirror this system already uses for Debian, else Debian's own name for the nearest one.
 debian_mirror() {
   local site
+  # shellcheck disable=SC2016  # apt-get expands it
   site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null |
     sed 's|/$||' | grep -E '^(https?|mirror\+file)://.*/debian$' | head -n 1 || true)
   printf '%s' "${site:-$DEBIAN_DEFAULT_MIRROR}"

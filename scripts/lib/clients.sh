@@ -1,0 +1,20 @@
+# shellcheck shell=bash
+# The openai clients of PyPI and npm that the end-to-end tests drive, pinned with digests.
+
+install_clients() {
+  local folder=$GAIA_NODE_HOME/clients pins=$CHECKOUT/scripts/lib/pins
+  mkdir -p "$folder"
+  python_environment "$folder/python" "$pins/clients.txt"
+  install_node_modules "$folder" "$pins/npm"
+  note "in $folder"
+}
+
+install_node_modules() {
+  local folder=$1 pins=$2 key
+  key=$(sha256_of "$pins/package-lock.json")
+  if stamped clients-npm "$key" && [[ -d $folder/node_modules/openai ]]; then return; fi
+  cp "$pins/package.json" "$pins/package-lock.json" "$folder/"
+  npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
+    die "npm could not install the openai client: its message is above"
+  stamp clients-npm "$key"
+}

@@ -1,0 +1,70 @@
+//! How many requests the node works on at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::ServeError;
+
+/// A request that was turned away finds room about this much later: an answer of the small models
+/// takes a second or two.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Counts the requests in the node. Clones share the count.
+#[derive(Clone)]
+pub struct Admission {
+    active: Arc<AtomicU32>,
+    limit: u32,
+}
+
+/// A place in the node, given back by drop.
+pub struct Permit {
+    active: Arc<AtomicU32>,
+}
+
+impl Admission {
+    /// Lets `limit` requests in at once.
+    #[must_use]
+    pub fn new(limit: u32) -> Self {
+        Self { active: Arc::default(), limit }
+    }
+
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// [`ServeError::Overloaded`]: there is none.
+    pub fn admit(&self) -> Result<Permit, ServeError> {
+        let take = |active: u32| (active < self.limit).then(|| active + 1);
+        match self.active.fetch_update(Ordering::AcqRel, Ordering::Acquire, take) {
+            Ok(_) => Ok(Permit { active: Arc::clone(&self.active) }),
+            Err(_) => Err(ServeError::Overloaded { retry_after: RETRY_AFTER }),
+        }
+    }
+
+    /// Requests in the node now.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        self.active.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.active.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_node_refuses_until_a_permit_is_dropped() {
+        let admission = Admission::new(1);
+        let permit = admission.admit().expect("room for one");
+        assert!(matches!(admission.admit(), Err(ServeError::Overloaded { .. })));
+        drop(permit);
+        assert_eq!(admission.active(), 0);
+        assert!(admission.admit().is_ok());
+    }
+}

@@ -1,0 +1,68 @@
+//! Why a request is not answered, named for what its sender can do.
+
+use std::time::Duration;
+
+/// Why a request failed. The text is for the sender: it names no file and no address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServeError {
+    /// The request is wrong: change it.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong and what would be right.
+        message: String,
+        /// The field at fault.
+        param: Option<String>,
+    },
+    /// Prompt and context don't fit: shorten it.
+    #[error("{message}")]
+    PromptTooLong {
+        /// How long it is and how long it may be.
+        message: String,
+        /// The field at fault.
+        param: Option<String>,
+    },
+    /// No model has this name: choose another.
+    #[error("the model `{name}` does not exist; this node serves: {}", known.join(", "))]
+    UnknownModel {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// The model is for something else.
+    #[error("the model `{name}` {does}; choose one that {needed}")]
+    WrongKind {
+        /// The name asked for.
+        name: String,
+        /// What it does.
+        does: &'static str,
+        /// What the request needs.
+        needed: &'static str,
+    },
+    /// Too much at once: ask again later.
+    #[error("the node is at its limit of requests; try again shortly")]
+    Overloaded {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The model is loading or restarting: ask again later.
+    #[error("the model is not ready: {reason}; try again shortly")]
+    Unavailable {
+        /// When to ask again.
+        retry_after: Duration,
+        /// What it is doing.
+        reason: String,
+    },
+    /// The model's process ended in the middle of the answer: ask again.
+    #[error("the model's worker stopped while it answered; it is being restarted, try again")]
+    WorkerStopped,
+    /// The answer took longer than the node allows.
+    #[error("the answer took longer than this node allows")]
+    TimeLimit,
+    /// The app that serves the model failed: tell the operator.
+    #[error("the model's app failed: {message}")]
+    App {
+        /// What happened.
+        message: String,
+    },
+}

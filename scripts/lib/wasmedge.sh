@@ -58,6 +58,7 @@ use_wasmedge() {
   local library
   is_series "$(header_version "$1/include")" || return 1
   library=$(library_folder "$1") || return 1
+  is_series "$(library_version "$library/libwasmedge.so")" || return 1
   WASMEDGE_INCLUDE=$1/include
   WASMEDGE_LIBRARY=$library
 }
@@ -79,6 +80,16 @@ library_folder() {
   return 1
 }
 
+# What the library says of itself, which also shows that this system can load it.
+library_version() {
+  python3 - "$1" 2>/dev/null <<'TEXT' || true
+import ctypes, sys
+version = ctypes.CDLL(sys.argv[1]).WasmEdge_VersionGet
+version.restype = ctypes.c_char_p
+print(version().decode())
+TEXT
+}
+
 what_is_wrong() {
   local version
   version=$(header_version "$1/include")
@@ -86,8 +97,10 @@ what_is_wrong() {
     printf 'no include/wasmedge/version.h'
   elif ! is_series "$version"; then
     printf 'its version is %s' "$version"
-  else
+  elif ! library_folder "$1" >/dev/null; then
     printf 'no lib/libwasmedge.so'
+  else
+    printf 'its libwasmedge.so cannot be loaded by python3 here, or is of another version'
   fi
 }
 

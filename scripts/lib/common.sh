@@ -86,6 +86,7 @@ lock_home() {
   mkdir -p "$GAIA_NODE_HOME" 2>/dev/null ||
     die "cannot create $GAIA_NODE_HOME: choose another place with GAIA_NODE_HOME"
   [[ -w $GAIA_NODE_HOME ]] || die "cannot write to $GAIA_NODE_HOME: choose another place with GAIA_NODE_HOME"
+  mkdir -p "$DOWNLOADS"
   exec {SETUP_LOCK}>"$GAIA_NODE_HOME/setup.lock"
   if ! flock --nonblock "$SETUP_LOCK"; then
     say "waiting for another setup in $GAIA_NODE_HOME to end"

@@ -116,7 +116,8 @@ install_given_model() {
     die "--model $name: '$sha256' is not a sha256 (64 hexadecimal digits in lower case)"
   link=$MODELS/$(model_file "$name")
   if [[ $source == *://* ]]; then
-    local file=$MODELS/downloaded/$name.gguf
+    local file
+    file=$(downloaded_model "$name")
     mkdir -p "$MODELS/downloaded"
     download "$source" "$file" "$sha256"
     is_gguf "$file" || { rm -f "$file" && die "--model $name: $source is not a GGUF model file; it was removed"; }
@@ -128,6 +129,8 @@ install_given_model() {
   ln -sfn "$(readlink -f "$source")" "$link"
   note "$name: $(readlink -f "$source")"
 }
+
+downloaded_model() { printf '%s' "$MODELS/downloaded/$1.gguf"; }
 
 # The defaults keep the names that the configuration uses.
 model_file() {

@@ -3,7 +3,7 @@
 
 PURPOSE=run
 PROFILE=release
-USE_RUSTUP=yes
+USE_RUSTUP=${GAIA_NO_RUSTUP:+no}
 GIVEN_MODELS=()
 
 usage() {

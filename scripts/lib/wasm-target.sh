@@ -10,7 +10,7 @@ find_wasm_target() {
     note "rustc $(rustc --version | cut -d ' ' -f 2) has it"
   elif debian_has_wasm_target; then
     note "Debian's $(/usr/bin/rustc --version) has it"
-  elif [[ $USE_RUSTUP == yes ]] && add_target_with_rustup; then
+  elif [[ $USE_RUSTUP != no ]] && add_target_with_rustup; then
     note "added by rustup"
   else
     note "Debian's rustc-web will do it"

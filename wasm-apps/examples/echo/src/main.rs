@@ -1,0 +1,47 @@
+//! The smallest app: answers with the last message, word by word.
+
+use std::process::ExitCode;
+
+use gaia_app_sdk::{
+    ErrorCode, Event, Events, Failure, FinishReason, Flow, Sink, Task, Usage, serve,
+};
+
+fn main() -> ExitCode {
+    serve(|request, events| match &request.task {
+        Task::Chat(chat) => echo(chat.messages.last().map_or("", |last| &last.content), events),
+        Task::Complete(complete) => echo(&complete.prompt, events),
+        Task::Embed(_) => {
+            Err(Failure::new(ErrorCode::InvalidRequest, "echo makes no vectors").at("model"))
+        }
+    })
+}
+
+fn echo<S: Sink>(text: &str, events: &mut Events<S>) -> Result<Flow, Failure> {
+    let mut usage = Usage::default();
+    for word in text.split_inclusive(' ') {
+        usage.completion_tokens += 1;
+        if events.emit_delta(word, 1)? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+    }
+    Ok(events.emit(&Event::Finish { reason: FinishReason::Stop, usage })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gaia_app_sdk::testing::Recorder;
+
+    #[test]
+    fn every_word_comes_back() {
+        let mut events = Events::new(Recorder::default());
+        assert_eq!(echo("one two", &mut events), Ok(Flow::Continue));
+        let usage = Usage { prompt_tokens: 0, completion_tokens: 2 };
+        let expected = [
+            Event::Delta { text: "one ".into(), tokens: 1 },
+            Event::Delta { text: "two".into(), tokens: 1 },
+            Event::Finish { reason: FinishReason::Stop, usage },
+        ];
+        assert_eq!(events.into_sink().events, expected);
+    }
+}

@@ -1,0 +1,167 @@
+//! From texts to vectors.
+
+use std::collections::VecDeque;
+
+use gaia_protocol::{ErrorCode, Event, FinishReason, Usage};
+
+use crate::{Events, Failure, Flow, Graph, Model, ModelError, Session, Sink};
+
+/// Texts to embed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmbedJob<'a> {
+    /// The texts.
+    pub inputs: &'a [String],
+    /// Texts that the engine gets at once, so that it can batch them; at least 1.
+    pub window: usize,
+    /// Tokens that one text may have: `request.model.context_tokens`.
+    pub context_tokens: u32,
+}
+
+/// Embeds all texts: an [`Event::Embedding`] for each, in order, and [`Event::Finish`].
+/// [`Flow::Stop`] means that the client went away in between.
+///
+/// The engine works on up to `window` texts while the app reads the oldest one's vector. If its
+/// queue is full, the app waits for one of its own texts before it tries again.
+///
+/// # Errors
+/// A [`Failure`] to report; no [`Event::Finish`] was emitted then.
+pub fn embed<G: Graph, S: Sink>(
+    model: &Model<G>,
+    job: EmbedJob<'_>,
+    events: &mut Events<S>,
+) -> Result<Flow, Failure> {
+    let mut window =
+        Window { model, job, submitted: 0, pending: VecDeque::new(), idle: Vec::new() };
+    let mut prompt_tokens = 0_u32;
+    window.fill()?;
+    while let Some(mut oldest) = window.pending.pop_front() {
+        let vector = oldest.session.embedding().map_err(|e| explain(e, &job, oldest.index))?;
+        if events.emit_embedding(oldest.index, vector, oldest.tokens)? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+        prompt_tokens = prompt_tokens.saturating_add(oldest.tokens);
+        window.idle.push(oldest.session);
+        window.fill()?;
+    }
+    let usage = Usage { prompt_tokens, completion_tokens: 0 };
+    Ok(events.emit(&Event::Finish { reason: FinishReason::Stop, usage })?)
+}
+
+/// The texts that the engine has.
+struct Window<'a, G: Graph> {
+    model: &'a Model<G>,
+    job: EmbedJob<'a>,
+    submitted: usize,
+    pending: VecDeque<Pending<G::Context>>,
+    idle: Vec<Session<G::Context>>,
+}
+
+struct Pending<C> {
+    index: u32,
+    tokens: u32,
+    session: Session<C>,
+}
+
+impl<G: Graph> Window<'_, G> {
+    /// Submits texts until the window or the engine's queue is full.
+    fn fill(&mut self) -> Result<(), Failure> {
+        while self.pending.len() < self.job.window.max(1) {
+            let Some(text) = self.job.inputs.get(self.submitted) else { return Ok(()) };
+            let index = u32::try_from(self.submitted).expect("memory holds fewer texts than 2^32");
+            match self.submit(index, text) {
+                Ok(()) => self.submitted += 1,
+                Err(ModelError::Busy) if !self.pending.is_empty() => return Ok(()),
+                Err(error) => return Err(explain(error, &self.job, index)),
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, index: u32, text: &str) -> Result<(), ModelError> {
+        let mut session = match self.idle.pop() {
+            Some(session) => session,
+            None => self.model.session()?,
+        };
+        match session.set_prompt(text) {
+            Ok(tokens) => self.pending.push_back(Pending { index, tokens, session }),
+            Err(error) => {
+                self.idle.push(session);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds what the person who sent the request needs to know.
+fn explain(error: ModelError, job: &EmbedJob<'_>, index: u32) -> Failure {
+    let ModelError::PromptTooLong { tokens } = error else { return error.into() };
+    let length = tokens.map_or("too many".into(), |tokens| tokens.to_string());
+    let message = format!(
+        "input[{index}] has {length} tokens, but the model takes {} per text; split it",
+        job.context_tokens
+    );
+    Failure::new(ErrorCode::PromptTooLong, message).at("input")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Errno;
+    use crate::testing::{Recorder, Script, ScriptedGraph};
+
+    fn texts(count: usize) -> Vec<String> {
+        (0..count).map(|index| "word ".repeat(index % 3 + 1)).collect()
+    }
+
+    fn run(script: Script, inputs: &[String]) -> (Result<Flow, Failure>, Vec<Event>) {
+        let model = Model::new(ScriptedGraph::new(script));
+        let mut events = Events::new(Recorder::default());
+        let job = EmbedJob { inputs, window: 4, context_tokens: 8 };
+        let result = embed(&model, job, &mut events);
+        (result, events.into_sink().events)
+    }
+
+    #[test]
+    fn a_text_too_long_is_named_by_its_index() {
+        let inputs = ["a".to_owned(), "word ".repeat(9)];
+        let script = Script { prompt_tokens_max: 8, ..Script::default() };
+        let failure = run(script, &inputs).0.expect_err("too long");
+        assert_eq!(failure.code, ErrorCode::PromptTooLong);
+        assert_eq!(failure.param.as_deref(), Some("input"));
+        assert!(failure.message.starts_with("input[1] has 9 tokens, but the model takes 8"));
+    }
+
+    #[test]
+    fn a_queue_that_is_full_from_the_start_is_overload() {
+        let script = Script { set_input_errno: Some(Errno::Busy), ..Script::default() };
+        assert_eq!(run(script, &texts(2)).0.expect_err("busy").code, ErrorCode::Overloaded);
+    }
+
+    #[test]
+    fn all_texts_come_in_order_through_a_window_and_a_short_queue() {
+        for queue_max in [1, 3, 100] {
+            let inputs = texts(23);
+            let (result, events) = run(Script { queue_max, ..Script::default() }, &inputs);
+            assert_eq!(result, Ok(Flow::Continue));
+            assert_eq!(events.len(), 24);
+            for (place, event) in events[..23].iter().enumerate() {
+                let tokens = (place % 3 + 1) as u32;
+                let expected = Event::Embedding { index: place as u32, vector: vec![1.0], tokens };
+                assert_eq!(*event, expected);
+            }
+            let usage = Usage { prompt_tokens: 45, completion_tokens: 0 };
+            assert_eq!(events[23], Event::Finish { reason: FinishReason::Stop, usage });
+        }
+    }
+
+    #[test]
+    fn a_client_that_went_away_ends_it() {
+        let model = Model::new(ScriptedGraph::new(Script::default()));
+        let mut events = Events::new(Recorder { stop_after: Some(2), ..Recorder::default() });
+        let inputs = texts(5);
+        let job = EmbedJob { inputs: &inputs, window: 4, context_tokens: 8 };
+        assert_eq!(embed(&model, job, &mut events), Ok(Flow::Stop));
+        assert_eq!(events.into_sink().events.len(), 2);
+    }
+}

@@ -1,0 +1,138 @@
+//! From a prompt to a streamed answer.
+
+use gaia_protocol::{ErrorCode, Event, FinishReason, Sampling, Usage};
+use serde::Serialize;
+
+use crate::{Answer, Context, EndReason, Events, Failure, Flow, ModelError, Session, Sink, Step};
+
+/// Everything that one answer needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerateJob<'a> {
+    /// What the model reads, control tokens and all.
+    pub prompt: &'a str,
+    /// How the engine computes.
+    pub options: GenerateOptions,
+    /// Strings that end the answer; they are not part of it.
+    pub stop: &'a [String],
+    /// Tokens that prompt and answer may take: `request.model.context_tokens`.
+    pub context_tokens: u32,
+    /// The request's field that the prompt was made of, for errors.
+    pub param: &'static str,
+}
+
+/// Options of the GGML backend. `None` leaves the choice to the engine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct GenerateOptions {
+    /// Tokens to generate at most.
+    #[serde(rename = "n-predict", skip_serializing_if = "Option::is_none")]
+    pub tokens_max: Option<u32>,
+    /// 0 is greedy.
+    #[serde(rename = "temp", skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f32>,
+    /// Nucleus size.
+    #[serde(rename = "top-p", skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f32>,
+    /// The same seed gives the same answer.
+    #[serde(rename = "seed", skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
+    /// Whether U+FDD0 in the prompt cuts it (see [`crate::TOKEN_BREAK`]).
+    #[serde(rename = "token-break")]
+    pub token_break: bool,
+}
+
+impl GenerateOptions {
+    /// The options that a request asks for.
+    #[must_use]
+    pub fn new(sampling: &Sampling, tokens_max: Option<u32>) -> Self {
+        let Sampling { temperature, top_p, seed } = *sampling;
+        Self { tokens_max, temperature, top_p, seed, token_break: false }
+    }
+}
+
+/// Answers a prompt: [`Event::Prompt`], an [`Event::Delta`] per token that has text to show, and
+/// [`Event::Finish`]. [`Flow::Stop`] means that the client went away in between.
+///
+/// # Errors
+/// A [`Failure`] to report; no [`Event::Finish`] was emitted then.
+pub fn generate<C: Context, S: Sink>(
+    session: &mut Session<C>,
+    job: &GenerateJob<'_>,
+    events: &mut Events<S>,
+) -> Result<Flow, Failure> {
+    let prompt_tokens = admit(session, job).map_err(|error| explain(error, job))?;
+    if events.emit(&Event::Prompt { tokens: prompt_tokens })? == Flow::Stop {
+        return Ok(Flow::Stop);
+    }
+    let mut answer = Answer::new(job.stop);
+    let reason = stream(session, job, &mut answer, events)?;
+    // The place is freed before the last events wait for a slow client. A failure here costs the
+    // answer nothing: it is whole, and the instance's end frees the place too.
+    session.finish().unwrap_or_else(|error| eprintln!("{error}"));
+    let Some(reason) = reason else { return Ok(Flow::Stop) };
+    if send_delta(&mut answer, events)? == Flow::Stop {
+        return Ok(Flow::Stop);
+    }
+    let usage = Usage { prompt_tokens, completion_tokens: answer.tokens() };
+    Ok(events.emit(&Event::Finish { reason, usage })?)
+}
+
+fn admit<C: Context>(session: &mut Session<C>, job: &GenerateJob<'_>) -> Result<u32, ModelError> {
+    session.set_options(&job.options)?;
+    let tokens = session.set_prompt(job.prompt)?;
+    match tokens < job.context_tokens {
+        true => Ok(tokens),
+        false => Err(ModelError::PromptTooLong { tokens: Some(tokens) }),
+    }
+}
+
+/// Computes to the end and hands over all deltas but the last. `None`: the client went away.
+fn stream<C: Context, S: Sink>(
+    session: &mut Session<C>,
+    job: &GenerateJob<'_>,
+    answer: &mut Answer,
+    events: &mut Events<S>,
+) -> Result<Option<FinishReason>, Failure> {
+    let tokens_max = job.options.tokens_max.unwrap_or(u32::MAX);
+    while answer.tokens() < tokens_max {
+        if send_delta(answer, events)? == Flow::Stop {
+            return Ok(None);
+        }
+        match session.next_token().map_err(|error| explain(error, job))? {
+            Step::Token(bytes) if answer.push(bytes) => return Ok(Some(FinishReason::Stop)),
+            Step::Token(_) => {}
+            Step::End(end) => return Ok(Some(finish(answer, end))),
+        }
+    }
+    answer.finish();
+    Ok(Some(FinishReason::Length))
+}
+
+fn finish(answer: &mut Answer, end: EndReason) -> FinishReason {
+    answer.finish();
+    match end {
+        EndReason::EndOfGeneration => {
+            answer.count();
+            FinishReason::Stop
+        }
+        EndReason::ContextFull => FinishReason::Length,
+    }
+}
+
+fn send_delta<S: Sink>(answer: &mut Answer, events: &mut Events<S>) -> Result<Flow, Failure> {
+    let Some((text, tokens)) = answer.delta() else { return Ok(Flow::Continue) };
+    let flow = events.emit_delta(text, tokens)?;
+    answer.take();
+    Ok(flow)
+}
+
+/// Adds what the person who sent the request needs to know.
+fn explain(error: ModelError, job: &GenerateJob<'_>) -> Failure {
+    let ModelError::PromptTooLong { tokens } = error else { return error.into() };
+    let length = tokens.map_or("too many".into(), |tokens| tokens.to_string());
+    let message = format!(
+        "the prompt has {length} tokens, but the model's context holds {} for prompt and answer \
+         together; shorten {}",
+        job.context_tokens, job.param
+    );
+    Failure::new(ErrorCode::PromptTooLong, message).at(job.param)
+}

@@ -1,0 +1,167 @@
+//! Answers from beginning to end, with a scripted model.
+
+use gaia_app_sdk::testing::{Recorder, Script, ScriptedGraph};
+use gaia_app_sdk::{
+    Errno, ErrorCode, Event, Events, Failure, FinishReason, Flow, GenerateJob, GenerateOptions,
+    Model, Sampling, Usage, generate,
+};
+
+const CONTEXT_TOKENS: u32 = 10;
+
+struct Run {
+    result: Result<Flow, Failure>,
+    events: Vec<Event>,
+    inputs: Vec<(usize, String)>,
+}
+
+struct Ask<'a> {
+    prompt: &'a str,
+    options: GenerateOptions,
+    stop: Vec<String>,
+    recorder: Recorder,
+}
+
+impl Default for Ask<'_> {
+    fn default() -> Self {
+        let (options, recorder) = (GenerateOptions::default(), Recorder::default());
+        Self { prompt: "two words", options, stop: Vec::new(), recorder }
+    }
+}
+
+fn run(script: Script, ask: Ask<'_>) -> Run {
+    let graph = ScriptedGraph::new(script);
+    let mut session = Model::new(graph.clone()).session().expect("opens");
+    let mut events = Events::new(ask.recorder);
+    let job = GenerateJob {
+        prompt: ask.prompt,
+        options: ask.options,
+        stop: &ask.stop,
+        context_tokens: CONTEXT_TOKENS,
+        param: "messages",
+    };
+    let result = generate(&mut session, &job, &mut events);
+    Run { result, events: events.into_sink().events, inputs: graph.inputs() }
+}
+
+fn delta(text: &str, tokens: u32) -> Event {
+    Event::Delta { text: text.into(), tokens }
+}
+
+fn finish(reason: FinishReason, completion_tokens: u32) -> Event {
+    Event::Finish { reason, usage: Usage { prompt_tokens: 2, completion_tokens } }
+}
+
+const PROMPT: Event = Event::Prompt { tokens: 2 };
+
+#[test]
+fn a_prompt_over_the_context_is_refused_with_both_numbers() {
+    let prompt = "word ".repeat(10);
+    for prompt_tokens_max in [5, 100] {
+        let script = Script { prompt_tokens_max, ..Script::answer(&["no"]) };
+        let run = run(script, Ask { prompt: &prompt, ..Ask::default() });
+        let failure = run.result.expect_err("too long");
+        assert_eq!(failure.code, ErrorCode::PromptTooLong);
+        assert_eq!(failure.param.as_deref(), Some("messages"));
+        assert!(failure.message.contains("has 10 tokens"), "{failure}");
+        assert!(failure.message.contains("holds 10 for"), "{failure}");
+        assert_eq!(run.events, []);
+    }
+}
+
+#[test]
+fn a_full_queue_is_overload() {
+    let script = Script { set_input_errno: Some(Errno::Busy), ..Script::default() };
+    let failure = run(script, Ask::default()).result.expect_err("busy");
+    assert_eq!((failure.code, failure.param), (ErrorCode::Overloaded, None));
+}
+
+#[test]
+fn an_engine_that_fails_midway_is_an_error_and_no_finish() {
+    let script = Script { end: Errno::RuntimeError, ..Script::answer(&["a"]) };
+    let run = run(script, Ask::default());
+    assert_eq!(run.result.expect_err("failed").code, ErrorCode::Internal);
+    assert_eq!(run.events, [PROMPT, delta("a", 1)]);
+}
+
+#[test]
+fn a_client_that_went_away_stops_the_work() {
+    for stop_after in 1..=4 {
+        let recorder = Recorder { stop_after: Some(stop_after), ..Recorder::default() };
+        let ask = Ask { recorder, ..Ask::default() };
+        let run = run(Script::answer(&["a", "b"]), ask);
+        assert_eq!(run.result, Ok(Flow::Stop));
+        assert_eq!(run.events.len(), stop_after);
+    }
+}
+
+#[test]
+fn every_token_is_a_delta_and_the_end_token_counts() {
+    let run = run(Script::answer(&["Hi", " there", "!"]), Ask::default());
+    assert_eq!(run.result, Ok(Flow::Continue));
+    let expected =
+        [PROMPT, delta("Hi", 1), delta(" there", 1), delta("!", 1), finish(FinishReason::Stop, 4)];
+    assert_eq!(run.events, expected);
+}
+
+#[test]
+fn max_tokens_and_a_full_context_end_by_length() {
+    let options = GenerateOptions { tokens_max: Some(2), ..GenerateOptions::default() };
+    let ask = Ask { options, ..Ask::default() };
+    let limited = run(Script::answer(&["a", "b", "c"]), ask);
+    assert_eq!(
+        limited.events,
+        [PROMPT, delta("a", 1), delta("b", 1), finish(FinishReason::Length, 2)]
+    );
+    let script = Script { end: Errno::ContextFull, ..Script::answer(&["a"]) };
+    let full = run(script, Ask::default());
+    assert_eq!(full.events, [PROMPT, delta("a", 1), finish(FinishReason::Length, 1)]);
+}
+
+#[test]
+fn zero_tokens_are_an_answer_too() {
+    let options = GenerateOptions { tokens_max: Some(0), ..GenerateOptions::default() };
+    let run = run(Script::answer(&["a"]), Ask { options, ..Ask::default() });
+    assert_eq!(run.events, [PROMPT, finish(FinishReason::Length, 0)]);
+}
+
+#[test]
+fn a_stop_string_across_tokens_ends_the_answer_and_is_not_in_it() {
+    let ask = Ask { stop: vec!["END".into()], ..Ask::default() };
+    let run = run(Script::answer(&["one E", "N", "D two", "never"]), ask);
+    assert_eq!(run.events, [PROMPT, delta("one ", 1), finish(FinishReason::Stop, 3)]);
+}
+
+#[test]
+fn a_stop_string_in_the_last_allowed_token_is_a_stop() {
+    let options = GenerateOptions { tokens_max: Some(1), ..GenerateOptions::default() };
+    let ask = Ask { stop: vec!["!".into()], options, ..Ask::default() };
+    let run = run(Script::answer(&["Hi!"]), ask);
+    assert_eq!(run.events, [PROMPT, delta("Hi", 1), finish(FinishReason::Stop, 1)]);
+}
+
+#[test]
+fn text_held_back_for_a_stop_string_comes_at_the_end() {
+    let ask = Ask { stop: vec!["END".into()], ..Ask::default() };
+    let run = run(Script::answer(&["the E", "N"]), ask);
+    assert_eq!(
+        run.events,
+        [PROMPT, delta("the ", 1), delta("EN", 2), finish(FinishReason::Stop, 3)]
+    );
+}
+
+#[test]
+fn characters_cut_by_tokens_arrive_whole() {
+    let script =
+        Script { pieces: vec![b"\xF0\x9F".into(), b"\x98\x80".into()], ..Script::default() };
+    let run = run(script, Ask::default());
+    assert_eq!(run.events, [PROMPT, delta("\u{1F600}", 2), finish(FinishReason::Stop, 3)]);
+}
+
+#[test]
+fn the_engine_gets_the_options_it_knows_and_no_others() {
+    let sampling = Sampling { temperature: Some(0.7), top_p: None, seed: Some(7) };
+    let options = GenerateOptions { token_break: true, ..GenerateOptions::new(&sampling, Some(5)) };
+    let run = run(Script::default(), Ask { options, ..Ask::default() });
+    let expected = r#"{"n-predict":5,"temp":0.7,"seed":7,"token-break":true}"#;
+    assert_eq!(run.inputs, [(1, expected.to_owned()), (0, "two words".to_owned())]);
+}

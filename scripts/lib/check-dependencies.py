@@ -53,7 +53,10 @@ def read_metadata(manifest: str, rules: dict) -> dict:
         command += ["--filter-platform", target]
     if graph.get("all-features"):
         command.append("--all-features")
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    result = subprocess.run(command, stdout=subprocess.PIPE)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed: its message is above")
+    return json.loads(result.stdout)
 
 
 def users_by_name(metadata: dict) -> dict:

@@ -12,6 +12,8 @@
 //! opposite: its prompt is the client's alone, and control tokens spelled in it are control tokens,
 //! as in llama-server.
 
+#![forbid(unsafe_code)]
+
 mod clock;
 mod json;
 mod renderer;

@@ -1,5 +1,7 @@
 //! Serves chat and text completion with a GGML model.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use gaia_app_chat::{Renderer, Work};

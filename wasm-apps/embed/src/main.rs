@@ -1,15 +1,22 @@
 //! Turns texts into vectors with a GGML model.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
+use std::time::Duration;
 
 use gaia_app_sdk::{
     EmbedJob, EmbedTask, ErrorCode, Events, Failure, Flow, Graph, GuestModel, Model, Sink, Task,
     embed, serve,
 };
 
-/// Texts that the engine gets at once: enough to fill its largest batch with short texts, few enough
-/// that other requests find room in its queue.
-const WINDOW: usize = 64;
+/// Texts that the engine gets at once: two batches of 16, one to compute and one to wait, so that it
+/// never waits for this app; few enough that other requests find room in its queue.
+const WINDOW: usize = 32;
+
+/// How long a text may wait for room in the engine's queue, which takes a batch every few
+/// milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     serve(|request, events| {
@@ -29,7 +36,7 @@ fn answer<G: Graph, S: Sink>(
     events: &mut Events<S>,
 ) -> Result<Flow, Failure> {
     let context_tokens = card.context_tokens;
-    let job = EmbedJob { inputs: &task.inputs, window: WINDOW, context_tokens };
+    let job = EmbedJob { inputs: &task.inputs, window: WINDOW, context_tokens, patience: PATIENCE };
     embed(model, job, events)
 }
 

@@ -1,10 +1,14 @@
 //! From texts to vectors.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use gaia_protocol::{ErrorCode, Event, FinishReason, Usage};
 
-use crate::{Events, Failure, Flow, Graph, Model, ModelError, Session, Sink};
+use crate::{Context, Events, Failure, Flow, Graph, Model, ModelError, Session, Sink};
+
+/// How often a text that found no room asks again: about as often as the engine ends a batch.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Texts to embed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +19,15 @@ pub struct EmbedJob<'a> {
     pub window: usize,
     /// Tokens that one text may have: `request.model.context_tokens`.
     pub context_tokens: u32,
+    /// How long a text may wait for room in the engine's queue.
+    pub patience: Duration,
 }
 
 /// Embeds all texts: an [`Event::Embedding`] for each, in order, and [`Event::Finish`].
 /// [`Flow::Stop`] means that the client went away in between.
 ///
-/// The engine works on up to `window` texts while the app reads the oldest one's vector. If its
-/// queue is full, the app waits for one of its own texts before it tries again.
+/// The engine works on up to `window` texts while the app reads the oldest one's vector. A text that
+/// finds its queue full waits, at most `patience`.
 ///
 /// # Errors
 /// A [`Failure`] to report; no [`Event::Finish`] was emitted then.
@@ -35,7 +41,9 @@ pub fn embed<G: Graph, S: Sink>(
     let mut prompt_tokens = 0_u32;
     window.fill()?;
     while let Some(mut oldest) = window.pending.pop_front() {
-        let vector = oldest.session.embedding().map_err(|e| explain(e, &job, oldest.index))?;
+        let failed = |error| explain(error, &job, oldest.index);
+        compute(&mut oldest.session, job.patience).map_err(failed)?;
+        let vector = oldest.session.embedding().map_err(failed)?;
         if events.emit_embedding(oldest.index, vector, oldest.tokens)? == Flow::Stop {
             return Ok(Flow::Stop);
         }
@@ -93,6 +101,17 @@ impl<G: Graph> Window<'_, G> {
     }
 }
 
+fn compute<C: Context>(session: &mut Session<C>, patience: Duration) -> Result<(), ModelError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match session.compute() {
+            Err(ModelError::Busy) if waited < patience => std::thread::sleep(PAUSE),
+            result => return result,
+        }
+        waited += PAUSE;
+    }
+}
+
 /// Adds what the person who sent the request needs to know.
 fn explain(error: ModelError, job: &EmbedJob<'_>, index: u32) -> Failure {
     let ModelError::PromptTooLong { tokens } = error else { return error.into() };
@@ -110,6 +129,9 @@ mod tests {
     use crate::Errno;
     use crate::testing::{Recorder, Script, ScriptedGraph};
 
+    const JOB: EmbedJob<'_> =
+        EmbedJob { inputs: &[], window: 4, context_tokens: 8, patience: Duration::from_secs(60) };
+
     fn texts(count: usize) -> Vec<String> {
         (0..count).map(|index| "word ".repeat(index % 3 + 1)).collect()
     }
@@ -117,7 +139,7 @@ mod tests {
     fn run(script: Script, inputs: &[String]) -> (Result<Flow, Failure>, Vec<Event>) {
         let model = Model::new(ScriptedGraph::new(script));
         let mut events = Events::new(Recorder::default());
-        let job = EmbedJob { inputs, window: 4, context_tokens: 8 };
+        let job = EmbedJob { inputs, ..JOB };
         let result = embed(&model, job, &mut events);
         (result, events.into_sink().events)
     }
@@ -136,6 +158,23 @@ mod tests {
     fn a_queue_that_is_full_from_the_start_is_overload() {
         let script = Script { set_input_errno: Some(Errno::Busy), ..Script::default() };
         assert_eq!(run(script, &texts(2)).0.expect_err("busy").code, ErrorCode::Overloaded);
+    }
+
+    #[test]
+    fn a_queue_that_stays_full_longer_than_the_patience_is_overload() {
+        let model = Model::new(ScriptedGraph::new(Script { compute_busy: 9, ..Script::default() }));
+        let mut events = Events::new(Recorder::default());
+        let inputs = texts(2);
+        let job = EmbedJob { inputs: &inputs, patience: PAUSE, ..JOB };
+        let failure = embed(&model, job, &mut events).expect_err("busy");
+        assert_eq!(failure.code, ErrorCode::Overloaded);
+    }
+
+    #[test]
+    fn a_queue_that_is_full_for_a_while_costs_only_time() {
+        let inputs = texts(3);
+        let (result, events) = run(Script { compute_busy: 3, ..Script::default() }, &inputs);
+        assert_eq!((result, events.len()), (Ok(Flow::Continue), 4));
     }
 
     #[test]
@@ -160,7 +199,7 @@ mod tests {
         let model = Model::new(ScriptedGraph::new(Script::default()));
         let mut events = Events::new(Recorder { stop_after: Some(2), ..Recorder::default() });
         let inputs = texts(5);
-        let job = EmbedJob { inputs: &inputs, window: 4, context_tokens: 8 };
+        let job = EmbedJob { inputs: &inputs, ..JOB };
         assert_eq!(embed(&model, job, &mut events), Ok(Flow::Stop));
         assert_eq!(events.into_sink().events.len(), 2);
     }

@@ -52,6 +52,9 @@ impl GenerateOptions {
 /// Answers a prompt: [`Event::Prompt`], an [`Event::Delta`] per token that has text to show, and
 /// [`Event::Finish`]. [`Flow::Stop`] means that the client went away in between.
 ///
+/// The engine admits a prompt with the first step, so [`Event::Prompt`] waits for it: a full queue
+/// or a prompt too long is then the first event, and the node can still choose the HTTP status.
+///
 /// # Errors
 /// A [`Failure`] to report; no [`Event::Finish`] was emitted then.
 pub fn generate<C: Context, S: Sink>(
@@ -59,16 +62,20 @@ pub fn generate<C: Context, S: Sink>(
     job: &GenerateJob<'_>,
     events: &mut Events<S>,
 ) -> Result<Flow, Failure> {
-    let prompt_tokens = admit(session, job).map_err(|error| explain(error, job))?;
-    if events.emit(&Event::Prompt { tokens: prompt_tokens })? == Flow::Stop {
-        return Ok(Flow::Stop);
-    }
+    let prompt_tokens = prepare(session, job).map_err(|error| explain(error, job))?;
     let mut answer = Answer::new(job.stop);
-    let reason = stream(session, job, &mut answer, events)?;
+    let mut end = advance(session, job, &mut answer)?;
+    let mut flow = events.emit(&Event::Prompt { tokens: prompt_tokens })?;
+    while end.is_none() && flow == Flow::Continue {
+        flow = send_delta(&mut answer, events)?;
+        if flow == Flow::Continue {
+            end = advance(session, job, &mut answer)?;
+        }
+    }
     // The place is freed before the last events wait for a slow client. A failure here costs the
     // answer nothing: it is whole, and the instance's end frees the place too.
     session.finish().unwrap_or_else(|error| eprintln!("{error}"));
-    let Some(reason) = reason else { return Ok(Flow::Stop) };
+    let Some(reason) = end.filter(|_| flow == Flow::Continue) else { return Ok(Flow::Stop) };
     if send_delta(&mut answer, events)? == Flow::Stop {
         return Ok(Flow::Stop);
     }
@@ -76,7 +83,7 @@ pub fn generate<C: Context, S: Sink>(
     Ok(events.emit(&Event::Finish { reason, usage })?)
 }
 
-fn admit<C: Context>(session: &mut Session<C>, job: &GenerateJob<'_>) -> Result<u32, ModelError> {
+fn prepare<C: Context>(session: &mut Session<C>, job: &GenerateJob<'_>) -> Result<u32, ModelError> {
     session.set_options(&job.options)?;
     let tokens = session.set_prompt(job.prompt)?;
     match tokens < job.context_tokens {
@@ -85,26 +92,20 @@ fn admit<C: Context>(session: &mut Session<C>, job: &GenerateJob<'_>) -> Result<
     }
 }
 
-/// Computes to the end and hands over all deltas but the last. `None`: the client went away.
-fn stream<C: Context, S: Sink>(
+/// Adds one token to the answer, or says why there is no further one.
+fn advance<C: Context>(
     session: &mut Session<C>,
     job: &GenerateJob<'_>,
     answer: &mut Answer,
-    events: &mut Events<S>,
 ) -> Result<Option<FinishReason>, Failure> {
-    let tokens_max = job.options.tokens_max.unwrap_or(u32::MAX);
-    while answer.tokens() < tokens_max {
-        if send_delta(answer, events)? == Flow::Stop {
-            return Ok(None);
-        }
-        match session.next_token().map_err(|error| explain(error, job))? {
-            Step::Token(bytes) if answer.push(bytes) => return Ok(Some(FinishReason::Stop)),
-            Step::Token(_) => {}
-            Step::End(end) => return Ok(Some(finish(answer, end))),
-        }
+    if job.options.tokens_max.is_some_and(|limit| answer.tokens() >= limit) {
+        answer.finish();
+        return Ok(Some(FinishReason::Length));
     }
-    answer.finish();
-    Ok(Some(FinishReason::Length))
+    Ok(match session.next_token().map_err(|error| explain(error, job))? {
+        Step::Token(bytes) => answer.push(bytes).then_some(FinishReason::Stop),
+        Step::End(end) => Some(finish(answer, end)),
+    })
 }
 
 fn finish(answer: &mut Answer, end: EndReason) -> FinishReason {

@@ -167,13 +167,20 @@ impl<C: Context> Session<C> {
         self.context.finish_single().map_err(failed("fini_single"))
     }
 
-    /// Computes the vector of the text that [`Self::set_prompt`] set: a JSON array of numbers.
+    /// Computes the vector of the text that [`Self::set_prompt`] set. May be called again after
+    /// [`ModelError::Busy`].
     ///
     /// # Errors
-    /// [`ModelError::PromptTooLong`], [`ModelError::Busy`], [`ModelError::Call`],
-    /// [`ModelError::Output`].
+    /// [`ModelError::PromptTooLong`], [`ModelError::Busy`], [`ModelError::Call`].
+    pub fn compute(&mut self) -> Result<(), ModelError> {
+        self.context.compute().map_err(failed("compute"))
+    }
+
+    /// The vector that [`Self::compute`] made: a JSON array of numbers.
+    ///
+    /// # Errors
+    /// [`ModelError::Call`], [`ModelError::OutputTooLarge`], [`ModelError::Output`].
     pub fn embedding(&mut self) -> Result<&RawValue, ModelError> {
-        self.context.compute().map_err(failed("compute"))?;
         let output = self.read(Output::Whole)?;
         Ok(serde_json::from_slice::<Embedding>(output)?.embedding)
     }
@@ -253,9 +260,11 @@ mod tests {
         let vector = numbers(40_000);
         let mut small = session(Script { vector: vector.clone(), ..Script::default() });
         small.set_prompt("a").expect("set");
+        small.compute().expect("computed");
         assert_eq!(small.embedding().expect("vector").get(), vector);
         let mut huge = session(Script { vector: numbers(600_000), ..Script::default() });
         huge.set_prompt("a").expect("set");
+        huge.compute().expect("computed");
         assert!(matches!(huge.embedding(), Err(ModelError::OutputTooLarge)));
     }
 }

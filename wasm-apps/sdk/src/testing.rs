@@ -44,6 +44,8 @@ pub struct Script {
     pub prompt_tokens_max: u32,
     /// Texts that may wait to be computed.
     pub queue_max: usize,
+    /// How many calls of `compute` find the queue full, over all contexts.
+    pub compute_busy: usize,
     /// Every text's vector, as JSON.
     pub vector: String,
 }
@@ -56,6 +58,7 @@ impl Default for Script {
             set_input_errno: None,
             prompt_tokens_max: 100,
             queue_max: 100,
+            compute_busy: 0,
             vector: "[1.0]".into(),
         }
     }
@@ -76,6 +79,8 @@ pub struct ScriptedGraph {
     script: Rc<Script>,
     /// Texts set and not yet computed, over all contexts.
     waiting: Rc<Cell<usize>>,
+    /// Calls of `compute` that found the queue full.
+    refused: Rc<Cell<usize>>,
     /// All inputs, over all contexts: index and text.
     inputs: Rc<RefCell<Vec<(usize, String)>>>,
 }
@@ -84,7 +89,12 @@ impl ScriptedGraph {
     /// A model that follows `script`.
     #[must_use]
     pub fn new(script: Script) -> Self {
-        Self { script: script.into(), waiting: Rc::default(), inputs: Rc::default() }
+        Self {
+            script: script.into(),
+            waiting: Rc::default(),
+            refused: Rc::default(),
+            inputs: Rc::default(),
+        }
     }
 
     /// All inputs so far: index (0 text, 1 options) and text.
@@ -136,6 +146,10 @@ impl Context for ScriptedContext {
 
     fn compute(&mut self) -> Result<(), Errno> {
         assert_eq!(self.state, State::Set, "compute needs a text");
+        if self.graph.refused.get() < self.graph.script.compute_busy {
+            self.graph.refused.set(self.graph.refused.get() + 1);
+            return Err(Errno::Busy);
+        }
         self.graph.waiting.set(self.graph.waiting.get() - 1);
         self.state = State::Computed;
         Ok(())

@@ -70,9 +70,14 @@ fn a_prompt_over_the_context_is_refused_with_both_numbers() {
 
 #[test]
 fn a_full_queue_is_overload() {
-    let script = Script { set_input_errno: Some(Errno::Busy), ..Script::default() };
-    let failure = run(script, Ask::default()).result.expect_err("busy");
-    assert_eq!((failure.code, failure.param), (ErrorCode::Overloaded, None));
+    let at_once = Script { set_input_errno: Some(Errno::Busy), ..Script::default() };
+    let at_first_step = Script { end: Errno::Busy, ..Script::default() };
+    for script in [at_once, at_first_step] {
+        let run = run(script, Ask::default());
+        let failure = run.result.expect_err("busy");
+        assert_eq!((failure.code, failure.param), (ErrorCode::Overloaded, None));
+        assert_eq!(run.events, [], "the refusal must be the first event");
+    }
 }
 
 #[test]

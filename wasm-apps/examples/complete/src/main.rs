@@ -6,6 +6,8 @@
 //! `-` as PROMPT reads it from standard input. A call that fails is named on standard error with its
 //! number, which is the exit code too.
 
+#![forbid(unsafe_code)]
+
 use std::io::{Read, Write, stderr, stdin, stdout};
 use std::process::ExitCode;
 

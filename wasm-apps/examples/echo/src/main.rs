@@ -1,5 +1,7 @@
 //! The smallest app: answers with the last message, word by word.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use gaia_app_sdk::{

@@ -1,5 +1,7 @@
 //! A small app with a model: sums up the last message in one line.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use gaia_app_sdk::{

@@ -1,5 +1,6 @@
 //! The port to a model, wherever it runs.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -8,9 +9,12 @@ use gaia_protocol::{Event, ModelCard, ModelKind, Task, WorkerStats};
 
 use crate::ServeError;
 
-/// The events of one task, in order. The stream ends after [`Event::Finish`], or with one `Err`.
-/// Dropping it cancels the task.
+/// The events of one task, in order. The stream ends after [`Event::Finish`], or with one `Err`; an
+/// [`Event::Error`] is such an `Err`. Dropping it cancels the task.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, ServeError>> + Send>>;
+
+/// A report that is being asked for.
+pub type ReportFuture<'a> = Pin<Box<dyn Future<Output = ModelReport> + Send + 'a>>;
 
 /// Whether a model can serve.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +35,15 @@ pub enum ModelStatus {
     },
 }
 
+/// A model's numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModelReport {
+    /// What its worker counted since it started; zeros while there is none.
+    pub stats: WorkerStats,
+    /// How often its worker was started again.
+    pub restarts: u64,
+}
+
 /// A model that takes tasks. Implemented over a worker process, and by a strict fake in tests.
 pub trait Model: Send + Sync {
     /// The name under which requests ask for it.
@@ -42,8 +55,8 @@ pub trait Model: Send + Sync {
     /// Whether it can serve now.
     fn status(&self) -> ModelStatus;
 
-    /// Its numbers as last heard from it; zeros while it is not ready.
-    fn stats(&self) -> WorkerStats;
+    /// Its numbers as they are now, or as last heard if it does not answer within a moment.
+    fn report(&self) -> ReportFuture<'_>;
 
     /// Starts a task; never waits.
     ///

@@ -1,2 +1,4 @@
-//! host
+//! Binary `gaia-node`.
+#![forbid(unsafe_code)]
+
 fn main() {}

@@ -1,0 +1,153 @@
+//! The node's config: one TOML file, read once, checked whole.
+//!
+//! Every problem is reported at once, each with its key and what to do. An unknown key is a
+//! problem at every level. What is absent has the default that `config/default.toml` documents.
+
+mod model;
+mod overrides;
+mod paths;
+mod reader;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use gaia_protocol::WorkerConfig;
+use toml::Table;
+
+pub use overrides::Overrides;
+pub use paths::Places;
+pub use reader::Problem;
+pub use sections::{ApiKey, AuthConfig, LogConfig, LogFormat, ServerConfig, SupervisionConfig};
+
+use reader::Reader;
+
+/// The config of a node whose owner wrote none.
+pub const DEFAULT: &str = include_str!("../../../../config/default.toml");
+
+/// One model takes a process and gigabytes of memory.
+const MODELS_MAX: usize = 64;
+
+/// A whole config: checked, every path absolute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where files are.
+    pub places: Places,
+    /// The address and the limits on what comes in.
+    pub server: ServerConfig,
+    /// Who may ask.
+    pub auth: AuthConfig,
+    /// What is said on standard error.
+    pub log: LogConfig,
+    /// The processes that hold the models.
+    pub worker: SupervisionConfig,
+    /// The models, each with its app; at least one.
+    pub models: Vec<WorkerConfig>,
+}
+
+impl Config {
+    /// Reads the file that the command line names (else the built-in one) and applies the rest of
+    /// the command line to it.
+    ///
+    /// # Errors
+    /// The file can't be read, or has problems: the message lists all of them.
+    pub fn load(overrides: &Overrides) -> Result<Self> {
+        let file = overrides.config.as_deref();
+        let (source, text) = match file {
+            Some(file) => (file.display().to_string(), read_file(file)?),
+            None => ("the built-in config".to_owned(), DEFAULT.to_owned()),
+        };
+        let mut config = Self::parse(&source, &text, Places::from_environment(file)?)?;
+        overrides.apply(&mut config)?;
+        config.check_exposure()?;
+        Ok(config)
+    }
+
+    /// Reads a config from text; `source` is named in errors.
+    ///
+    /// # Errors
+    /// It has problems: the message lists all of them.
+    pub fn parse(source: &str, text: &str, places: Places) -> Result<Self> {
+        let table: Table = text.parse().with_context(|| format!("{source} is not TOML"))?;
+        let mut problems = vec![];
+        let config = Self::read(table, places, &mut problems);
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        bail!("{}", describe(source, &problems))
+    }
+
+    /// The program that holds a model.
+    ///
+    /// # Errors
+    /// The config names none and this program's own place can't be told.
+    pub fn worker_binary(&self) -> Result<PathBuf> {
+        if let Some(binary) = &self.worker.binary {
+            return Ok(binary.clone());
+        }
+        let own = std::env::current_exe().context("finding this program's own file")?;
+        Ok(own.with_file_name("gaia-worker"))
+    }
+
+    fn read(table: Table, places: Places, problems: &mut Vec<Problem>) -> Self {
+        let mut root = Reader::new("", table, problems);
+        let server = ServerConfig::read(root.table("server"));
+        let auth = AuthConfig::read(root.table("auth"));
+        let log = LogConfig::read(root.table("log"));
+        let worker = SupervisionConfig::read(root.table("worker"), &places);
+        let models = read_models(&mut root, &places);
+        root.finish();
+        Self { places, server, auth, log, worker, models }
+    }
+
+    /// Whoever reaches the node may use it unless it asks for a key: that must be meant.
+    fn check_exposure(&self) -> Result<()> {
+        let server = &self.server;
+        let open = self.auth.keys.is_empty() && !server.allow_unauthenticated_remote;
+        if open && !server.listen.ip().is_loopback() {
+            bail!(
+                "{} is reachable from other machines and no key is asked for: add a key to [auth] \
+                 (`gaia-node keys new`), or listen on 127.0.0.1, or set \
+                 server.allow_unauthenticated_remote = true if everyone may use this node",
+                server.listen
+            );
+        }
+        Ok(())
+    }
+}
+
+fn read_file(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("reading config {}", file.display()))
+}
+
+fn read_models(root: &mut Reader<'_>, places: &Places) -> Vec<WorkerConfig> {
+    let tables = root.tables("models");
+    let count = tables.len();
+    if count == 0 || count > MODELS_MAX {
+        let advice = "config/default.toml shows how to write one";
+        root.wrong("models", &format!("{count} models: write 1 to {MODELS_MAX}; {advice}"));
+    }
+    let mut models: Vec<WorkerConfig> = vec![];
+    for (path, table) in tables {
+        let Some(found) = model::read(Reader::new(&path, table, root.problems()), places) else {
+            continue;
+        };
+        if models.iter().any(|other| other.model.name == found.model.name) {
+            let message = format!("{:?} names another model already", found.model.name);
+            root.problems().push(Problem { key: format!("{path}.name"), message });
+        }
+        models.push(found);
+    }
+    models
+}
+
+fn describe(source: &str, problems: &[Problem]) -> String {
+    let mut text = format!("{source} has {} problem(s):", problems.len());
+    for problem in problems {
+        write!(text, "\n  {problem}").expect("a string takes any text");
+    }
+    text
+}

@@ -1,0 +1,84 @@
+//! What the command line changes in a config.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use gaia_protocol::ModelKind;
+
+use super::{Config, model};
+
+/// The command line's part of a config.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Overrides {
+    /// Config file; without one, the built-in config serves two small models
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port to listen on; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// GGUF file to serve, as NAME=PATH or PATH (then the file's name is the model's name).
+    ///
+    /// A model of that name gets the file. Else the first one takes the place of the first chat
+    /// model, and each further one is added with that model's settings, all but its
+    /// context_tokens, which belong to the file.
+    #[arg(long = "model", value_name = "[NAME=]PATH")]
+    pub models: Vec<String>,
+}
+
+impl Overrides {
+    pub(super) fn apply(&self, config: &mut Config) -> Result<()> {
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        let mut replaced = false;
+        for argument in &self.models {
+            let (name, path) = name_and_path(argument)?;
+            replaced = place(config, name, path, replaced);
+        }
+        Ok(())
+    }
+}
+
+/// Puts a file into the config; true once the first chat model has been replaced.
+fn place(config: &mut Config, name: String, path: PathBuf, replaced: bool) -> bool {
+    let models = &mut config.models;
+    if let Some(same) = models.iter_mut().find(|other| other.model.name == name) {
+        same.model.path = path;
+        return replaced;
+    }
+    let chat = models.iter().position(|other| other.model.kind == ModelKind::Chat);
+    let Some(chat) = chat else {
+        models.push(model::plain(name, path, &config.places));
+        return true;
+    };
+    let mut new = models[chat].clone();
+    (new.model.name, new.model.path, new.model.context_tokens) = (name, path, None);
+    if replaced {
+        models.push(new);
+    } else {
+        models[chat] = new;
+    }
+    true
+}
+
+/// Splits `NAME=PATH` or `PATH`; the path starts from the current folder.
+pub(crate) fn name_and_path(argument: &str) -> Result<(String, PathBuf)> {
+    let (name, path) = match argument.split_once('=') {
+        Some((name, path)) => (name.to_owned(), Path::new(path)),
+        None => (stem(argument)?, Path::new(argument)),
+    };
+    if !model::is_name(&name) {
+        bail!("--model {argument}: {name:?} is no name for a model; write --model NAME={argument}");
+    }
+    let path = match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => std::path::absolute(path).with_context(|| format!("--model {argument}"))?,
+    };
+    Ok((name, path))
+}
+
+fn stem(argument: &str) -> Result<String> {
+    let stem = Path::new(argument).file_stem().and_then(|stem| stem.to_str());
+    stem.map(str::to_owned).with_context(|| format!("--model {argument}: write NAME=PATH"))
+}

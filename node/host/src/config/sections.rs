@@ -1,0 +1,209 @@
+//! The tables besides `[[models]]`: what each key means, its default and its limits.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::paths::Places;
+use super::reader::Reader;
+
+/// `[server]`: the address and the limits on what comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Address and port; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Serve beyond this machine although no key is asked for.
+    pub allow_unauthenticated_remote: bool,
+    /// Size of a request's body in bytes; a larger one is answered 413.
+    pub body_bytes_max: usize,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Time a client has to send its headers.
+    pub header_timeout_ms: u64,
+    /// Time a client has to send its body.
+    pub body_timeout_ms: u64,
+    /// Requests in the node at once; one more is answered 429.
+    pub requests_max: u32,
+    /// Time an answer may take.
+    pub request_timeout_ms: u64,
+    /// Origins whose pages may call the node; `*` is every one, an empty list is none.
+    pub cors_origins: Vec<String>,
+    /// Show `/metrics` without a key.
+    pub metrics_public: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            allow_unauthenticated_remote: false,
+            body_bytes_max: 16 << 20,
+            connections_max: 4096,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            requests_max: 256,
+            request_timeout_ms: 600_000,
+            cors_origins: vec!["*".into()],
+            metrics_public: false,
+        }
+    }
+}
+
+impl ServerConfig {
+    pub(super) fn read(mut table: Reader<'_>) -> Self {
+        let default = Self::default();
+        let read = Self {
+            listen: table.value("listen", default.listen),
+            allow_unauthenticated_remote: table.value("allow_unauthenticated_remote", false),
+            // A task must fit a frame to the worker, whose limit is 64 MiB.
+            body_bytes_max: table.within("body_bytes_max", default.body_bytes_max, 1024..=32 << 20),
+            connections_max: table.within("connections_max", default.connections_max, 1..=65_536),
+            header_timeout_ms: table.time("header_timeout_ms", default.header_timeout_ms),
+            body_timeout_ms: table.time("body_timeout_ms", default.body_timeout_ms),
+            requests_max: table.within("requests_max", default.requests_max, 1..=65_536),
+            request_timeout_ms: table.time("request_timeout_ms", default.request_timeout_ms),
+            cors_origins: table.value("cors_origins", default.cors_origins),
+            metrics_public: table.value("metrics_public", default.metrics_public),
+        };
+        for (index, origin) in read.cors_origins.iter().enumerate() {
+            if !is_origin(origin) {
+                let key = format!("cors_origins[{index}]");
+                table.wrong(&key, "write an origin such as \"https://example.org\", or \"*\"");
+            }
+        }
+        table.finish();
+        read
+    }
+}
+
+fn is_origin(origin: &str) -> bool {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+}
+
+/// `[auth]`: who may ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// The keys that open the door; with none, everyone may ask.
+    pub keys: Vec<ApiKey>,
+}
+
+/// One key: known by its hash alone.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    /// Whose it is, for the log.
+    pub name: String,
+    /// `sha256:` and 64 lower-case hexadecimal digits.
+    pub hash: String,
+}
+
+impl AuthConfig {
+    pub(super) fn read(mut table: Reader<'_>) -> Self {
+        let keys: Vec<ApiKey> = table.value("keys", vec![]);
+        for (index, key) in keys.iter().enumerate() {
+            if !is_hash(&key.hash) {
+                let key = format!("keys[{index}].hash");
+                table.wrong(&key, "write the line that `gaia-node keys new` or `keys hash` prints");
+            }
+        }
+        table.finish();
+        Self { keys }
+    }
+}
+
+fn is_hash(hash: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    hash.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(digit))
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one object per line.
+    Json,
+}
+
+/// `[log]`: what is said on standard error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// What is said, such as `info` or `warn,gaia_host=debug`.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+
+impl LogConfig {
+    pub(super) fn read(mut table: Reader<'_>) -> Self {
+        let default = Self::default();
+        let format = table.value("format", default.format);
+        let filter = table.value("filter", default.filter);
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
+            table.wrong("filter", &format!("{error}: write \"info\" or \"warn,gaia_host=debug\""));
+        }
+        table.finish();
+        Self { format, filter }
+    }
+}
+
+/// `[worker]`: the processes that hold the models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupervisionConfig {
+    /// The program; `None`: `gaia-worker` beside this program.
+    pub binary: Option<PathBuf>,
+    /// Wait before the first restart.
+    pub restart_delay_min: Duration,
+    /// Longest wait before a restart; it doubles up to here.
+    pub restart_delay_max: Duration,
+    /// Time that running requests have to end when the node is asked to.
+    pub drain_grace: Duration,
+    /// A worker that says nothing for so long is ended and started again.
+    pub hang_timeout: Duration,
+}
+
+impl Default for SupervisionConfig {
+    fn default() -> Self {
+        Self {
+            binary: None,
+            restart_delay_min: Duration::from_millis(500),
+            restart_delay_max: Duration::from_secs(30),
+            drain_grace: Duration::from_secs(30),
+            hang_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl SupervisionConfig {
+    pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Self {
+        let default = Self::default();
+        let binary: Option<PathBuf> = table.optional("binary");
+        let mut time = |key: &str, default: Duration| {
+            let default_ms = u64::try_from(default.as_millis()).unwrap_or(u64::MAX);
+            Duration::from_millis(table.time(key, default_ms))
+        };
+        let read = Self {
+            binary: binary.map(|path| places.resolve(&path)),
+            restart_delay_min: time("restart_delay_ms_min", default.restart_delay_min),
+            restart_delay_max: time("restart_delay_ms_max", default.restart_delay_max),
+            drain_grace: time("drain_grace_ms", default.drain_grace),
+            hang_timeout: time("hang_timeout_ms", default.hang_timeout),
+        };
+        if read.restart_delay_min > read.restart_delay_max {
+            table.wrong("restart_delay_ms_min", "must not be above restart_delay_ms_max");
+        }
+        table.finish();
+        read
+    }
+}

@@ -1,0 +1,116 @@
+use super::*;
+
+fn places() -> Places {
+    Places {
+        node_home: "/node".into(),
+        user_home: "/home/ada".into(),
+        config_folder: "/etc/gaia".into(),
+    }
+}
+
+fn parse(text: &str) -> Result<Config> {
+    Config::parse("test.toml", text, places())
+}
+
+const MODEL: &str =
+    "[[models]]\nname = \"m\"\nkind = \"chat\"\npath = \"m.gguf\"\napp = \"a.wasm\"\n";
+
+fn complaint(text: &str) -> String {
+    parse(text).expect_err("it has problems").to_string()
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let said = complaint(
+        "colour = 1\n[server]\nlisten = \"nowhere\"\nrequests_max = 0\nport = 1\n\
+         [auth]\nkeys = [{ name = \"a\", hash = \"secret\" }]\n[log]\nformat = \"xml\"\n\
+         [worker]\nrestart_delay_ms_min = 40000\n\
+         [[models]]\nname = \"a b\"\nkind = \"vision\"\nsequences_max = -1\n",
+    );
+    for key in [
+        "colour: unknown key",
+        "server.listen:",
+        "server.requests_max: 0 is out of range",
+        "server.port: unknown key; the keys here are: listen,",
+        "auth.keys[0].hash:",
+        "log.format:",
+        "worker.restart_delay_ms_min:",
+        "models[0].name: \"a b\"",
+        "models[0].kind:",
+        "models[0].sequences_max:",
+        "models[0].path: is missing",
+        "models[0].app: is missing",
+    ] {
+        assert!(said.contains(key), "{key} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn a_config_without_models_or_with_a_name_twice_is_refused() {
+    assert!(complaint("").contains("models: 0 models"));
+    assert!(complaint(&MODEL.repeat(2)).contains("models[1].name: \"m\" names another"));
+}
+
+#[test]
+fn events_of_an_embedding_model_have_room_for_a_vector() {
+    let text = MODEL.replace("chat", "embedding") + "event_bytes_max = 8192\n";
+    assert!(complaint(&text).contains("models[0].event_bytes_max: 8192 is out of range"));
+    assert!(parse(&(MODEL.to_owned() + "event_bytes_max = 8192\n")).is_ok());
+}
+
+#[test]
+fn the_default_file_says_the_defaults() {
+    let config = parse(DEFAULT).expect("it is valid");
+    assert_eq!(config.server, ServerConfig::default());
+    assert_eq!(config.auth, AuthConfig::default());
+    assert_eq!(config.log, LogConfig::default());
+    assert_eq!(config.worker, SupervisionConfig::default());
+    let names: Vec<_> = config.models.iter().map(|model| model.model.name.as_str()).collect();
+    assert_eq!(names, ["SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"]);
+    assert_eq!(config.models[0].model.context_tokens, Some(2048));
+    assert_eq!(config.models[1].app.path, Path::new("/node/apps/embed.wasm"));
+}
+
+/// Every commented-out key of the default file is a key with that default.
+#[test]
+fn the_default_file_documents_every_key() {
+    let lines = DEFAULT
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line));
+    let text: Vec<_> = lines.collect();
+    let text = text.join("\n");
+    let with_all = parse(&text).unwrap_or_else(|error| panic!("{error:#}"));
+    for key in ["instructions_max", "tensor_split", "backends_dir", "threads", "binary"] {
+        assert!(text.lines().any(|line| line.starts_with(key)), "{key} is not documented");
+    }
+    let (with_all, plain) =
+        (&with_all.models[0].app, &parse(DEFAULT).expect("valid").models[0].app);
+    assert_eq!(with_all.instances_max, plain.instances_max);
+}
+
+fn is_setting(text: &str) -> bool {
+    let key = text.split(" = ").next().unwrap_or("");
+    text.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+#[test]
+fn the_command_line_names_files() {
+    let models = vec!["b=/b.gguf".into(), "/c.gguf".into(), "all-MiniLM-L6-v2=/d.gguf".into()];
+    let mut config = parse(DEFAULT).expect("valid");
+    Overrides { models, ..Overrides::default() }.apply(&mut config).expect("they are names");
+    let found: Vec<_> = config.models.iter().map(|m| (&*m.model.name, &*m.model.path)).collect();
+    let path = Path::new;
+    let wanted =
+        [("b", path("/b.gguf")), ("all-MiniLM-L6-v2", path("/d.gguf")), ("c", path("/c.gguf"))];
+    assert_eq!(found, wanted);
+    assert_eq!(config.models[0].model.context_tokens, None);
+}
+
+#[test]
+fn the_world_is_served_only_when_that_is_meant() {
+    let open = format!("[server]\nlisten = \"0.0.0.0:80\"\n{MODEL}");
+    let said = parse(&open).expect("valid").check_exposure().expect_err("refused").to_string();
+    assert!(said.contains("allow_unauthenticated_remote"), "{said}");
+    let meant = open.replace("[server]", "[server]\nallow_unauthenticated_remote = true");
+    assert!(parse(&meant).expect("valid").check_exposure().is_ok());
+}

@@ -1,0 +1,176 @@
+//! The one place where failures become HTTP: status, OpenAI's error object, headers.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use gaia_core::ServeError;
+use serde::Serialize;
+
+/// A refusal, as its sender sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The field at fault.
+    pub param: Option<String>,
+    /// A word for programs.
+    pub code: Option<&'static str>,
+    /// When to ask again.
+    pub retry_after: Option<Duration>,
+}
+
+/// OpenAI's error object: `{"error": {…}}`.
+#[derive(Debug, Serialize)]
+pub struct ErrorBody<'a> {
+    error: ErrorFields<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorFields<'a> {
+    message: &'a str,
+    r#type: &'static str,
+    param: Option<&'a str>,
+    code: Option<&'static str>,
+}
+
+impl ApiError {
+    /// A refusal without a code.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), param: None, code: None, retry_after: None }
+    }
+
+    /// A field of the request is wrong.
+    pub fn invalid(param: &str, message: impl Into<String>) -> Self {
+        Self { param: Some(param.to_owned()), ..Self::new(StatusCode::BAD_REQUEST, message) }
+    }
+
+    /// The same, with a word for programs.
+    pub fn with_code(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    /// The same; if no field is named and the prompt is too long, it is this one's fault.
+    pub fn blame(mut self, param: &str) -> Self {
+        if self.code == Some(CONTEXT_LENGTH_EXCEEDED) && self.param.is_none() {
+            self.param = Some(param.to_owned());
+        }
+        self
+    }
+
+    /// What goes into the body.
+    pub fn body(&self) -> ErrorBody<'_> {
+        let (message, param) = (self.message.as_str(), self.param.as_deref());
+        ErrorBody { error: ErrorFields { message, r#type: self.kind(), param, code: self.code } }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            status if status.is_client_error() => "invalid_request_error",
+            _ => "server_error",
+        }
+    }
+}
+
+const CONTEXT_LENGTH_EXCEEDED: &str = "context_length_exceeded";
+
+impl From<ServeError> for ApiError {
+    fn from(error: ServeError) -> Self {
+        let (status, code) = class(&error);
+        let message = error.to_string();
+        let (param, retry_after) = match error {
+            ServeError::Invalid { param, .. } | ServeError::PromptTooLong { param, .. } => {
+                (param, None)
+            }
+            ServeError::UnknownModel { .. } | ServeError::WrongKind { .. } => {
+                (Some("model".into()), None)
+            }
+            ServeError::Overloaded { retry_after }
+            | ServeError::Unavailable { retry_after, .. } => (None, Some(retry_after)),
+            ServeError::WorkerStopped | ServeError::TimeLimit | ServeError::App { .. } => {
+                (None, None)
+            }
+        };
+        Self { status, message, param, code, retry_after }
+    }
+}
+
+fn class(error: &ServeError) -> (StatusCode, Option<&'static str>) {
+    match error {
+        ServeError::Invalid { .. } => (StatusCode::BAD_REQUEST, None),
+        ServeError::PromptTooLong { .. } => {
+            (StatusCode::BAD_REQUEST, Some(CONTEXT_LENGTH_EXCEEDED))
+        }
+        ServeError::UnknownModel { .. } => (StatusCode::NOT_FOUND, Some("model_not_found")),
+        ServeError::WrongKind { .. } => (StatusCode::BAD_REQUEST, Some("wrong_model_kind")),
+        ServeError::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, Some("overloaded")),
+        ServeError::Unavailable { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some("model_unavailable"))
+        }
+        ServeError::WorkerStopped => (StatusCode::SERVICE_UNAVAILABLE, Some("worker_stopped")),
+        ServeError::TimeLimit => (StatusCode::GATEWAY_TIMEOUT, Some("time_limit")),
+        ServeError::App { .. } => (StatusCode::INTERNAL_SERVER_ERROR, Some("app_failed")),
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        if let Some(delay) = self.retry_after {
+            let seconds = delay.as_secs_f64().ceil().max(1.0) as u64;
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(error: ServeError, status: u16, body: &str) {
+        let error = ApiError::from(error);
+        assert_eq!(error.status.as_u16(), status);
+        assert_eq!(serde_json::to_string(&error.body()).expect("strings"), body);
+    }
+
+    #[test]
+    fn failures_have_openais_shape() {
+        golden(
+            ServeError::UnknownModel { name: "x".into(), known: vec!["a".into()] },
+            404,
+            r#"{"error":{"message":"the model `x` does not exist; this node serves: a","type":"invalid_request_error","param":"model","code":"model_not_found"}}"#,
+        );
+        golden(
+            ServeError::TimeLimit,
+            504,
+            r#"{"error":{"message":"the answer took longer than this node allows","type":"server_error","param":null,"code":"time_limit"}}"#,
+        );
+        golden(
+            ServeError::Overloaded { retry_after: Duration::from_secs(1) },
+            429,
+            r#"{"error":{"message":"the node is at its limit of requests; try again shortly","type":"rate_limit_error","param":null,"code":"overloaded"}}"#,
+        );
+    }
+
+    #[test]
+    fn a_moment_to_ask_again_is_at_least_a_second() {
+        let retry_after = Duration::from_millis(1);
+        let response = ApiError::from(ServeError::Overloaded { retry_after }).into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_prompt_too_long_without_a_field_blames_the_routes() {
+        let error = |param| ServeError::PromptTooLong { message: "long".into(), param };
+        assert_eq!(ApiError::from(error(None)).blame("input").param.as_deref(), Some("input"));
+        let named = ApiError::from(error(Some("messages".into()))).blame("input");
+        assert_eq!(named.param.as_deref(), Some("messages"));
+        assert_eq!(ApiError::from(ServeError::TimeLimit).blame("input").param, None);
+    }
+}

@@ -1,0 +1,9 @@
+//! The host: config, command line, HTTP and the supervision of workers.
+//!
+//! Invariants:
+//! - Neither llama.cpp nor WasmEdge is linked here: a model can end its worker, never the host.
+//! - The environment is read in `config::Places` alone.
+//! - What a worker says is foreign until parsed.
+#![forbid(unsafe_code)]
+
+pub mod config;

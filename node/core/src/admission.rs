@@ -2,13 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use crate::ServeError;
-
-/// A request that was turned away finds room about this much later: an answer of the small models
-/// takes a second or two.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Counts the requests in the node. Clones share the count.
 #[derive(Clone)]
@@ -37,7 +32,7 @@ impl Admission {
         let take = |active: u32| (active < self.limit).then(|| active + 1);
         match self.active.fetch_update(Ordering::AcqRel, Ordering::Acquire, take) {
             Ok(_) => Ok(Permit { active: Arc::clone(&self.active) }),
-            Err(_) => Err(ServeError::Overloaded { retry_after: RETRY_AFTER }),
+            Err(_) => Err(ServeError::overloaded()),
         }
     }
 

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use gaia_protocol::ErrorCode;
+
+/// A request that was turned away finds room about this much later: an answer of the small models
+/// takes a second or two.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Why a request failed. The text is for the sender: it names no file and no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServeError {
@@ -65,4 +71,23 @@ pub enum ServeError {
         /// What happened.
         message: String,
     },
+}
+
+impl ServeError {
+    /// What an app reported, as the sender of the request shall hear it.
+    #[must_use]
+    pub fn from_app(code: ErrorCode, message: String, param: Option<String>) -> Self {
+        match code {
+            ErrorCode::InvalidRequest | ErrorCode::Template => Self::Invalid { message, param },
+            ErrorCode::PromptTooLong => Self::PromptTooLong { message, param },
+            ErrorCode::Overloaded => Self::overloaded(),
+            ErrorCode::Internal => Self::App { message },
+        }
+    }
+
+    /// No room now.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        Self::Overloaded { retry_after: RETRY_AFTER }
+    }
 }

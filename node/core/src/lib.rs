@@ -1,14 +1,30 @@
 //! The domain: what the node does, without saying how.
 //!
 //! Ports ([`Model`]) are what the use cases need from the outside world; the rooms around implement
-//! them. Use cases check a request, take a permit and turn a task into an answer. No I/O, no engine
-//! and no HTTP is named here.
+//! them. Use cases ([`chat`], [`complete`], [`embed`]) choose a model, take a permit and turn a task
+//! into an answer. No I/O, no engine and no HTTP is named here.
+//!
+//! Invariants: a permit lives exactly as long as its answer; dropping an answer cancels the task; an
+//! answer that reaches a use case's caller kept the order of events, whatever the app did.
 #![forbid(unsafe_code)]
 
 mod admission;
+mod answer;
+mod chat;
+mod complete;
+mod embed;
 mod error;
+#[cfg(any(test, feature = "fakes"))]
+pub mod fakes;
 mod model;
+mod models;
+mod order;
 
 pub use admission::{Admission, Permit};
+pub use answer::{Answer, Completion};
+pub use chat::chat;
+pub use complete::complete;
+pub use embed::{Embeddings, embed};
 pub use error::ServeError;
-pub use model::{EventStream, Model, ModelStatus};
+pub use model::{EventStream, Model, ModelReport, ModelStatus, ReportFuture};
+pub use models::{Models, Node};

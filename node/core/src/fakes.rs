@@ -1,0 +1,206 @@
+//! Strict fakes of the ports: they panic where the real thing would be merely confused.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use gaia_protocol::{Event, ModelCard, ModelKind, Task};
+
+use crate::{
+    Admission, EventStream, Model, ModelReport, ModelStatus, Models, Node, ReportFuture, ServeError,
+};
+
+/// A model that says what it was told to say.
+///
+/// # Panics
+/// When it is given a task of another kind, or when a stream is polled after its end.
+pub struct FakeModel {
+    name: String,
+    kind: ModelKind,
+    status: Mutex<ModelStatus>,
+    script: Vec<Result<Event, ServeError>>,
+    hangs: bool,
+    report: ModelReport,
+    tasks: Mutex<Vec<Task>>,
+    cancelled: Arc<AtomicU32>,
+}
+
+impl FakeModel {
+    /// A model that is ready and answers with nothing.
+    #[must_use]
+    pub fn new(name: &str, kind: ModelKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            status: Mutex::new(ModelStatus::Ready(Box::new(card(name, kind)))),
+            script: vec![],
+            hangs: false,
+            report: ModelReport::default(),
+            tasks: Mutex::default(),
+            cancelled: Arc::default(),
+        }
+    }
+
+    /// Answers every task with these.
+    #[must_use]
+    pub fn answering(self, script: Vec<Result<Event, ServeError>>) -> Self {
+        Self { script, ..self }
+    }
+
+    /// Says no more after its answer, but does not end either.
+    #[must_use]
+    pub fn hanging(self) -> Self {
+        Self { hangs: true, ..self }
+    }
+
+    /// Reports these numbers.
+    #[must_use]
+    pub fn reporting(self, report: ModelReport) -> Self {
+        Self { report, ..self }
+    }
+
+    /// Changes its status.
+    pub fn set_status(&self, status: ModelStatus) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// How many tasks it was given.
+    #[must_use]
+    pub fn started(&self) -> usize {
+        self.tasks().len()
+    }
+
+    /// The tasks it was given.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many tasks were dropped before their end.
+    #[must_use]
+    pub fn cancelled(&self) -> u32 {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    fn assert_kind(&self, task: &Task) {
+        let kind = match task {
+            Task::Chat(_) | Task::Complete(_) => ModelKind::Chat,
+            Task::Embed(_) => ModelKind::Embedding,
+        };
+        assert_eq!(kind, self.kind, "a task of the wrong kind reached {}", self.name);
+    }
+}
+
+impl Model for FakeModel {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kind(&self) -> ModelKind {
+        self.kind
+    }
+
+    fn status(&self) -> ModelStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn report(&self) -> ReportFuture<'_> {
+        Box::pin(std::future::ready(self.report))
+    }
+
+    fn start(&self, task: Task) -> Result<EventStream, ServeError> {
+        if !matches!(self.status(), ModelStatus::Ready(_)) {
+            let retry_after = Duration::from_secs(2);
+            return Err(ServeError::Unavailable { retry_after, reason: "it is loading".into() });
+        }
+        self.assert_kind(&task);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        Ok(Box::pin(Script {
+            steps: self.script.clone().into_iter(),
+            hangs: self.hangs,
+            ended: false,
+            end_seen: false,
+            cancelled: Arc::clone(&self.cancelled),
+        }))
+    }
+}
+
+struct Script {
+    steps: std::vec::IntoIter<Result<Event, ServeError>>,
+    hangs: bool,
+    ended: bool,
+    end_seen: bool,
+    cancelled: Arc<AtomicU32>,
+}
+
+impl Stream for Script {
+    type Item = Result<Event, ServeError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        assert!(!self.end_seen, "polled after its end");
+        match self.steps.next() {
+            None if self.hangs => Poll::Pending,
+            None => {
+                (self.ended, self.end_seen) = (true, true);
+                Poll::Ready(None)
+            }
+            Some(step) => {
+                self.ended |= matches!(step, Err(_) | Ok(Event::Finish { .. }));
+                Poll::Ready(Some(step))
+            }
+        }
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.cancelled.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// A node of one model, with room for four requests.
+#[must_use]
+pub fn node_of(model: FakeModel) -> (Node, Arc<FakeModel>) {
+    let model = Arc::new(model);
+    let models = Models::new(vec![Arc::clone(&model) as Arc<dyn Model>]);
+    (Node { models, admission: Admission::new(4) }, model)
+}
+
+/// Runs a future that never has to wait.
+///
+/// # Panics
+/// It waits.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("a fake never waits"),
+    }
+}
+
+fn card(name: &str, kind: ModelKind) -> ModelCard {
+    ModelCard {
+        name: name.to_owned(),
+        kind,
+        architecture: "llama".into(),
+        description: "llama 135M Q4_1".into(),
+        size_bytes: 96_000_000,
+        parameters: 134_515_008,
+        context_tokens: 2048,
+        context_train_tokens: 2048,
+        embedding_dimension: 576,
+        vocabulary_tokens: 49_152,
+        sequences_max: 16,
+        queue_max: 64,
+        threads: 2,
+        gpu_layers: 0,
+        devices: vec![],
+        llama_build: "b1".into(),
+        guest: gaia_protocol::GuestModel::default(),
+    }
+}

@@ -1,0 +1,138 @@
+//! The order that the events of an answer keep. An app is foreign code: nothing it says is taken on
+//! trust.
+
+use gaia_protocol::Event;
+
+use crate::ServeError;
+
+/// What a task's events must be.
+#[derive(Debug)]
+pub(crate) struct Order {
+    shape: Shape,
+    prompt_seen: bool,
+    finished: bool,
+}
+
+#[derive(Debug)]
+enum Shape {
+    Text,
+    /// Which inputs have their vector, and how long the vectors are.
+    Vectors {
+        seen: Vec<bool>,
+        dimension: Option<usize>,
+    },
+}
+
+impl Order {
+    pub(crate) fn of_text() -> Self {
+        Self { shape: Shape::Text, prompt_seen: false, finished: false }
+    }
+
+    pub(crate) fn of_vectors(inputs: usize) -> Self {
+        let shape = Shape::Vectors { seen: vec![false; inputs], dimension: None };
+        Self { shape, prompt_seen: false, finished: false }
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// [`ServeError::App`]: the event may not come here.
+    pub(crate) fn accept(&mut self, event: &Event) -> Result<(), ServeError> {
+        let fault = match event {
+            _ if self.finished => Some("said something after the end".to_owned()),
+            Event::Prompt { .. } if self.prompt_seen => Some("reported the prompt twice".into()),
+            Event::Prompt { .. } => None,
+            Event::Delta { .. } => self.shape.text_fault(),
+            Event::Embedding { index, vector, .. } => self.shape.vector_fault(*index, vector),
+            Event::Finish { .. } => self.shape.end_fault(),
+            Event::Error { .. } => Some("passed an error off as an answer".into()),
+        };
+        self.prompt_seen |= matches!(event, Event::Prompt { .. });
+        self.finished |= matches!(event, Event::Finish { .. });
+        fault.map_or(Ok(()), |message| Err(ServeError::App { message: format!("it {message}") }))
+    }
+}
+
+impl Shape {
+    fn text_fault(&self) -> Option<String> {
+        matches!(self, Self::Vectors { .. }).then(|| "answered with text instead of vectors".into())
+    }
+
+    fn vector_fault(&mut self, index: u32, vector: &[f32]) -> Option<String> {
+        let Self::Vectors { seen, dimension } = self else {
+            return Some("answered with a vector instead of text".into());
+        };
+        let Some(place) = seen.get_mut(index as usize) else {
+            return Some(format!("gave a vector for input {index}, which does not exist"));
+        };
+        if std::mem::replace(place, true) {
+            return Some(format!("gave two vectors for input {index}"));
+        }
+        if vector.is_empty() || !vector.iter().all(|value| value.is_finite()) {
+            return Some(format!("gave a vector for input {index} that is empty or not finite"));
+        }
+        let wanted = *dimension.get_or_insert(vector.len());
+        (wanted != vector.len()).then(|| "gave vectors of different lengths".into())
+    }
+
+    fn end_fault(&self) -> Option<String> {
+        let Self::Vectors { seen, .. } = self else { return None };
+        let missing = seen.iter().position(|seen| !seen)?;
+        Some(format!("gave no vector for input {missing}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gaia_protocol::{FinishReason, Usage};
+
+    fn delta() -> Event {
+        Event::Delta { text: "a".into(), tokens: 1 }
+    }
+
+    fn finish() -> Event {
+        Event::Finish { reason: FinishReason::Stop, usage: Usage::default() }
+    }
+
+    fn vector(index: u32, vector: &[f32]) -> Event {
+        Event::Embedding { index, vector: vector.to_vec(), tokens: 1 }
+    }
+
+    fn fault(mut order: Order, events: &[Event]) -> String {
+        let (last, good) = events.split_last().expect("events");
+        for event in good {
+            order.accept(event).expect("fine so far");
+        }
+        order.accept(last).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn every_breach_of_order_is_named() {
+        let prompt = Event::Prompt { tokens: 1 };
+        let cases = [
+            (Order::of_text(), vec![prompt.clone(), prompt.clone()], "prompt twice"),
+            (Order::of_text(), vec![finish(), delta()], "after the end"),
+            (Order::of_text(), vec![vector(0, &[1.0])], "instead of text"),
+            (Order::of_vectors(1), vec![delta()], "instead of vectors"),
+            (Order::of_vectors(1), vec![vector(1, &[1.0])], "does not exist"),
+            (Order::of_vectors(1), vec![vector(0, &[1.0]), vector(0, &[1.0])], "two vectors"),
+            (Order::of_vectors(1), vec![vector(0, &[])], "empty or not finite"),
+            (Order::of_vectors(1), vec![vector(0, &[f32::NAN])], "empty or not finite"),
+            (Order::of_vectors(2), vec![vector(0, &[1.0]), vector(1, &[1.0, 2.0])], "lengths"),
+            (Order::of_vectors(2), vec![vector(0, &[1.0]), finish()], "no vector for input 1"),
+        ];
+        for (order, events, words) in cases {
+            let message = fault(order, &events);
+            assert!(message.contains(words), "{message} should say {words}");
+        }
+    }
+
+    #[test]
+    fn vectors_may_come_in_any_order() {
+        let mut order = Order::of_vectors(2);
+        for event in [vector(1, &[1.0]), vector(0, &[2.0]), finish()] {
+            order.accept(&event).expect("in order");
+        }
+    }
+}

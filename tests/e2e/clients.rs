@@ -5,6 +5,7 @@ use std::process::Command;
 
 use gaia_tests::{Node, NodeOptions};
 
+#[expect(clippy::disallowed_methods, reason = "scripts/test tells the tests by environment")]
 fn given(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable).map(PathBuf::from);
     path.unwrap_or_else(|| {

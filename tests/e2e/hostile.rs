@@ -2,12 +2,16 @@
 
 use std::io::{Read, Write};
 
-use gaia_tests::{Client, Node, NodeOptions, Response, wait_until};
+use gaia_tests::{Client, Node, NodeOptions, Request, Response, wait_until};
 use serde_json::json;
 
 fn post(client: &Client, body: &str) -> Response {
-    let headers = [("content-type", "application/json")];
-    client.send("POST", "/v1/chat/completions", &headers, body.as_bytes())
+    client.send(&Request {
+        method: "POST",
+        path: "/v1/chat/completions",
+        headers: &[("content-type", "application/json")],
+        body: body.as_bytes(),
+    })
 }
 
 /// Body, status, the field named, a word of the message.

@@ -1,6 +1,6 @@
 //! What the node says of itself.
 
-use gaia_tests::{Node, NodeOptions};
+use gaia_tests::{Node, NodeOptions, Request};
 
 #[test]
 fn models_info_and_metrics_tell_the_truth() {
@@ -41,7 +41,12 @@ fn preflight_requests_of_browsers_are_answered() {
         ("access-control-request-method", "POST"),
         ("access-control-request-headers", "authorization,content-type"),
     ];
-    let answer = node.client().send("OPTIONS", "/v1/chat/completions", &headers, b"");
+    let answer = node.client().send(&Request {
+        method: "OPTIONS",
+        path: "/v1/chat/completions",
+        headers: &headers,
+        body: b"",
+    });
     assert!(answer.status < 300, "{answer:?}");
     assert!(answer.header("access-control-allow-origin").is_some());
 }

@@ -47,6 +47,19 @@ impl Response {
     }
 }
 
+/// What is sent, before the key and the lengths are added.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// `GET` and its like.
+    pub method: &'a str,
+    /// From the slash on.
+    pub path: &'a str,
+    /// Besides those that every request carries.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// As it goes over the wire.
+    pub body: &'a [u8],
+}
+
 impl Client {
     /// A client of the node at `address` (host:port).
     #[must_use]
@@ -63,18 +76,18 @@ impl Client {
     /// `GET`.
     #[must_use]
     pub fn get(&self, path: &str) -> Response {
-        self.send("GET", path, &[], b"")
+        self.send(&Request { method: "GET", path, headers: &[], body: b"" })
     }
 
     /// `POST` of JSON.
     #[must_use]
     pub fn post(&self, path: &str, body: &Value) -> Response {
-        self.send(
-            "POST",
+        self.send(&Request {
+            method: "POST",
             path,
-            &[("content-type", "application/json")],
-            body.to_string().as_bytes(),
-        )
+            headers: &[("content-type", "application/json")],
+            body: body.to_string().as_bytes(),
+        })
     }
 
     /// Any request, answered as a whole.
@@ -82,16 +95,10 @@ impl Client {
     /// # Panics
     /// The node does not answer in HTTP.
     #[must_use]
-    pub fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Response {
+    pub fn send(&self, request: &Request) -> Response {
         let mut stream = self.connect();
         // A refusal may come, and the connection close, before the whole body is written.
-        let written = stream.write_all(&self.request(method, path, headers, body));
+        let written = stream.write_all(&self.bytes(request));
         let mut reader = BufReader::new(stream);
         let (status, headers) = read_head(&mut reader)
             .unwrap_or_else(|error| panic!("no answer: {error} (writing: {written:?})"));
@@ -118,9 +125,14 @@ impl Client {
     /// The node does not answer in HTTP.
     pub fn stream(&self, path: &str, body: &Value) -> Result<EventStream, Box<Response>> {
         let mut stream = self.connect();
-        let headers = [("content-type", "application/json")];
-        let request = self.request("POST", path, &headers, body.to_string().as_bytes());
-        stream.write_all(&request).expect("the node reads the request");
+        let body = body.to_string();
+        let request = Request {
+            method: "POST",
+            path,
+            headers: &[("content-type", "application/json")],
+            body: body.as_bytes(),
+        };
+        stream.write_all(&self.bytes(&request)).expect("the node reads the request");
         let mut reader = BufReader::new(stream);
         let (status, headers) = read_head(&mut reader).expect("the node answers");
         if status == 200 {
@@ -142,7 +154,8 @@ impl Client {
         stream
     }
 
-    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    fn bytes(&self, request: &Request) -> Vec<u8> {
+        let Request { method, path, headers, body } = *request;
         let mut head =
             format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
         for (name, value) in headers {

@@ -11,7 +11,7 @@ mod parts;
 mod process;
 
 pub use events::EventStream;
-pub use http::{Client, Response};
+pub use http::{Client, Request, Response};
 pub use node::{Node, NodeOptions};
 pub use parts::{app, binary, chat_model, embedding_model, home};
 pub use process::{children, is_alive, kill, wait_until};

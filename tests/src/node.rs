@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Node {
             .spawn()
             .expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
-        let (found, address) = channel();
+        let (found, address) = sync_channel(1);
         let stderr = child.stderr.take().expect("it is piped");
         std::thread::spawn({
             let log = Arc::clone(&log);
@@ -158,12 +158,12 @@ fn config_text(options: &NodeOptions) -> String {
 }
 
 /// Keeps what the node says, and passes its address on once.
-fn follow(stderr: ChildStderr, log: &Mutex<String>, found: &Sender<String>) {
+fn follow(stderr: ChildStderr, log: &Mutex<String>, found: &SyncSender<String>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
             let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
             // Only the first is waited for.
-            let _ = found.send(format!("127.0.0.1:{port}"));
+            let _ = found.try_send(format!("127.0.0.1:{port}"));
         }
         let mut log = log.lock().expect("no other thread panics with it");
         log.push_str(&line);

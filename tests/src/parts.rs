@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// `GAIA_NODE_HOME`, where `scripts/setup` keeps what it builds and fetches.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "scripts/test tells the tests by environment")]
 pub fn home() -> PathBuf {
     let default = || {
         let home = std::env::var_os("HOME").expect("HOME is set");

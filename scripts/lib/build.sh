@@ -8,10 +8,19 @@ build_wasm_apps() {
   CARGO_TARGET_DIR=$GAIA_NODE_HOME/target-wasm "$CHECKOUT/wasm-apps/build" "${arguments[@]}" >&2
 }
 
-# cargo decides what is to be built anew; the messages say where the build scripts put things.
+# llama.cpp's build script hard-links its libraries into cargo's folders. The links dangle, and when
+# it has to run again it fails on them: without this, every change of a setting it watches would.
+drop_dangling_libraries() {
+  if [[ -d $CARGO_TARGET_DIR ]]; then
+    find "$CARGO_TARGET_DIR" -maxdepth 3 -name 'lib*.so' -xtype l -delete
+  fi
+}
+
+# The whole workspace, as the tests build it: for a part of it cargo would choose other features of
+# shared crates, and build llama.cpp once more. cargo decides what is to be built anew; the messages say where the build scripts put things.
 install_binaries() {
   local messages=$GAIA_NODE_HOME/build-messages.json built=$CARGO_TARGET_DIR/debug
-  local arguments=(--locked --package gaia-node --package gaia-worker)
+  local arguments=(--locked --workspace --bins)
   if [[ $PROFILE == release ]]; then
     arguments+=(--release)
     built=$CARGO_TARGET_DIR/release

@@ -123,6 +123,7 @@ install_given_model() {
     is_gguf "$file" || { rm -f "$file" && die "--model $name: $source is not a GGUF model file; it was removed"; }
     source=$file
   fi
+  source=${source/#\~\//$HOME/}
   [[ -r $source ]] || die "--model $name: cannot read $source"
   check_gguf "$source"
   check_digest "$name" "$source" "$sha256"

@@ -1,0 +1,172 @@
+//! A model that lives in a worker process.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use gaia_core::{EventStream, Model, ModelStatus, ServeError};
+use gaia_protocol::{GuestModel, GuestRequest, ModelCard, ModelKind, Task, WorkerConfig, WorkerStats};
+
+use super::answer::Answer;
+use super::connection::Observer;
+use super::session::Session;
+
+/// A model that loads is ready in seconds or minutes; asking more often helps nobody.
+const LOADING_RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// A model as the rest of the host sees it, whatever its worker does.
+pub struct WorkerModel {
+    config: WorkerConfig,
+    state: Mutex<State>,
+    restarts: AtomicU64,
+}
+
+struct State {
+    status: ModelStatus,
+    stats: WorkerStats,
+    serving: Option<Serving>,
+}
+
+/// What a request needs while the model is ready.
+#[derive(Clone)]
+struct Serving {
+    session: Arc<Session>,
+    guest: Arc<GuestModel>,
+}
+
+impl WorkerModel {
+    /// A model whose worker has not been started.
+    #[must_use]
+    pub fn new(config: WorkerConfig) -> Self {
+        let status = ModelStatus::Loading { share: 0.0 };
+        let state = State { status, stats: WorkerStats::default(), serving: None };
+        Self { config, state: Mutex::new(state), restarts: AtomicU64::new(0) }
+    }
+
+    /// What its workers are told to load.
+    #[must_use]
+    pub fn config(&self) -> &WorkerConfig {
+        &self.config
+    }
+
+    /// A worker is being started; `again` counts it as a restart.
+    pub fn set_loading(&self, again: bool) {
+        self.restarts.fetch_add(u64::from(again), Ordering::Relaxed);
+        self.set(ModelStatus::Loading { share: 0.0 });
+    }
+
+    /// The worker stopped; another is started after `retry_after`.
+    pub fn set_down(&self, retry_after: Duration, reason: String) {
+        self.set(ModelStatus::Down { retry_after, reason });
+    }
+
+    fn set(&self, status: ModelStatus) {
+        let mut state = self.lock();
+        *state = State { status, stats: WorkerStats::default(), serving: None };
+    }
+
+    fn serving(&self) -> Result<Serving, ServeError> {
+        let state = self.lock();
+        if let Some(serving) = &state.serving {
+            return Ok(serving.clone());
+        }
+        let (retry_after, reason) = match &state.status {
+            // The reason is for the operator: it may name files.
+            ModelStatus::Down { retry_after, .. } => (*retry_after, "its worker stopped".into()),
+            ModelStatus::Loading { share } => {
+                (LOADING_RETRY_AFTER, format!("{:.0} % of it are loaded", share * 100.0))
+            }
+            ModelStatus::Ready(_) => (LOADING_RETRY_AFTER, "it is just starting".into()),
+        };
+        Err(ServeError::Unavailable { retry_after, reason })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Model for WorkerModel {
+    fn name(&self) -> &str {
+        &self.config.model.name
+    }
+
+    fn kind(&self) -> ModelKind {
+        self.config.model.kind
+    }
+
+    fn status(&self) -> ModelStatus {
+        self.lock().status.clone()
+    }
+
+    fn stats(&self) -> WorkerStats {
+        self.lock().stats
+    }
+
+    fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    fn start(&self, task: Task) -> Result<EventStream, ServeError> {
+        let serving = self.serving()?;
+        let request = GuestRequest { model: GuestModel::clone(&serving.guest), task };
+        let body = serde_json::to_vec(&request).expect("our own messages have string keys only");
+        let (id, messages) = serving.session.submit(body)?;
+        Ok(Box::pin(Answer::new(serving.session, id, messages)))
+    }
+}
+
+/// Brings what one worker says of itself to the model and to the log.
+pub struct Reporter {
+    model: Arc<WorkerModel>,
+    session: Arc<Session>,
+    /// The last tenth of the model whose loading was reported.
+    tenth: AtomicU64,
+    ready_since: OnceLock<Instant>,
+}
+
+impl Reporter {
+    /// Reports on the worker behind `session`.
+    #[must_use]
+    pub fn new(model: Arc<WorkerModel>, session: Arc<Session>) -> Self {
+        Self { model, session, tenth: AtomicU64::new(0), ready_since: OnceLock::new() }
+    }
+
+    /// When the worker became ready, if it did.
+    #[must_use]
+    pub fn ready_since(&self) -> Option<Instant> {
+        self.ready_since.get().copied()
+    }
+}
+
+impl Observer for Reporter {
+    fn progress(&self, share: f32) {
+        self.model.lock().status = ModelStatus::Loading { share };
+        let tenths = (1..=10_u8).take_while(|tenth| f32::from(*tenth) <= share * 10.0).count();
+        let tenths = u64::try_from(tenths).unwrap_or(u64::MAX);
+        if self.tenth.fetch_max(tenths, Ordering::Relaxed) < tenths {
+            tracing::info!(model = self.model.name(), "loaded {} %", tenths * 10);
+        }
+    }
+
+    fn ready(&self, card: ModelCard) {
+        tracing::info!(
+            model = self.model.name(),
+            description = card.description,
+            context_tokens = card.context_tokens,
+            sequences_max = card.sequences_max,
+            threads = card.threads,
+            gpu_layers = card.gpu_layers,
+            "ready"
+        );
+        self.ready_since.get_or_init(Instant::now);
+        let guest = Arc::new(card.guest.clone());
+        let mut state = self.model.lock();
+        state.serving = Some(Serving { session: Arc::clone(&self.session), guest });
+        state.status = ModelStatus::Ready(Box::new(card));
+    }
+
+    fn stats(&self, stats: WorkerStats) {
+        self.model.lock().stats = stats;
+    }
+}

@@ -1,0 +1,127 @@
+//! Keeps one model's worker alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use gaia_core::Model;
+use tokio::sync::watch::Receiver;
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::connection::{Connection, Ending};
+use super::model::{Reporter, WorkerModel};
+use super::process::{self, Launch, Process};
+use super::session::Session;
+use crate::config::SupervisionConfig;
+
+/// What keeps one model's worker alive.
+pub struct Supervisor {
+    /// The model.
+    pub model: Arc<WorkerModel>,
+    /// How its worker is started.
+    pub launch: Launch,
+    /// How patient to be.
+    pub config: SupervisionConfig,
+    /// When the worker must be gone, once the node ends.
+    pub drain: Receiver<Option<Instant>>,
+}
+
+/// How one worker's life ended.
+struct Life {
+    reason: String,
+    /// How long it served.
+    healthy: Duration,
+}
+
+impl Supervisor {
+    /// Starts the worker again whenever it stops, until the node drains and the worker is gone.
+    pub async fn run(mut self) {
+        let config = &self.config;
+        let mut backoff = Backoff::new(config.restart_delay_min, config.restart_delay_max);
+        let mut again = false;
+        loop {
+            self.model.set_loading(again);
+            let life = self.live_once().await;
+            let delay = backoff.delay(life.healthy);
+            let draining = self.drain.borrow().is_some();
+            self.model.set_down(delay, life.reason.clone());
+            if draining {
+                return;
+            }
+            let name = self.model.name();
+            tracing::error!(model = name, delay_ms = delay.as_millis(), "{}", life.reason);
+            tokio::select! {
+                () = tokio::time::sleep(delay) => again = true,
+                _ = drain_deadline(&mut self.drain) => return,
+            }
+        }
+    }
+
+    /// One worker from its start to its end.
+    async fn live_once(&mut self) -> Life {
+        match self.try_live().await {
+            Ok(life) => life,
+            Err(error) => Life { reason: format!("{error:#}"), healthy: Duration::ZERO },
+        }
+    }
+
+    async fn try_live(&mut self) -> Result<Life> {
+        let config = self.model.config().clone();
+        let (process, socket, stderr) = self.launch.start()?;
+        let (session, frames) = Session::new(&config.app);
+        session.start(config);
+        let session = Arc::new(session);
+        let reporter = Reporter::new(Arc::clone(&self.model), Arc::clone(&session));
+        let (read, write) = socket.into_split();
+        let connection = Connection {
+            read,
+            write,
+            session: &session,
+            frames,
+            observer: &reporter,
+            hang_timeout: self.config.hang_timeout,
+        };
+        let name = self.model.name().to_owned();
+        let log = process::log_lines(&name, stderr);
+        let ((ending, status), ()) =
+            tokio::join!(finish(connection.run(), &session, &mut self.drain, process), log);
+        let healthy = reporter.ready_since().map_or(Duration::ZERO, |since| since.elapsed());
+        Ok(Life { reason: format!("{} ({status})", describe(&ending)), healthy })
+    }
+}
+
+/// Waits for the connection's end, ends the process, and tells how both went.
+async fn finish(
+    connection: impl Future<Output = Ending>,
+    session: &Session,
+    drain: &mut Receiver<Option<Instant>>,
+    process: Process,
+) -> (Option<Ending>, String) {
+    let mut connection = std::pin::pin!(connection);
+    let ending = tokio::select! {
+        ending = &mut connection => Some(ending),
+        deadline = drain_deadline(drain) => {
+            session.drain();
+            tokio::time::timeout_at(deadline, connection).await.ok()
+        }
+    };
+    session.close();
+    let status = match ending {
+        Some(Ending::Closed | Ending::Fatal(_)) => process.end().await,
+        _ => process.kill().await,
+    };
+    (ending, status)
+}
+
+fn describe(ending: &Option<Ending>) -> String {
+    ending.as_ref().map_or("the worker did not drain in time".into(), Ending::to_string)
+}
+
+/// Waits until the node drains. A node whose drain handle is gone drains at once.
+async fn drain_deadline(drain: &mut Receiver<Option<Instant>>) -> Instant {
+    match drain.wait_for(Option::is_some).await {
+        Ok(deadline) => deadline.unwrap_or_else(Instant::now),
+        Err(_) => Instant::now(),
+    }
+}

@@ -39,6 +39,7 @@ check_format() {
 check_shell() {
   shellcheck scripts/setup scripts/run scripts/test scripts/bench .ci/run scripts/lib/*.sh
   shellcheck wasm-apps/build
+  scripts/lib/test-setup.sh
 }
 
 check_clippy() {

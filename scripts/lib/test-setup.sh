@@ -61,7 +61,7 @@ downloads() {
   local url digest partial=$scratch/home/models/downloaded/net.gguf.partial
   url=http://127.0.0.1:$(cat "$scratch/port")
   digest=$(sha256sum "$scratch/served/whole.gguf" | cut -d ' ' -f 1)
-  refuses "could not download" part "download $url/none.gguf f ''"
+  refuses "could not download" part "download $url/none.gguf \$MODELS/downloaded/none.gguf ''"
   refuses "could not download" part "download $url/cut/whole.gguf \$MODELS/downloaded/cut.gguf ''"
   refuses "is not a GGUF" part "install_given_model zeros $url/zeros.gguf"
   refuses "damaged or foreign" part "install_given_model net $url/whole.gguf#sha256=${digest//[0-9]/a}"

@@ -79,6 +79,18 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_does_not_end_is_stopped() {
+        let mebibyte = "a".repeat(1 << 20);
+        let script = (0..17).map(|_| Ok(delta(&mebibyte))).collect();
+        let model = FakeModel::new("m", ModelKind::Chat).answering(script).hanging();
+        let (node, model) = node_of(model);
+        let answer = chat(&node, None, task()).expect("starts");
+        let error = block_on(answer.collect()).expect_err("stopped");
+        assert!(error.to_string().contains("does not end"), "{error}");
+        assert_eq!((node.admission.active(), model.cancelled()), (0, 1));
+    }
+
+    #[test]
     fn an_answer_without_an_end_and_a_failed_one_are_errors_and_then_silence() {
         for (events, wanted) in [
             (vec![Ok(delta("a"))], "without finishing"),

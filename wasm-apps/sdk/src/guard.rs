@@ -22,6 +22,7 @@ pub struct Guard<'a> {
     control_tokens: Vec<&'a str>,
     /// First bytes of control tokens: nearly all text is passed by looking at these alone.
     is_first_byte: [bool; 256],
+    longest_bytes: usize,
 }
 
 impl<'a> Guard<'a> {
@@ -35,7 +36,8 @@ impl<'a> Guard<'a> {
         for token in &control_tokens {
             is_first_byte[usize::from(token.as_bytes()[0])] = true;
         }
-        Self { control_tokens, is_first_byte }
+        let longest_bytes = control_tokens.iter().map(|token| token.len()).max().unwrap_or(0);
+        Self { control_tokens, is_first_byte, longest_bytes }
     }
 
     /// The text with every control token in it broken, also one that only its end begins.
@@ -82,10 +84,15 @@ impl<'a> Guard<'a> {
     }
 
     fn is_unfinished(&self, text: &str) -> bool {
-        self.control_tokens.iter().any(|token| {
-            let starts = token.char_indices().skip(1).map(|(start, _)| start);
-            starts.into_iter().any(|length| text.ends_with(&token[..length]))
-        })
+        let tail = &text.as_bytes()[text.len().saturating_sub(self.longest_bytes)..];
+        let starts = tail.iter().enumerate().filter(|(_, byte)| self.is_first(**byte));
+        starts.into_iter().any(|(start, _)| self.begins_with(&tail[start..]))
+    }
+
+    /// Whether some control token begins with this text and goes on.
+    fn begins_with(&self, text: &[u8]) -> bool {
+        let goes_on = |token: &&&str| token.len() > text.len();
+        self.control_tokens.iter().filter(goes_on).any(|token| token.as_bytes().starts_with(text))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use gaia_protocol::ModelKind;
 
-use super::{Config, model};
+use super::{Config, Places, model};
 
 /// The command line's part of a config.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -33,7 +33,7 @@ impl Overrides {
         }
         let mut replaced = false;
         for argument in &self.models {
-            let (name, path) = name_and_path(argument)?;
+            let (name, path) = name_and_path(argument, &config.places)?;
             replaced = place(config, name, path, replaced);
         }
         Ok(())
@@ -63,7 +63,7 @@ fn place(config: &mut Config, name: String, path: PathBuf, replaced: bool) -> bo
 }
 
 /// Splits `NAME=PATH` or `PATH`; the path starts from the current folder.
-pub(crate) fn name_and_path(argument: &str) -> Result<(String, PathBuf)> {
+pub(crate) fn name_and_path(argument: &str, places: &Places) -> Result<(String, PathBuf)> {
     let (name, path) = match argument.split_once('=') {
         Some((name, path)) => (name.to_owned(), Path::new(path)),
         None => (stem(argument)?, Path::new(argument)),
@@ -71,10 +71,7 @@ pub(crate) fn name_and_path(argument: &str) -> Result<(String, PathBuf)> {
     if !model::is_name(&name) {
         bail!("--model {argument}: {name:?} is no name for a model; write --model NAME={argument}");
     }
-    let path = match (path.strip_prefix("~"), std::env::home_dir()) {
-        (Ok(rest), Some(home)) => home.join(rest),
-        _ => std::path::absolute(path).with_context(|| format!("--model {argument}"))?,
-    };
+    let path = places.resolve_typed(path).with_context(|| format!("--model {argument}"))?;
     Ok((name, path))
 }
 

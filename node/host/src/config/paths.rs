@@ -1,5 +1,6 @@
 //! Where files are: the one place that reads the environment.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -22,7 +23,7 @@ impl Places {
     /// Neither is set, or the current folder is gone.
     pub fn from_environment(config: Option<&Path>) -> Result<Self> {
         let user_home = std::env::home_dir().filter(|home| home.is_absolute());
-        let node_home = std::env::var_os("GAIA_NODE_HOME").filter(|home| !home.is_empty());
+        let node_home = node_home_from_environment();
         let node_home = match (node_home, &user_home) {
             (Some(folder), _) => std::path::absolute(folder)?,
             (None, Some(home)) => home.join(".cache/gaia-node"),
@@ -34,6 +35,17 @@ impl Places {
         };
         let user_home = user_home.unwrap_or_else(|| node_home.clone());
         Ok(Self { node_home, user_home, config_folder })
+    }
+
+    /// An absolute path as a person types it: relative means from the current folder.
+    ///
+    /// # Errors
+    /// The current folder is gone.
+    pub fn resolve_typed(&self, path: &Path) -> Result<PathBuf> {
+        match path.strip_prefix("~") {
+            Ok(rest) => Ok(self.user_home.join(rest)),
+            Err(_) => std::path::absolute(path).with_context(|| path.display().to_string()),
+        }
     }
 
     /// An absolute path: `/…` as it is, `~/…` from the person's home, `./…` and `../…` from the
@@ -51,6 +63,11 @@ impl Places {
             Err(_) => self.node_home.join(path),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn node_home_from_environment() -> Option<OsString> {
+    std::env::var_os("GAIA_NODE_HOME").filter(|home| !home.is_empty())
 }
 
 fn folder_of(file: &Path) -> Result<PathBuf> {

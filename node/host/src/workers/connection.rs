@@ -7,13 +7,13 @@ use std::time::Duration;
 use gaia_protocol::frame::{FrameError, HEADER_BYTES, Header, HostFrame, WorkerFrame};
 use gaia_protocol::{ModelCard, WorkerStats};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
 use super::session::Session;
 
-/// How old a model's numbers are at most.
-const STATS_EVERY: Duration = Duration::from_millis(100);
+/// How often a worker is asked whether it lives.
+const PING_EVERY: Duration = Duration::from_millis(250);
 
 /// Frames that are written with one system call.
 const FRAMES_PER_WRITE: usize = 64;
@@ -64,6 +64,9 @@ pub enum Ending {
     /// The frame should not have come.
     #[error("the worker broke the protocol: {0}")]
     Violation(#[from] Violation),
+    /// It does not read what it is sent.
+    #[error("the worker does not read its socket")]
+    Stuck,
     /// It answers nothing.
     #[error("the worker has said nothing for {} ms", .0.as_millis())]
     Hang(Duration),
@@ -88,7 +91,7 @@ pub struct Connection<'a, Read, Write, Watcher> {
     /// The requests.
     pub session: &'a Session,
     /// The frames that the session wants sent.
-    pub frames: UnboundedReceiver<HostFrame>,
+    pub frames: Receiver<HostFrame>,
     /// Who is told what the worker says of itself.
     pub observer: &'a Watcher,
     /// A ready worker that says nothing for so long hangs.
@@ -109,6 +112,7 @@ where
         let ending = tokio::select! {
             ending = read => ending,
             ending = speak(self.write, self.frames) => ending,
+            () = self.session.stuck() => Ending::Stuck,
             ending = watch(self.session, &pulse, self.hang_timeout) => ending,
         };
         self.session.close();
@@ -167,7 +171,10 @@ fn apply(
         }
         WorkerFrame::Event { id, body } if ready => session.event(id, body)?,
         WorkerFrame::End { id, outcome } if ready => session.end(id, outcome)?,
-        WorkerFrame::Stats(stats) if ready => observer.stats(stats),
+        WorkerFrame::Stats(stats) if ready => {
+            observer.stats(stats);
+            session.pong();
+        }
         _ => return Err(Violation::OutOfOrder.into()),
     }
     Ok(())
@@ -191,10 +198,7 @@ fn lost(error: std::io::Error) -> Ending {
 }
 
 /// Writes what the session wants sent.
-async fn speak(
-    mut write: impl AsyncWrite + Unpin,
-    mut frames: UnboundedReceiver<HostFrame>,
-) -> Ending {
+async fn speak(mut write: impl AsyncWrite + Unpin, mut frames: Receiver<HostFrame>) -> Ending {
     let mut batch = Vec::with_capacity(FRAMES_PER_WRITE);
     while frames.recv_many(&mut batch, FRAMES_PER_WRITE).await > 0 {
         let encoded: Vec<_> = batch.drain(..).map(|frame| frame.encode()).collect();
@@ -209,17 +213,12 @@ async fn speak(
 
 /// Asks a ready worker for its numbers, again and again, and notices when it falls silent.
 async fn watch(session: &Session, pulse: &Pulse, hang_timeout: Duration) -> Ending {
-    let mut asked = None;
     loop {
-        tokio::time::sleep(STATS_EVERY).await;
+        tokio::time::sleep(PING_EVERY).await;
         let Some(heard) = pulse.last() else { continue };
         if heard.elapsed() >= hang_timeout {
             return Ending::Hang(hang_timeout);
         }
-        // A worker that has said nothing since it was asked need not be asked again.
-        if asked.is_none_or(|asked| heard > asked) {
-            asked = Some(Instant::now());
-            session.ping();
-        }
+        session.ping();
     }
 }

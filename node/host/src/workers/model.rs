@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use gaia_core::{EventStream, Model, ModelStatus, ServeError};
-use gaia_protocol::{GuestModel, GuestRequest, ModelCard, ModelKind, Task, WorkerConfig, WorkerStats};
+use gaia_core::{EventStream, Model, ModelReport, ModelStatus, ReportFuture, ServeError};
+use gaia_protocol::{
+    GuestModel, GuestRequest, ModelCard, ModelKind, Task, WorkerConfig, WorkerStats,
+};
 
 use super::answer::Answer;
 use super::connection::Observer;
@@ -13,6 +15,9 @@ use super::session::Session;
 
 /// A model that loads is ready in seconds or minutes; asking more often helps nobody.
 const LOADING_RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Who asks for numbers waits for so long at most.
+const REPORT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A model as the rest of the host sees it, whatever its worker does.
 pub struct WorkerModel {
@@ -99,12 +104,16 @@ impl Model for WorkerModel {
         self.lock().status.clone()
     }
 
-    fn stats(&self) -> WorkerStats {
-        self.lock().stats
-    }
-
-    fn restarts(&self) -> u64 {
-        self.restarts.load(Ordering::Relaxed)
+    fn report(&self) -> ReportFuture<'_> {
+        Box::pin(async {
+            if let Ok(serving) = self.serving() {
+                let asked = serving.session.answered(serving.session.ping());
+                // A worker too busy to answer: what it said last is at most a ping old.
+                let _ = tokio::time::timeout(REPORT_PATIENCE, asked).await;
+            }
+            let restarts = self.restarts.load(Ordering::Relaxed);
+            ModelReport { stats: self.lock().stats, restarts }
+        })
     }
 
     fn start(&self, task: Task) -> Result<EventStream, ServeError> {

@@ -16,9 +16,8 @@ const MESSAGE_CHARS_MAX: usize = 1000;
 /// # Errors
 /// It is no event, or it says that the guest failed.
 pub fn event(body: &[u8]) -> Result<Event, ServeError> {
-    let event = serde_json::from_slice(body).map_err(|error| {
-        app(&format!("it emitted something that is no event ({error})"))
-    })?;
+    let event = serde_json::from_slice(body)
+        .map_err(|error| app(&format!("it emitted something that is no event ({error})")))?;
     match event {
         Event::Error { code, message, param } => Err(failure(code, &message, param)),
         event => Ok(event),

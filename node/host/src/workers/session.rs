@@ -7,13 +7,25 @@ use std::time::Duration;
 use gaia_core::ServeError;
 use gaia_protocol::frame::{HostFrame, PAYLOAD_BYTES_MAX};
 use gaia_protocol::{AppConfig, Outcome, WorkerConfig};
-use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{Notify, watch};
 
 use super::connection::Violation;
 
 /// A request that ended for the client may take a moment to end in the worker, which holds the
 /// exact limit; this one bounds the host's memory.
 const LIVE_PER_INSTANCE: usize = 2;
+
+/// Frames of one request that an honest worker may leave unread: the request, its cancel twice, and
+/// credits, which come only after events that earlier credits allowed.
+const FRAMES_PER_REQUEST: usize = 6;
+
+/// The start frame, two pings, the drain frame.
+const FRAMES_OF_ALL: usize = 4;
+
+/// Further pings would only tell a busy worker what it knows.
+const PINGS_UNANSWERED_MAX: u64 = 2;
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -30,9 +42,12 @@ pub enum Message {
 pub struct Session {
     limits: Limits,
     requests: Mutex<Requests>,
-    /// Unbounded, yet small: per live request one request frame, a few credits that the worker has
-    /// not read, one cancel and two pings; and the number of live requests is limited.
-    outgoing: UnboundedSender<HostFrame>,
+    outgoing: Sender<HostFrame>,
+    /// Told when `outgoing` is full: the worker has stopped reading.
+    stuck: Notify,
+    pings: Mutex<u64>,
+    /// How many pings the worker has answered.
+    answered: watch::Sender<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -61,14 +76,23 @@ struct Live {
 impl Session {
     /// A session with nothing in it, and the frames that it wants sent.
     #[must_use]
-    pub fn new(app: &AppConfig) -> (Self, UnboundedReceiver<HostFrame>) {
-        let (outgoing, frames) = unbounded_channel();
+    pub fn new(app: &AppConfig) -> (Self, Receiver<HostFrame>) {
+        let live = app.instances_max as usize * LIVE_PER_INSTANCE;
+        let (outgoing, frames) = channel(live * FRAMES_PER_REQUEST + FRAMES_OF_ALL);
         let limits = Limits {
-            live: app.instances_max as usize * LIVE_PER_INSTANCE,
+            live,
             window_events: app.window_events,
             event_bytes: app.event_bytes_max as usize,
         };
-        (Self { limits, requests: Mutex::default(), outgoing }, frames)
+        let session = Self {
+            limits,
+            requests: Mutex::default(),
+            outgoing,
+            stuck: Notify::new(),
+            pings: Mutex::default(),
+            answered: watch::Sender::new(0),
+        };
+        (session, frames)
     }
 
     /// Sends a request's JSON to the worker.
@@ -114,7 +138,6 @@ impl Session {
         live.answered = answered;
         if !answered {
             self.send(HostFrame::Cancel { id });
-            self.ping();
         }
     }
 
@@ -123,9 +146,30 @@ impl Session {
         self.send(HostFrame::Start(Box::new(config)));
     }
 
-    /// Asks the worker for its numbers.
-    pub fn ping(&self) {
-        self.send(HostFrame::Stats);
+    /// Asks the worker for its numbers; the count of answers to wait for.
+    pub fn ping(&self) -> u64 {
+        let mut pings = self.pings.lock().unwrap_or_else(PoisonError::into_inner);
+        if *pings - (*self.answered.borrow()).min(*pings) < PINGS_UNANSWERED_MAX {
+            *pings += 1;
+            self.send(HostFrame::Stats);
+        }
+        *pings
+    }
+
+    /// Waits until the worker has answered so many pings.
+    pub async fn answered(&self, pings: u64) {
+        // It fails only when the sender is gone, which `self` holds.
+        let _ = self.answered.subscribe().wait_for(|answered| *answered >= pings).await;
+    }
+
+    /// The worker has answered a ping.
+    pub(super) fn pong(&self) {
+        self.answered.send_modify(|answered| *answered += 1);
+    }
+
+    /// Waits until it turns out that the worker does not read.
+    pub(super) async fn stuck(&self) {
+        self.stuck.notified().await;
     }
 
     /// Asks the worker to finish what runs and to end.
@@ -149,10 +193,6 @@ impl Session {
         if live.unread >= self.limits.window_events {
             return Err(Violation::Flood { id, window_events: self.limits.window_events });
         }
-        // Numbers that a client reads right after its first token must know of its request.
-        if live.unread == 0 {
-            self.ping();
-        }
         live.unread += 1;
         if let Some(listener) = &live.listener {
             // It fails only where the stream is just being dropped, which cancels.
@@ -173,7 +213,6 @@ impl Session {
         if let Some(listener) = live.listener {
             let _ = listener.try_send(Message::End(outcome));
         }
-        self.ping();
         Ok(())
     }
 
@@ -184,9 +223,11 @@ impl Session {
         requests.live.clear();
     }
 
-    /// Fails only where the connection has ended, which ends every stream by itself.
     fn send(&self, frame: HostFrame) {
-        let _ = self.outgoing.send(frame);
+        // A closed channel means that the connection has ended, which ends every stream by itself.
+        if let Err(TrySendError::Full(_)) = self.outgoing.try_send(frame) {
+            self.stuck.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Requests> {

@@ -1,5 +1,6 @@
 //! Keeps one model's worker alive.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use super::model::{Reporter, WorkerModel};
 use super::process::{self, Launch, Process};
 use super::session::Session;
 use crate::config::SupervisionConfig;
+
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What keeps one model's worker alive.
 pub struct Supervisor {
@@ -84,10 +87,24 @@ impl Supervisor {
         };
         let name = self.model.name().to_owned();
         let log = process::log_lines(&name, stderr);
-        let ((ending, status), ()) =
-            tokio::join!(finish(connection.run(), &session, &mut self.drain, process), log);
+        let life = finish(connection.run(), &session, &mut self.drain, process);
+        let (ending, status) = while_logging(life, log).await;
         let healthy = reporter.ready_since().map_or(Duration::ZERO, |since| since.elapsed());
         Ok(Life { reason: format!("{} ({status})", describe(&ending)), healthy })
+    }
+}
+
+/// Logs while a worker lives, and its last words for a moment longer: a process that it started may
+/// hold its standard error open.
+async fn while_logging<T>(life: impl Future<Output = T>, log: impl Future<Output = ()>) -> T {
+    let (mut life, mut log) = (pin!(life), pin!(log));
+    tokio::select! {
+        ended = &mut life => {
+            // No more is lost than the words of a stranger.
+            let _ = tokio::time::timeout(LAST_WORDS, log).await;
+            ended
+        }
+        () = &mut log => life.await,
     }
 }
 
@@ -98,7 +115,7 @@ async fn finish(
     drain: &mut Receiver<Option<Instant>>,
     process: Process,
 ) -> (Option<Ending>, String) {
-    let mut connection = std::pin::pin!(connection);
+    let mut connection = pin!(connection);
     let ending = tokio::select! {
         ending = &mut connection => Some(ending),
         deadline = drain_deadline(drain) => {

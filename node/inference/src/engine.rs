@@ -1,0 +1,183 @@
+//! The handle that callers hold.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::answer::{Generation, PendingEmbedding};
+use crate::bell::Bell;
+use crate::counters::Counters;
+use crate::embedder::Text;
+use crate::ffi::Model;
+use crate::generator::Job;
+use crate::inbox::{Inbox, Seats};
+use crate::queue::queue;
+use crate::sampler::Sampler;
+use crate::{
+    AdmitError, EngineConfig, EngineInfo, EngineStats, GenerateOptions, LoadError, Token,
+    TokenizeError, TokenizeOptions, Tuning,
+};
+
+/// Told how much of a model is loaded, from 0 to 1; false cancels.
+pub type Progress = Box<dyn FnMut(f32) -> bool + Send>;
+
+/// A loaded model and the thread that computes with it. Clones share it; when the last one is
+/// dropped, the thread ends and whatever it was computing ends with an error.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+/// The parts of an engine, put together by `load`.
+pub(crate) struct Inner {
+    pub(crate) model: Arc<Model>,
+    pub(crate) info: EngineInfo,
+    pub(crate) desk: Desk,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) seats: Arc<Seats>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) run_ahead_tokens: usize,
+    /// Requests that may wait.
+    pub(crate) queue_max: u32,
+    pub(crate) text_bytes_max: usize,
+    /// `None` after the thread was joined.
+    pub(crate) thread: Option<JoinHandle<()>>,
+}
+
+/// Where requests are handed in.
+pub(crate) enum Desk {
+    Generate(Arc<Inbox<Job>>),
+    Embed(Arc<Inbox<Text>>),
+}
+
+impl Engine {
+    /// Loads a model and starts its thread, with the settings that measurements chose.
+    ///
+    /// # Errors
+    /// See [`LoadError`]; nothing stays behind.
+    pub fn load(config: &EngineConfig, progress: Progress) -> Result<Self, LoadError> {
+        Self::load_tuned(config, &Tuning::default(), progress)
+    }
+
+    /// As [`Engine::load`], for measuring other settings.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn load_tuned(
+        config: &EngineConfig,
+        tuning: &Tuning,
+        progress: Progress,
+    ) -> Result<Self, LoadError> {
+        crate::load::load(config, tuning, progress).map(|inner| Self(Arc::new(inner)))
+    }
+
+    /// What is loaded.
+    #[must_use]
+    pub fn info(&self) -> &EngineInfo {
+        &self.0.info
+    }
+
+    /// Turns text into tokens, on the calling thread.
+    ///
+    /// # Errors
+    /// The text is longer than any that could fit the context.
+    pub fn tokenize(
+        &self,
+        text: &str,
+        options: TokenizeOptions,
+    ) -> Result<Vec<Token>, TokenizeError> {
+        let (bytes, limit) = (text.len(), self.0.text_bytes_max);
+        if bytes > limit {
+            return Err(TokenizeError::TooLong { bytes, limit });
+        }
+        self.0.model.tokenize(text, options)
+    }
+
+    /// The bytes that a token stands for, control tokens spelled out; empty for an unknown token.
+    #[must_use]
+    pub fn piece(&self, token: Token) -> Vec<u8> {
+        self.0.model.piece(token)
+    }
+
+    /// Starts an answer to `prompt`. Never blocks: the request waits for a sequence if none is
+    /// free.
+    ///
+    /// # Errors
+    /// See [`AdmitError`].
+    pub fn generate(
+        &self,
+        prompt: Vec<Token>,
+        options: GenerateOptions,
+    ) -> Result<Generation, AdmitError> {
+        let Desk::Generate(inbox) = &self.0.desk else {
+            return Err(AdmitError::WrongKind("makes embeddings; it does not generate text"));
+        };
+        if let Some(fault) = options.fault() {
+            return Err(AdmitError::BadOptions(fault));
+        }
+        // One place stays for the answer's first token.
+        self.0.check(&prompt, self.0.info.context_tokens as usize - 1)?;
+        let seat = self.0.seats.take().ok_or(self.0.queue_full())?;
+        let (outlet, inlet) = queue(self.0.run_ahead_tokens, Arc::clone(&self.0.bell));
+        let job = Job {
+            tokens_max: options.tokens_max.unwrap_or(u32::MAX),
+            sampler: Sampler::new(options.sampling, &prompt),
+            prompt,
+            outlet,
+            _seat: Some(seat),
+        };
+        if inbox.push(job) { Ok(Generation::new(inlet)) } else { Err(AdmitError::Stopped) }
+    }
+
+    /// Starts to turn a tokenized text into a vector. Never blocks.
+    ///
+    /// # Errors
+    /// See [`AdmitError`].
+    pub fn embed(&self, tokens: Vec<Token>) -> Result<PendingEmbedding, AdmitError> {
+        let Desk::Embed(inbox) = &self.0.desk else {
+            return Err(AdmitError::WrongKind("generates text; it was not loaded to embed"));
+        };
+        self.0.check(&tokens, self.0.info.context_tokens as usize)?;
+        let seat = self.0.seats.take().ok_or(self.0.queue_full())?;
+        let (outlet, inlet) = queue(1, Arc::clone(&self.0.bell));
+        let text = Text { tokens, outlet, _seat: seat };
+        if inbox.push(text) { Ok(PendingEmbedding::new(inlet)) } else { Err(AdmitError::Stopped) }
+    }
+
+    /// The engine's numbers now.
+    #[must_use]
+    pub fn stats(&self) -> EngineStats {
+        self.0.counters.stats(self.0.seats.taken())
+    }
+}
+
+impl Inner {
+    fn check(&self, tokens: &[Token], limit: usize) -> Result<(), AdmitError> {
+        let vocabulary = 0..self.info.vocabulary_tokens.cast_signed();
+        if tokens.is_empty() {
+            return Err(AdmitError::EmptyPrompt);
+        }
+        if tokens.len() > limit {
+            return Err(AdmitError::PromptTooLong { tokens: tokens.len(), limit });
+        }
+        match tokens.iter().find(|token| !vocabulary.contains(&token.0)) {
+            Some(token) => Err(AdmitError::BadToken(token.0)),
+            None => Ok(()),
+        }
+    }
+
+    fn queue_full(&self) -> AdmitError {
+        AdmitError::QueueFull { limit: self.queue_max }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        match &self.desk {
+            Desk::Generate(inbox) => inbox.close(),
+            Desk::Embed(inbox) => inbox.close(),
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the engine's thread had panicked");
+        }
+    }
+}

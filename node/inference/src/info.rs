@@ -1,0 +1,86 @@
+//! What a loaded model is.
+
+/// One device that ggml found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// ggml's name, such as `CPU` or `CUDA0`.
+    pub name: String,
+    /// What the device says it is.
+    pub description: String,
+    /// It is a GPU.
+    pub is_gpu: bool,
+    /// Free memory in bytes at load time.
+    pub memory_free_bytes: u64,
+    /// All memory in bytes.
+    pub memory_total_bytes: u64,
+}
+
+/// Facts from the model's file and of the engine that runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineInfo {
+    /// The model's own name for itself (`general.name`), empty if it has none.
+    pub name: String,
+    /// `general.architecture`, such as `llama` or `bert`.
+    pub architecture: String,
+    /// llama.cpp's line on architecture, size and quantization.
+    pub description: String,
+    /// Bytes of all tensors.
+    pub size_bytes: u64,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Tokens one sequence may hold.
+    pub context_tokens: u32,
+    /// Tokens the model was trained with.
+    pub context_train_tokens: u32,
+    /// Length of an embedding vector.
+    pub embedding_dimension: u32,
+    /// Number of tokens in the vocabulary.
+    pub vocabulary_tokens: u32,
+    /// The Jinja chat template (`tokenizer.chat_template`).
+    pub chat_template: Option<String>,
+    /// Spelling of the begin-of-sequence token, empty if there is none.
+    pub bos_token: String,
+    /// Spelling of the end-of-sequence token, empty if there is none.
+    pub eos_token: String,
+    /// The tokenizer itself adds the begin-of-sequence token.
+    pub adds_bos: bool,
+    /// Spellings of all control tokens.
+    pub control_tokens: Vec<String>,
+    /// The devices found.
+    pub devices: Vec<Device>,
+    /// The CPU backend that ggml chose for this processor, such as `zen4` or `sapphirerapids`.
+    pub cpu_variant: String,
+    /// The processor's features that the chosen CPU backend uses, such as `AVX2 AVX512`.
+    pub cpu_features: String,
+    /// CPU threads per decode step.
+    pub threads: u32,
+    /// Layers on a GPU.
+    pub gpu_layers: u32,
+    /// llama.cpp's version, such as `0.6.0`.
+    pub llama_version: String,
+    /// llama.cpp's build number; 0 for a release's sources, which carry none.
+    pub llama_build_number: i64,
+    /// llama.cpp's commit, or ggml's version where the sources carry no commit.
+    pub llama_commit: String,
+    /// The engine was loaded to embed.
+    pub embeds_only: bool,
+}
+
+/// Counters and gauges since the engine started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Sequences that hold a place in the batch now.
+    pub active: u32,
+    /// Requests that wait now.
+    pub queued: u32,
+    /// Prompt tokens computed.
+    pub prompt_tokens: u64,
+    /// Tokens sampled.
+    pub generated_tokens: u64,
+    /// Texts embedded.
+    pub embeddings: u64,
+    /// Decode steps.
+    pub decode_steps: u64,
+    /// Sequences cancelled before their end.
+    pub cancelled: u64,
+}

@@ -1,0 +1,42 @@
+//! What can be said without loading a model.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Device, EngineConfig, EngineKind, LoadError, backends, ffi, file};
+
+/// What this machine can compute with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// The devices found.
+    pub devices: Vec<Device>,
+    /// The processor's features that the chosen CPU backend uses, such as `AVX2 AVX512`.
+    pub cpu_features: String,
+    /// llama.cpp's version.
+    pub llama_version: String,
+}
+
+/// Looks for backends in `backends_dir`, or where an [`EngineConfig`] without one would.
+///
+/// # Errors
+/// [`LoadError::NoBackend`].
+pub fn machine(backends_dir: Option<PathBuf>) -> Result<Machine, LoadError> {
+    let config = EngineConfig { backends_dir, ..EngineConfig::new("", EngineKind::Generate) };
+    ffi::install_log();
+    ffi::load_backends(&backends::folder(&config))?;
+    Ok(Machine {
+        devices: ffi::devices(),
+        cpu_features: ffi::cpu_features(),
+        llama_version: ffi::llama_version(),
+    })
+}
+
+/// What a model file is for. An embedding model's header says how vectors are pooled.
+///
+/// # Errors
+/// The file can't be read or is no GGUF.
+pub fn kind_of(path: &Path) -> Result<EngineKind, LoadError> {
+    ffi::install_log();
+    file::check(path)?;
+    let header = ffi::Header::read(path)?;
+    Ok(if header.has_pooling { EngineKind::Embed } else { EngineKind::Generate })
+}

@@ -1,0 +1,228 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::queue::{Inlet, queue};
+
+const BOUNDS: Bounds = Bounds {
+    sequences_max: 3,
+    context_tokens: 100,
+    batch_tokens: 10,
+    prompt_tokens_beside_streams: 6,
+};
+
+/// A scheduler whose model always answers with token 7.
+struct World {
+    scheduler: Scheduler<()>,
+}
+
+impl World {
+    fn new(bounds: Bounds) -> Self {
+        Self { scheduler: Scheduler::new(bounds) }
+    }
+
+    fn request(&mut self, prompt_tokens: i32, tokens_max: u32) -> Inlet<Step> {
+        let (outlet, inlet) = queue(2, Arc::default());
+        let prompt = (0..prompt_tokens).map(Token).collect();
+        self.scheduler.add(Job { prompt, tokens_max, sampler: (), outlet, _seat: None });
+        inlet
+    }
+
+    /// Computes one step and says how many tokens each sequence had in it.
+    fn step(&mut self) -> Vec<(u32, usize)> {
+        self.step_sampling(Token(7), false)
+    }
+
+    fn step_sampling(&mut self, token: Token, is_end: bool) -> Vec<(u32, usize)> {
+        self.scheduler.drop_abandoned();
+        self.scheduler.admit();
+        let plan = self.scheduler.plan();
+        self.scheduler.computed(&plan);
+        for output in &plan.outputs {
+            assert_eq!(plan.entries[output.entry].sequence, output.sequence);
+            self.scheduler.sampled(output.sequence, token, is_end);
+        }
+        shape(&plan)
+    }
+}
+
+fn shape(plan: &Plan) -> Vec<(u32, usize)> {
+    let runs = plan.entries.chunk_by(|left, right| left.sequence == right.sequence);
+    runs.map(|run| (run[0].sequence, run.len())).collect()
+}
+
+fn taken(inlet: &Inlet<Step>) -> Vec<Step> {
+    std::iter::from_fn(|| inlet.take(Duration::ZERO).ok().flatten()).collect()
+}
+
+#[test]
+fn nothing_to_do_is_an_empty_step() {
+    assert_eq!(World::new(BOUNDS).step(), []);
+}
+
+#[test]
+fn a_prompt_is_cut_into_steps_and_only_its_end_is_sampled() {
+    let mut world = World::new(BOUNDS);
+    let inlet = world.request(23, 9);
+    assert_eq!(world.step(), [(0, 10)]);
+    assert_eq!(world.step(), [(0, 10)]);
+    assert_eq!(taken(&inlet), []);
+    assert_eq!(world.step(), [(0, 3)]);
+    assert_eq!(taken(&inlet), [Step::Token(Token(7))]);
+    assert_eq!(world.step(), [(0, 1)]);
+}
+
+#[test]
+fn tokens_have_their_places_and_the_sampled_one_follows_the_prompt() {
+    let mut world = World::new(BOUNDS);
+    let _inlet = world.request(2, 9);
+    world.step();
+    let plan = world.scheduler.plan();
+    let expected = Entry { token: Token(7), position: 2, sequence: 0, output: true };
+    assert_eq!(plan.entries, [expected]);
+    assert_eq!(plan.prompt_tokens, 0);
+}
+
+#[test]
+fn prompts_share_a_step_in_the_order_of_arrival() {
+    let mut world = World::new(BOUNDS);
+    let _inlets = [world.request(4, 9), world.request(9, 9), world.request(4, 9)];
+    assert_eq!(world.step(), [(0, 4), (1, 6)]);
+    assert_eq!(world.step(), [(0, 1), (1, 3), (2, 3)]);
+}
+
+#[test]
+fn a_prompt_beside_a_stream_stays_small_and_the_stream_goes_on() {
+    let mut world = World::new(BOUNDS);
+    let stream = world.request(1, 50);
+    world.step();
+    let _prompt = world.request(20, 9);
+    for _ in 0..3 {
+        assert_eq!(world.step(), [(0, 1), (1, 6)]);
+        taken(&stream);
+    }
+    assert_eq!(world.step(), [(0, 1), (1, 2)]);
+}
+
+#[test]
+fn a_request_waits_for_a_sequence_and_gets_the_lowest_free_one() {
+    let mut world = World::new(BOUNDS);
+    let mut inlets: Vec<_> = (0..4).map(|_| world.request(1, 50)).collect();
+    assert_eq!(world.step(), [(0, 1), (1, 1), (2, 1)]);
+    assert_eq!(world.scheduler.active(), 3);
+    drop(inlets.remove(1));
+    assert_eq!(world.scheduler.drop_abandoned(), (vec![1], 1));
+    world.step();
+    assert_eq!(taken(&inlets[2]), [Step::Token(Token(7))], "the fourth has sequence 1 now");
+}
+
+#[test]
+fn a_full_queue_pauses_its_sequence_alone() {
+    let mut world = World::new(BOUNDS);
+    let lagging = world.request(1, 50);
+    let reading = world.request(1, 50);
+    world.step();
+    world.step();
+    taken(&reading);
+    assert_eq!(world.step(), [(1, 1)]);
+    assert_eq!(taken(&lagging).len(), 2);
+    assert_eq!(world.step(), [(0, 1), (1, 1)]);
+}
+
+#[test]
+fn when_every_reader_lags_there_is_nothing_to_do() {
+    let mut world = World::new(BOUNDS);
+    let _lagging = world.request(1, 50);
+    world.step();
+    world.step();
+    assert_eq!(world.step(), []);
+}
+
+#[test]
+fn an_abandoned_request_leaves_at_once_running_or_waiting() {
+    let mut world = World::new(BOUNDS);
+    let inlets: Vec<_> = (0..5).map(|_| world.request(5, 50)).collect();
+    world.step();
+    drop(inlets);
+    assert_eq!(world.scheduler.drop_abandoned(), (vec![0, 1, 2], 5));
+    assert_eq!(world.scheduler.active(), 0);
+    assert_eq!(world.step(), []);
+}
+
+#[test]
+fn a_limit_ends_after_so_many_tokens() {
+    let mut world = World::new(BOUNDS);
+    let inlet = world.request(1, 2);
+    world.step();
+    world.step();
+    let token = Step::Token(Token(7));
+    assert_eq!(taken(&inlet), [token, token, Step::LimitReached]);
+    assert_eq!(world.scheduler.active(), 0);
+}
+
+#[test]
+fn an_end_token_ends() {
+    let mut world = World::new(BOUNDS);
+    let inlet = world.request(1, 1);
+    world.step_sampling(Token(2), true);
+    assert_eq!(taken(&inlet), [Step::EndOfGeneration(Token(2))]);
+    assert_eq!(world.scheduler.active(), 0);
+}
+
+#[test]
+fn prompt_and_answer_never_exceed_the_context() {
+    let mut world = World::new(Bounds { context_tokens: 5, ..BOUNDS });
+    let inlet = world.request(3, 50);
+    let mut steps = vec![];
+    let mut last_position = 0;
+    while !steps.contains(&Step::ContextFull) {
+        world.scheduler.admit();
+        let entries = world.scheduler.plan().entries;
+        last_position = entries.iter().map(|entry| entry.position).max().expect("a step");
+        world.step();
+        steps.extend(taken(&inlet));
+    }
+    let token = Step::Token(Token(7));
+    assert_eq!(steps, [token, token, Step::ContextFull]);
+    assert!(last_position < 5);
+}
+
+#[test]
+fn a_failed_step_ends_its_sequences_and_no_other() {
+    let mut world = World::new(BOUNDS);
+    let paused = world.request(1, 50);
+    world.step();
+    world.step();
+    let failing = world.request(1, 50);
+    world.scheduler.admit();
+    let plan = world.scheduler.plan();
+    assert_eq!(world.scheduler.fail(&plan, &ComputeError::Decode(-3)), [1]);
+    assert_eq!(failing.take(Duration::ZERO), Err(ComputeError::Decode(-3)));
+    assert_eq!(taken(&paused).len(), 2);
+    assert_eq!(world.step(), [(0, 1)]);
+}
+
+#[test]
+fn a_dropped_scheduler_ends_every_queue() {
+    let mut world = World::new(Bounds { sequences_max: 1, ..BOUNDS });
+    let inlets = [world.request(1, 50), world.request(1, 50)];
+    world.step();
+    drop(world);
+    taken(&inlets[0]);
+    for inlet in inlets {
+        assert_eq!(inlet.take(Duration::ZERO), Err(ComputeError::Stopped));
+    }
+}
+
+#[test]
+fn every_sequence_full_leaves_room_for_all_streams() {
+    let bounds = Bounds { batch_tokens: 3, prompt_tokens_beside_streams: 3, ..BOUNDS };
+    let mut world = World::new(bounds);
+    let inlets: Vec<_> = (0..3).map(|_| world.request(2, 50)).collect();
+    for _ in 0..20 {
+        let tokens: usize = world.step().iter().map(|(_, tokens)| tokens).sum();
+        assert!(tokens <= 3);
+        inlets.iter().for_each(|inlet| drop(taken(inlet)));
+    }
+    assert_eq!(world.step(), [(0, 1), (1, 1), (2, 1)]);
+}

@@ -1,0 +1,93 @@
+//! Starts the thread of a loaded model.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::bell::Bell;
+use crate::config::{TEXTS_PER_REQUEST, Tuning};
+use crate::counters::Counters;
+use crate::embedder::Embedder;
+use crate::engine::{Desk, Inner};
+use crate::ffi::{Context, Model};
+use crate::generator::Generator;
+use crate::inbox::{Closing, Inbox, Seats};
+use crate::sampler::Scratch;
+use crate::scheduler::{Bounds, Scheduler};
+use crate::{EngineConfig, EngineInfo, EngineKind, LoadError};
+
+/// A text that no context can hold is refused before it is tokenized, but never one below this:
+/// some tokenizers drop blanks, and a long run of them may be few tokens.
+const TEXT_BYTES_MAX_LEAST: usize = 1 << 20;
+
+/// What was loaded.
+pub(crate) struct Parts {
+    pub(crate) model: Arc<Model>,
+    pub(crate) context: Context,
+    pub(crate) info: EngineInfo,
+}
+
+/// Starts the thread that owns the context.
+pub(crate) fn start(
+    config: &EngineConfig,
+    tuning: &Tuning,
+    parts: Parts,
+) -> Result<Inner, LoadError> {
+    let Parts { model, context, info } = parts;
+    let bell = Arc::<Bell>::default();
+    let counters = Arc::<Counters>::default();
+    let waiting_max = match config.kind {
+        EngineKind::Generate => config.queue_max,
+        EngineKind::Embed => config.queue_max.saturating_mul(TEXTS_PER_REQUEST),
+    };
+    let (desk, thread) = match config.kind {
+        EngineKind::Generate => {
+            let inbox = Arc::new(Inbox::new(Arc::clone(&bell)));
+            let bounds = Bounds {
+                sequences_max: config.sequences_max,
+                context_tokens: info.context_tokens,
+                batch_tokens: u32::try_from(context.batch_tokens()).unwrap_or(u32::MAX),
+                prompt_tokens_beside_streams: tuning.prompt_tokens_beside_streams,
+            };
+            let generator = Generator {
+                context,
+                model: Arc::clone(&model),
+                scheduler: Scheduler::new(bounds),
+                inbox: Arc::clone(&inbox),
+                counters: Arc::clone(&counters),
+                scratch: Scratch::default(),
+            };
+            let closing = Closing(Arc::clone(&inbox));
+            (Desk::Generate(inbox), spawn(move || (closing, generator.run()).1))
+        }
+        EngineKind::Embed => {
+            let inbox = Arc::new(Inbox::new(Arc::clone(&bell)));
+            let embedder = Embedder {
+                batch_tokens: context.batch_tokens(),
+                texts_max: config.sequences_max as usize,
+                context,
+                inbox: Arc::clone(&inbox),
+                counters: Arc::clone(&counters),
+            };
+            let closing = Closing(Arc::clone(&inbox));
+            (Desk::Embed(inbox), spawn(move || (closing, embedder.run()).1))
+        }
+    };
+    let text_bytes_max = info.context_tokens as usize * model.piece_bytes_max();
+    Ok(Inner {
+        model,
+        desk,
+        bell,
+        seats: Seats::new(config.sequences_max.saturating_add(waiting_max)),
+        counters,
+        run_ahead_tokens: config.run_ahead_tokens as usize,
+        queue_max: waiting_max,
+        text_bytes_max: text_bytes_max.max(TEXT_BYTES_MAX_LEAST),
+        info,
+        thread: Some(thread?),
+    })
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LoadError> {
+    let builder = std::thread::Builder::new().name("engine".into());
+    builder.spawn(work).map_err(|error| LoadError::Config(format!("no thread: {error}")))
+}

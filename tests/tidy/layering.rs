@@ -23,6 +23,7 @@ const VOCABULARY: &[&str] = &[
     "tracing-subscriber",
     "anyhow",
     "futures-core",
+    "sha2",
 ];
 
 /// Families of crates that count as one library with one owner.

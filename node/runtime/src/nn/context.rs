@@ -1,0 +1,239 @@
+//! One execution context: input in, computing, output out.
+//!
+//! States: without input → with input → answering (single mode) → with input again. As in the stock
+//! plugin, an answer that ended starts over if it is computed again, and setting an input ends the
+//! answer under way but leaves the last output readable. Unlike there, single mode heeds `n-predict`
+//! and `reverse-prompt`, and a prompt that is too long never fails `set_input`, only computing:
+//! guests count a prompt's tokens by setting it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gaia_protocol::TOKEN_BREAK;
+
+use super::errno::Errno;
+use super::model::{Answer, Model, Step, Token, Vector};
+use super::options::Options;
+use super::output;
+use crate::port::{Halt, Patience};
+
+/// How long computing waits before it looks whether the request still stands.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// One context of one graph.
+pub(super) struct Context {
+    model: Arc<dyn Model>,
+    options: Options,
+    input: Vec<Token>,
+    /// Submitted by `set_input`, so that a guest with many contexts gets them batched.
+    vector: Option<Result<Box<dyn Vector>, Errno>>,
+    answer: Option<Box<dyn Answer>>,
+    output: Vec<u8>,
+    /// Where the last token's piece starts in `output`.
+    last_piece: usize,
+    output_tokens: usize,
+}
+
+/// How one token's step changed the answer.
+enum Progress {
+    Goes,
+    Ended(Errno),
+}
+
+impl Context {
+    pub(super) fn new(model: Arc<dyn Model>, options: Options) -> Self {
+        Self {
+            model,
+            options,
+            input: Vec::new(),
+            vector: None,
+            answer: None,
+            output: Vec::new(),
+            last_piece: 0,
+            output_tokens: 0,
+        }
+    }
+
+    /// `set_input(1)`.
+    pub(super) fn set_options(&mut self, json: &[u8]) -> Result<(), Errno> {
+        self.options = self.options.merged(json)?;
+        Ok(())
+    }
+
+    /// `set_input(0)`.
+    pub(super) fn set_prompt(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        let prompt = std::str::from_utf8(bytes).map_err(|_| Errno::InvalidEncoding)?;
+        self.answer = None;
+        self.vector = None;
+        self.input.clear();
+        self.input = self.tokens(prompt)?;
+        if self.options.enable_log {
+            tracing::info!(tokens = self.input.len(), "a guest set a prompt");
+        }
+        if self.embeds() && !self.input.is_empty() {
+            self.vector = Some(self.model.embed(&self.input));
+        }
+        Ok(())
+    }
+
+    /// `compute`: the whole answer, or the vector.
+    pub(super) fn compute(&mut self, patience: &dyn Patience) -> Result<(), Halt> {
+        self.clear();
+        if self.input.is_empty() {
+            return Err(Errno::InvalidArgument.into());
+        }
+        if self.embeds() {
+            return self.compute_vector(patience);
+        }
+        loop {
+            match self.step(patience)? {
+                Progress::Goes => {}
+                Progress::Ended(Errno::EndOfSequence) => return Ok(()),
+                Progress::Ended(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// `compute_single`: one token more.
+    pub(super) fn compute_single(&mut self, patience: &dyn Patience) -> Result<(), Halt> {
+        if self.embeds() {
+            return Err(Errno::UnsupportedOperation.into());
+        }
+        if self.answer.is_none() {
+            self.clear();
+        }
+        match self.step(patience)? {
+            Progress::Goes => Ok(()),
+            Progress::Ended(errno) => Err(errno.into()),
+        }
+    }
+
+    /// `fini_single`: forget the answer, keep the input.
+    pub(super) fn finish_single(&mut self) {
+        if self.options.enable_log {
+            tracing::info!(tokens = self.output_tokens, "a guest ended an answer");
+        }
+        self.clear();
+    }
+
+    /// `get_output(0)`: all that was computed.
+    pub(super) fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// `get_output_single(0)`: the last token's bytes, which may be a part of a character.
+    pub(super) fn last_piece(&self) -> &[u8] {
+        self.output.get(self.last_piece..).unwrap_or_default()
+    }
+
+    /// `get_output(1)`.
+    pub(super) fn metadata(&self) -> Vec<u8> {
+        output::metadata(self.model.facts(), self.input.len(), self.output_tokens)
+    }
+
+    fn embeds(&self) -> bool {
+        self.options.embedding.unwrap_or(self.model.facts().embeds_only)
+    }
+
+    fn clear(&mut self) {
+        self.answer = None;
+        self.output.clear();
+        self.last_piece = 0;
+        self.output_tokens = 0;
+    }
+
+    fn tokens(&self, prompt: &str) -> Result<Vec<Token>, Errno> {
+        if !self.options.token_break || !prompt.contains(TOKEN_BREAK) {
+            return self.model.tokenize(prompt, true);
+        }
+        let (before, after) = self.frame()?;
+        let mut tokens = before;
+        for piece in prompt.split(TOKEN_BREAK).filter(|piece| !piece.is_empty()) {
+            tokens.extend(self.model.tokenize(piece, false)?);
+        }
+        tokens.extend(after);
+        Ok(tokens)
+    }
+
+    /// What the tokenizer adds before and after a whole text.
+    fn frame(&self) -> Result<(Vec<Token>, Vec<Token>), Errno> {
+        let mut before = self.model.tokenize("", true)?;
+        let count = usize::from(self.model.facts().adds_bos).min(before.len());
+        let after = before.split_off(count);
+        Ok((before, after))
+    }
+
+    fn compute_vector(&mut self, patience: &dyn Patience) -> Result<(), Halt> {
+        let submitted = self.vector.take().unwrap_or_else(|| self.model.embed(&self.input));
+        let mut vector = submitted?;
+        let values = loop {
+            patience.check()?;
+            if let Some(values) = vector.wait(WAIT)? {
+                break values;
+            }
+        };
+        self.output = output::embedding(&values).ok_or(Errno::RuntimeError)?;
+        Ok(())
+    }
+
+    /// One step of the answer, which starts if there is none. Every end drops it.
+    fn step(&mut self, patience: &dyn Patience) -> Result<Progress, Halt> {
+        let step = self.next_step(patience);
+        let progress = match step {
+            Ok(Step::Token(token)) => self.append(token),
+            Ok(Step::EndOfGeneration(token)) => {
+                self.append(token);
+                Progress::Ended(Errno::EndOfSequence)
+            }
+            Ok(Step::LimitReached) => Progress::Ended(Errno::EndOfSequence),
+            Ok(Step::ContextFull) => Progress::Ended(Errno::ContextFull),
+            Err(halt) => {
+                self.answer = None;
+                return Err(halt);
+            }
+        };
+        if matches!(progress, Progress::Ended(_)) {
+            self.answer = None;
+        }
+        Ok(progress)
+    }
+
+    fn next_step(&mut self, patience: &dyn Patience) -> Result<Step, Halt> {
+        if self.options.predict_tokens == Some(0) {
+            return Ok(Step::LimitReached);
+        }
+        let answer = match &mut self.answer {
+            Some(answer) => answer,
+            None if self.input.is_empty() => return Err(Errno::InvalidArgument.into()),
+            None => self.answer.insert(self.model.generate(&self.input, &self.options)?),
+        };
+        loop {
+            patience.check()?;
+            if let Some(step) = answer.next(WAIT)? {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Adds a token's piece; the reverse prompt ends the answer, and is part of it.
+    fn append(&mut self, token: Token) -> Progress {
+        self.last_piece = self.output.len();
+        self.output.extend_from_slice(&self.model.piece(token));
+        self.output_tokens += 1;
+        if self.ends_with_reverse_prompt() {
+            return Progress::Ended(Errno::EndOfSequence);
+        }
+        Progress::Goes
+    }
+
+    /// Whether the last piece completed the reverse prompt.
+    fn ends_with_reverse_prompt(&self) -> bool {
+        let Some(reverse) = &self.options.reverse_prompt else { return false };
+        let start = self.last_piece.saturating_sub(reverse.len() - 1);
+        self.output[start..].windows(reverse.len()).any(|window| window == reverse.as_bytes())
+    }
+}
+
+#[cfg(test)]
+#[path = "context_tests.rs"]
+mod tests;

@@ -1,0 +1,214 @@
+use super::super::fake::{BOS, FakeModel, SEP, Script};
+use super::*;
+use crate::port::{Halt, Patience};
+
+/// Waits for ever.
+struct Patient;
+
+impl Patience for Patient {
+    fn check(&self) -> Result<(), Halt> {
+        Ok(())
+    }
+}
+
+/// Was told to stop.
+struct Cancelled;
+
+impl Patience for Cancelled {
+    fn check(&self) -> Result<(), Halt> {
+        Err(Halt::Errno(Errno::RuntimeError))
+    }
+}
+
+fn context(model: Arc<FakeModel>) -> Context {
+    Context::new(model, Options::default())
+}
+
+fn prompted(model: Arc<FakeModel>, prompt: &str) -> Context {
+    let mut context = context(model);
+    context.set_prompt(prompt.as_bytes()).expect("a prompt");
+    context
+}
+
+fn metadata(context: &Context) -> (u64, u64) {
+    let value: serde_json::Value = serde_json::from_slice(&context.metadata()).expect("JSON");
+    let field = |name: &str| value[name].as_u64().expect("a number");
+    (field("input_tokens"), field("output_tokens"))
+}
+
+/// Single mode until it ends: the pieces, and the end.
+fn stream(context: &mut Context) -> (Vec<String>, Errno) {
+    let mut pieces = Vec::new();
+    loop {
+        match context.compute_single(&Patient) {
+            Ok(()) => pieces.push(String::from_utf8_lossy(context.last_piece()).into_owned()),
+            Err(Halt::Errno(errno)) => return (pieces, errno),
+            Err(Halt::End) => panic!("nobody ended this guest"),
+        }
+    }
+}
+
+#[test]
+fn computing_without_input_is_an_invalid_argument() {
+    let mut context = context(FakeModel::says("hi"));
+    assert_eq!(context.compute(&Patient), Err(Halt::Errno(Errno::InvalidArgument)));
+    assert_eq!(context.compute_single(&Patient), Err(Halt::Errno(Errno::InvalidArgument)));
+    assert_eq!(context.output(), b"");
+    assert_eq!(context.last_piece(), b"");
+    assert_eq!(metadata(&context), (0, 0));
+}
+
+#[test]
+fn a_prompt_that_is_no_text_is_an_invalid_encoding_and_leaves_no_input() {
+    let mut context = prompted(FakeModel::says("hi"), "ok");
+    context.set_prompt(b"again").expect("a prompt");
+    assert_eq!(context.set_prompt(b"\xff"), Err(Errno::InvalidEncoding));
+}
+
+#[test]
+fn compute_gives_the_whole_answer_with_its_end() {
+    let mut context = prompted(FakeModel::says("hello"), "abc");
+    assert_eq!(metadata(&context), (4, 0), "three characters and the begin of sequence");
+    context.compute(&Patient).expect("computes");
+    assert_eq!(context.output(), b"hello<end>");
+    assert_eq!(metadata(&context), (4, 6));
+}
+
+#[test]
+fn computing_again_starts_over() {
+    let mut context = prompted(FakeModel::says("hello"), "abc");
+    context.compute(&Patient).expect("computes");
+    context.compute(&Patient).expect("computes");
+    assert_eq!(context.output(), b"hello<end>");
+}
+
+#[test]
+fn single_mode_gives_token_by_token_and_the_end_piece_after_the_end() {
+    let mut context = prompted(FakeModel::says("hi"), "abc");
+    let (pieces, end) = stream(&mut context);
+    assert_eq!((pieces, end), (vec!["h".into(), "i".into()], Errno::EndOfSequence));
+    assert_eq!(context.last_piece(), b"<end>");
+    assert_eq!(context.output(), b"hi<end>");
+    assert_eq!(metadata(&context), (4, 3));
+    context.finish_single();
+    assert_eq!(context.last_piece(), b"");
+    assert_eq!(metadata(&context), (4, 0));
+}
+
+#[test]
+fn setting_the_input_again_starts_over_but_keeps_the_last_output_readable() {
+    let mut context = prompted(FakeModel::says("hi"), "abc");
+    context.compute_single(&Patient).expect("a token");
+    context.set_prompt(b"other").expect("a prompt");
+    assert_eq!(context.last_piece(), b"h");
+    assert_eq!(stream(&mut context).0, ["h", "i"]);
+}
+
+#[test]
+fn a_full_context_is_told_in_both_modes() {
+    let script = Script::Steps(vec![Step::Token(97), Step::ContextFull]);
+    let mut context = prompted(FakeModel::chat(script), "abc");
+    assert_eq!(context.compute(&Patient), Err(Halt::Errno(Errno::ContextFull)));
+    assert_eq!(context.output(), b"a");
+    assert_eq!(stream(&mut context), (vec!["a".into()], Errno::ContextFull));
+}
+
+#[test]
+fn a_prompt_too_long_fails_computing_and_not_counting() {
+    let mut context = prompted(FakeModel::chat(Script::Refuses(Errno::PromptTooLong)), "abc");
+    assert_eq!(metadata(&context), (4, 0));
+    assert_eq!(context.compute(&Patient), Err(Halt::Errno(Errno::PromptTooLong)));
+    assert_eq!(context.compute_single(&Patient), Err(Halt::Errno(Errno::PromptTooLong)));
+}
+
+#[test]
+fn a_full_queue_is_busy_and_can_be_tried_again() {
+    let mut context = prompted(FakeModel::chat(Script::Refuses(Errno::Busy)), "abc");
+    assert_eq!(context.compute_single(&Patient), Err(Halt::Errno(Errno::Busy)));
+    assert_eq!(context.compute_single(&Patient), Err(Halt::Errno(Errno::Busy)));
+}
+
+#[test]
+fn n_predict_holds_in_both_modes() {
+    let mut context = prompted(FakeModel::says("hello"), "abc");
+    context.set_options(br#"{"n-predict": 2}"#).expect("options");
+    context.compute(&Patient).expect("computes");
+    assert_eq!(context.output(), b"he");
+    assert_eq!(stream(&mut context), (vec!["h".into(), "e".into()], Errno::EndOfSequence));
+    context.set_options(br#"{"n-predict": 0}"#).expect("options");
+    context.compute(&Patient).expect("computes nothing");
+    assert_eq!(context.output(), b"");
+}
+
+#[test]
+fn a_reverse_prompt_ends_the_answer_and_is_part_of_it() {
+    let mut context = prompted(FakeModel::says("one\nUSER: two"), "abc");
+    context.set_options(br#"{"reverse-prompt": "USER:"}"#).expect("options");
+    context.compute(&Patient).expect("computes");
+    assert_eq!(context.output(), b"one\nUSER:");
+    let (pieces, end) = stream(&mut context);
+    assert_eq!((pieces.concat().as_str(), end), ("one\nUSER", Errno::EndOfSequence));
+}
+
+#[test]
+fn bad_options_leave_the_old_ones() {
+    let mut context = prompted(FakeModel::says("hello"), "abc");
+    context.set_options(br#"{"n-predict": 1}"#).expect("options");
+    assert_eq!(context.set_options(b"{"), Err(Errno::InvalidEncoding));
+    assert_eq!(context.set_options(br#"{"n-predict": "2"}"#), Err(Errno::InvalidArgument));
+    context.compute(&Patient).expect("computes");
+    assert_eq!(context.output(), b"h");
+}
+
+#[test]
+fn a_cancelled_request_computes_no_more() {
+    let mut context = prompted(FakeModel::chat(Script::Silent), "abc");
+    assert_eq!(context.compute_single(&Cancelled), Err(Halt::Errno(Errno::RuntimeError)));
+    assert!(context.answer.is_none(), "the sequence must be free");
+}
+
+#[test]
+fn an_embedding_is_submitted_with_its_input_and_read_after_computing() {
+    let model = FakeModel::embedder(Script::Steps(vec![]));
+    let mut context = prompted(Arc::clone(&model), "ab");
+    assert_eq!(model.embedded.lock().expect("no panic")[..], [vec![BOS, 97, 98, SEP]]);
+    context.compute(&Patient).expect("computes");
+    assert_eq!(
+        String::from_utf8_lossy(context.output()),
+        r#"{"n_embedding": 2, "embedding": [0.6000000238,-0.8000000119]}"#
+    );
+    assert_eq!(metadata(&context), (4, 0));
+    context.compute(&Patient).expect("computes again");
+    assert_eq!(model.embedded.lock().expect("no panic").len(), 2);
+    assert_eq!(
+        context.compute_single(&Patient),
+        Err(Halt::Errno(Errno::UnsupportedOperation)),
+        "there is no single token of a vector"
+    );
+}
+
+#[test]
+fn an_embedding_that_is_refused_says_so_when_computed() {
+    let mut context = prompted(FakeModel::embedder(Script::Refuses(Errno::PromptTooLong)), "ab");
+    assert_eq!(context.compute(&Patient), Err(Halt::Errno(Errno::PromptTooLong)));
+}
+
+#[test]
+fn token_breaks_cut_the_prompt_only_when_asked_for() {
+    let broken = "<|im\u{FDD0}_end|>";
+    let mut context = prompted(FakeModel::says("x"), broken);
+    assert_eq!(context.input.len(), 1 + broken.chars().count());
+    context.set_options(br#"{"token-break": true}"#).expect("options");
+    context.set_prompt(broken.as_bytes()).expect("a prompt");
+    let expected: Vec<Token> =
+        std::iter::once(BOS).chain("<|im_end|>".chars().map(|c| c as Token)).collect();
+    assert_eq!(context.input, expected);
+}
+
+#[test]
+fn a_broken_text_is_still_framed_as_a_whole() {
+    let mut context = context(FakeModel::embedder(Script::Steps(vec![])));
+    context.set_options(br#"{"token-break": true}"#).expect("options");
+    context.set_prompt("a\u{FDD0}b".as_bytes()).expect("a prompt");
+    assert_eq!(context.input, [BOS, 97, 98, SEP]);
+}

@@ -1,0 +1,130 @@
+//! A strict model for tests: its tokens are characters, its answer is a script.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::errno::Errno;
+use super::model::{Answer, Facts, Model, Step, Token, Vector};
+use super::options::Options;
+
+pub(crate) const BOS: Token = 1;
+pub(crate) const SEP: Token = 2;
+
+/// What `generate` and `embed` do.
+#[derive(Clone, Debug)]
+pub(crate) enum Script {
+    /// These steps; asking for more than a final one panics.
+    Steps(Vec<Step>),
+    /// No step ever comes.
+    Silent,
+    /// This errno at once.
+    Refuses(Errno),
+}
+
+pub(crate) struct FakeModel {
+    facts: Facts,
+    script: Script,
+    /// The options of every `generate`.
+    pub(crate) seen: Mutex<Vec<Options>>,
+    /// Inputs of every `embed`.
+    pub(crate) embedded: Mutex<Vec<Vec<Token>>>,
+}
+
+impl FakeModel {
+    /// A model that adds [`BOS`] and answers by `script`.
+    pub(crate) fn chat(script: Script) -> Arc<Self> {
+        let facts =
+            Facts { build_number: 7, commit: "fake".into(), adds_bos: true, embeds_only: false };
+        Arc::new(Self { facts, script, seen: Mutex::default(), embedded: Mutex::default() })
+    }
+
+    /// A model that frames a text with [`BOS`] and [`SEP`] and only embeds.
+    pub(crate) fn embedder(script: Script) -> Arc<Self> {
+        let facts = Facts { adds_bos: true, embeds_only: true, ..Facts::default() };
+        Arc::new(Self { facts, script, seen: Mutex::default(), embedded: Mutex::default() })
+    }
+
+    /// Answers `text`, then ends with `<end>`.
+    pub(crate) fn says(text: &str) -> Arc<Self> {
+        let mut steps: Vec<Step> = text.chars().map(|c| Step::Token(c as Token)).collect();
+        steps.push(Step::EndOfGeneration(SEP));
+        Self::chat(Script::Steps(steps))
+    }
+}
+
+impl Model for FakeModel {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn tokenize(&self, text: &str, add_special: bool) -> Result<Vec<Token>, Errno> {
+        let before = (add_special && self.facts.adds_bos).then_some(BOS);
+        let after = (add_special && self.facts.embeds_only).then_some(SEP);
+        let middle = text.chars().map(|character| character as Token);
+        Ok(before.into_iter().chain(middle).chain(after).collect())
+    }
+
+    fn piece(&self, token: Token) -> Vec<u8> {
+        if token == SEP {
+            return b"<end>".to_vec();
+        }
+        let character = u32::try_from(token).ok().and_then(char::from_u32);
+        character.expect("a token of this model").to_string().into_bytes()
+    }
+
+    fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Errno> {
+        assert!(!prompt.is_empty(), "an empty prompt must not reach the engine");
+        assert!(!self.facts.embeds_only, "an embedding model can't generate");
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(options.clone());
+        match &self.script {
+            Script::Refuses(errno) => Err(*errno),
+            Script::Silent => Ok(Box::new(FakeAnswer { steps: None, left: u32::MAX })),
+            Script::Steps(steps) => Ok(Box::new(FakeAnswer {
+                steps: Some(steps.iter().copied().collect()),
+                left: options.predict_tokens.unwrap_or(u32::MAX),
+            })),
+        }
+    }
+
+    fn embed(&self, tokens: &[Token]) -> Result<Box<dyn Vector>, Errno> {
+        self.embedded.lock().unwrap_or_else(PoisonError::into_inner).push(tokens.to_vec());
+        match &self.script {
+            Script::Refuses(errno) => Err(*errno),
+            Script::Silent => Ok(Box::new(FakeVector(None))),
+            Script::Steps(_) => Ok(Box::new(FakeVector(Some(vec![0.6, -0.8])))),
+        }
+    }
+}
+
+struct FakeAnswer {
+    steps: Option<VecDeque<Step>>,
+    left: u32,
+}
+
+impl Answer for FakeAnswer {
+    fn next(&mut self, wait: Duration) -> Result<Option<Step>, Errno> {
+        let Some(steps) = &mut self.steps else {
+            std::thread::sleep(wait);
+            return Ok(None);
+        };
+        if self.left == 0 {
+            steps.clear();
+            return Ok(Some(Step::LimitReached));
+        }
+        self.left -= 1;
+        let step = steps.pop_front().expect("nobody asks after the end");
+        Ok(Some(step))
+    }
+}
+
+struct FakeVector(Option<Vec<f32>>);
+
+impl Vector for FakeVector {
+    fn wait(&mut self, wait: Duration) -> Result<Option<Vec<f32>>, Errno> {
+        if self.0.is_none() {
+            std::thread::sleep(wait);
+        }
+        Ok(self.0.take())
+    }
+}

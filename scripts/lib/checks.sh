@@ -47,17 +47,12 @@ check_clippy() {
   (cd wasm-apps && cargo clippy --workspace --all-targets --locked -- -D warnings)
 }
 
-# cargo-deny takes longer to compile than all else here, so it is used where it is installed;
-# elsewhere a script of our own holds the same file's licences, bans and sources (not its advisories).
+# Not its advisories: their list is a git repository that a build machine may not reach.
 check_dependencies() {
   local manifest
   for manifest in Cargo.toml wasm-apps/Cargo.toml; do
-    if cargo deny --version >/dev/null 2>&1; then
-      cargo deny --manifest-path "$manifest" --locked check --config deny.toml licenses bans sources
-    else
-      note "cargo-deny is not installed: checking $manifest with scripts/lib/check-dependencies.py"
-      "$GAIA_NODE_HOME/clients/python/bin/python" scripts/lib/check-dependencies.py deny.toml "$manifest"
-    fi
+    "$GAIA_NODE_HOME/tools/bin/cargo-deny" --log-level error --locked --manifest-path "$manifest" \
+      --config deny.toml check licenses bans sources
   done
 }
 

@@ -50,6 +50,7 @@ needed_mebibytes() {
     test)
       add_unless target/debug/gaia-worker 7000
       add_unless clients 150
+      add_unless tools/bin/cargo-deny 500
       ;;
     bench | run) add_unless bin/gaia-worker 2500 ;;
   esac

@@ -1,5 +1,7 @@
 //! Tells dependents where the llama.cpp libraries and the loadable ggml backends were built.
 
+#![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts in the environment")]
+
 use std::path::PathBuf;
 
 fn main() {

@@ -1,5 +1,7 @@
 //! Links the worker against WasmEdge and llama.cpp.
 
+#![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts in the environment")]
+
 include!("../runtime/link.rs");
 
 fn main() {

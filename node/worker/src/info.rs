@@ -1,0 +1,36 @@
+//! `gaia-worker info`: what this machine can run, as JSON.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// Prints versions and devices.
+///
+/// # Errors
+/// No backend can compute on this processor.
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+pub fn print() -> Result<()> {
+    let machine = gaia_inference::machine(None)?;
+    let devices: Vec<Value> = machine
+        .devices
+        .iter()
+        .map(|device| {
+            json!({
+                "name": device.name,
+                "description": device.description,
+                "gpu": device.is_gpu,
+                "memory_free_bytes": device.memory_free_bytes,
+                "memory_total_bytes": device.memory_total_bytes,
+            })
+        })
+        .collect();
+    let info = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "wasmedge": gaia_runtime::wasmedge_version(),
+        "llama": machine.llama_version,
+        "cpu_features": machine.cpu_features,
+        "cores": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        "devices": devices,
+    });
+    println!("{info}");
+    Ok(())
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::http::Client;
@@ -14,6 +14,10 @@ use crate::process::{self, wait_until};
 
 /// Loading the small models takes about a second; a busy machine may take many.
 const START_PATIENCE: Duration = Duration::from_secs(120);
+
+/// One node at a time: two would compute on the same few cores, and each step of each waits for all
+/// of its threads.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// What a test's node serves.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +38,7 @@ pub struct Node {
     address: String,
     log: Arc<Mutex<String>>,
     folder: PathBuf,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Node {
@@ -43,6 +48,7 @@ impl Node {
     /// It does not start; the message holds what it said.
     #[must_use]
     pub fn start(options: &NodeOptions) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = fresh_folder();
         let config = folder.join("config.toml");
         std::fs::write(&config, config_text(options)).expect("the folder is ours");
@@ -62,7 +68,7 @@ impl Node {
             move || follow(stderr, &log, &found)
         });
         let address = wait_for_address(&address, &log);
-        let node = Self { child, address, log, folder };
+        let node = Self { child, address, log, folder, _turn: turn };
         wait_until("the node is ready", || node.client().get("/ready").status == 200);
         node
     }

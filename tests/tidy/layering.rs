@@ -16,14 +16,15 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Vocabulary that says nothing about an outside world; any room may speak it.
 const VOCABULARY: &[&str] = &[
+    "anyhow",
+    "futures-core",
+    "rustix",
     "serde",
     "serde_json",
+    "sha2",
     "thiserror",
     "tracing",
     "tracing-subscriber",
-    "anyhow",
-    "futures-core",
-    "sha2",
 ];
 
 /// Families of crates that count as one library with one owner.

@@ -19,6 +19,7 @@ use gaia_protocol::WorkerConfig;
 use toml::Table;
 
 pub use overrides::Overrides;
+pub(crate) use overrides::name_and_path;
 pub use paths::Places;
 pub use reader::Problem;
 pub use sections::{ApiKey, AuthConfig, LogConfig, LogFormat, ServerConfig, SupervisionConfig};

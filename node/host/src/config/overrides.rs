@@ -63,7 +63,7 @@ fn place(config: &mut Config, name: String, path: PathBuf, replaced: bool) -> bo
 }
 
 /// Splits `NAME=PATH` or `PATH`; the path starts from the current folder.
-pub(crate) fn name_and_path(argument: &str, places: &Places) -> Result<(String, PathBuf)> {
+pub fn name_and_path(argument: &str, places: &Places) -> Result<(String, PathBuf)> {
     let (name, path) = match argument.split_once('=') {
         Some((name, path)) => (name.to_owned(), Path::new(path)),
         None => (stem(argument)?, Path::new(argument)),

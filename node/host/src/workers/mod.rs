@@ -24,6 +24,7 @@ mod answer;
 mod backoff;
 mod connection;
 mod model;
+mod probe;
 mod process;
 mod script;
 mod session;
@@ -40,6 +41,7 @@ use tokio::time::Instant;
 
 pub use connection::{Connection, Ending, Observer, Violation};
 pub use model::{Reporter, WorkerModel};
+pub use probe::probe;
 pub use process::{Launch, Process, log_lines};
 pub use session::Session;
 
@@ -59,8 +61,7 @@ impl Workers {
     /// # Errors
     /// It can't be told where the worker's program is.
     pub fn start(config: &Config) -> Result<Self> {
-        let launch =
-            Launch { binary: config.worker_binary()?, log_filter: config.log.filter.clone() };
+        let launch = Launch::new(config)?;
         let (drain, draining) = watch::channel(None);
         let mut supervisors = JoinSet::new();
         let models = config.models.iter().cloned().map(WorkerModel::new).map(Arc::new);

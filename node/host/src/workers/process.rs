@@ -10,6 +10,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 
+use crate::config::Config;
+
 /// A longer line is logged in pieces.
 const LINE_BYTES_MAX: u64 = 8 << 10;
 
@@ -31,6 +33,14 @@ pub struct Process {
 }
 
 impl Launch {
+    /// As the config says.
+    ///
+    /// # Errors
+    /// It can't be told where the worker's program is.
+    pub fn new(config: &Config) -> Result<Self> {
+        Ok(Self { binary: config.worker_binary()?, log_filter: config.log.filter.clone() })
+    }
+
     /// Starts a worker; its standard input is the other end of the returned socket.
     ///
     /// # Errors

@@ -1,0 +1,60 @@
+//! `gaia-node check`: everything that would keep the node from serving, told at once.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use gaia_protocol::WorkerConfig;
+
+use crate::config::{Config, LogConfig, Overrides};
+use crate::workers::{Launch, probe};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Loads each model in a worker of its own; exit code 1 if anything is wrong.
+pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let config = Config::load(&arguments.overrides)?;
+    // What goes wrong is told below; a worker's own words are for `start`.
+    crate::log::start(&LogConfig { filter: "off".into(), ..config.log.clone() })?;
+    let launch = Launch::new(&config)?;
+    let mut problems = 0;
+    for model in &config.models {
+        let name = &model.model.name;
+        match check(&launch, model).await {
+            Ok(summary) => super::print(&format!("ok       {name}: {summary}"))?,
+            Err(error) => {
+                problems += 1;
+                super::print(&format!("problem  {name}: {error:#}"))?;
+            }
+        }
+    }
+    if problems > 0 {
+        super::print(&format!("{problems} of {} models can't be served", config.models.len()))?;
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(launch: &Launch, config: &WorkerConfig) -> Result<String> {
+    let advice = "run scripts/setup, or correct the path";
+    for (what, path) in [
+        ("the worker's program", &launch.binary),
+        ("the model", &config.model.path),
+        ("the app", &config.app.path),
+    ] {
+        if !is_file(path) {
+            anyhow::bail!("{what} {} is missing: {advice}", path.display());
+        }
+    }
+    let file = config.model.path.display();
+    let card = probe(launch, config).await.map_err(|error| error.context(format!("{file}")))?;
+    Ok(format!("{} ({} tokens of context)", card.description, card.context_tokens))
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file())
+}

@@ -1,0 +1,85 @@
+//! The command line: one file per command.
+
+mod check;
+mod info;
+mod keys;
+mod run_app;
+mod start;
+mod version;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Serves language models behind the OpenAI API: models run in worker processes, requests in wasm
+/// apps.
+#[derive(Debug, Parser)]
+#[command(name = "gaia-node", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until told to end (Ctrl-C or SIGTERM lets running answers finish)
+    Start(start::Arguments),
+    /// Tell everything that is wrong with the config, the files and the models
+    Check(check::Arguments),
+    /// Tell versions, places, models and what this machine computes with
+    Info(info::Arguments),
+    /// Tell the version
+    Version,
+    /// Make API keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Run an unmodified WASI-NN command with this terminal's input and output
+    RunApp(run_app::Arguments),
+}
+
+impl Cli {
+    /// Runs the command; the exit code is its answer.
+    ///
+    /// # Errors
+    /// It could not be done: the message says what was attempted, on which thing, and what to do.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Start(arguments) => runtime()?.block_on(start::run(&arguments)),
+            Command::Check(arguments) => runtime()?.block_on(check::run(&arguments)),
+            Command::Info(arguments) => info::run(&arguments),
+            Command::Version => version::run(),
+            Command::Keys(command) => keys::run(command),
+            Command::RunApp(arguments) => run_app::run(&arguments),
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the threads that serve")
+}
+
+/// Prints an answer on standard output. A reader that has gone away is no failure.
+fn print(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("writing to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

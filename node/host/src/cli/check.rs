@@ -50,8 +50,7 @@ async fn check(launch: &Launch, config: &WorkerConfig) -> Result<String> {
             anyhow::bail!("{what} {} is missing: {advice}", path.display());
         }
     }
-    let file = config.model.path.display();
-    let card = probe(launch, config).await.map_err(|error| error.context(format!("{file}")))?;
+    let card = probe(launch, config).await?;
     Ok(format!("{} ({} tokens of context)", card.description, card.context_tokens))
 }
 

@@ -33,7 +33,7 @@ mod supervisor;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use gaia_core::Model;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -59,9 +59,12 @@ impl Workers {
     /// Starts one worker per model; they load side by side.
     ///
     /// # Errors
-    /// It can't be told where the worker's program is.
+    /// The worker's program is not there.
     pub fn start(config: &Config) -> Result<Self> {
         let launch = Launch::new(config)?;
+        if !launch.binary.is_file() {
+            bail!(launch.advice("finding"));
+        }
         let (drain, draining) = watch::channel(None);
         let mut supervisors = JoinSet::new();
         let models = config.models.iter().cloned().map(WorkerModel::new).map(Arc::new);

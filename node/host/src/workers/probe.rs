@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use gaia_protocol::{ModelCard, WorkerConfig, WorkerStats};
 use tokio::sync::Notify;
 
-use super::connection::{Connection, Observer};
+use super::connection::{Connection, Ending, Observer};
 use super::process::{Launch, log_lines};
 use super::session::Session;
 
@@ -34,7 +34,7 @@ pub async fn probe(launch: &Launch, config: &WorkerConfig) -> Result<ModelCard> 
     let ending = tokio::select! {
         ending = connection.run() => Some(ending),
         () = witness.ready.notified() => None,
-        () = async { log_lines(&config.model.name, stderr).await; std::future::pending().await } => None,
+        () = forever(log_lines(&config.model.name, stderr)) => None,
     };
     let card = witness.card.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (card, ending) {
@@ -42,9 +42,18 @@ pub async fn probe(launch: &Launch, config: &WorkerConfig) -> Result<ModelCard> 
             process.kill().await;
             Ok(card)
         }
+        (None, Some(Ending::Fatal(reason))) => {
+            process.end().await;
+            bail!(reason)
+        }
         (None, Some(ending)) => bail!("{ending} ({})", process.end().await),
         (None, None) => bail!("the worker gave no reason ({})", process.kill().await),
     }
+}
+
+async fn forever(work: impl Future<Output = ()>) {
+    work.await;
+    std::future::pending().await
 }
 
 #[derive(Default)]

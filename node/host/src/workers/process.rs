@@ -1,7 +1,7 @@
 //! A worker as a process: how it is started, and what it prints.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -60,14 +60,15 @@ impl Launch {
             // A person's Ctrl-C is for the host, which lets the workers finish.
             .process_group(0)
             .spawn()
-            .with_context(|| advice(&self.binary))?;
+            .with_context(|| self.advice("starting"))?;
         let stderr = child.stderr.take().expect("it is piped");
         Ok((Process { child }, ours, stderr))
     }
-}
 
-fn advice(binary: &Path) -> String {
-    format!("starting {}: build gaia-worker, or set worker.binary in the config", binary.display())
+    pub(super) fn advice(&self, attempt: &str) -> String {
+        let binary = self.binary.display();
+        format!("{attempt} {binary}: build gaia-worker, or set worker.binary in the config")
+    }
 }
 
 impl Process {

@@ -88,9 +88,9 @@ impl Supervisor {
         let name = self.model.name().to_owned();
         let log = process::log_lines(&name, stderr);
         let life = finish(connection.run(), &session, &mut self.drain, process);
-        let (ending, status) = while_logging(life, log).await;
+        let reason = while_logging(life, log).await;
         let healthy = reporter.ready_since().map_or(Duration::ZERO, |since| since.elapsed());
-        Ok(Life { reason: format!("{} ({status})", describe(&ending)), healthy })
+        Ok(Life { reason, healthy })
     }
 }
 
@@ -114,7 +114,7 @@ async fn finish(
     session: &Session,
     drain: &mut Receiver<Option<Instant>>,
     process: Process,
-) -> (Option<Ending>, String) {
+) -> String {
     let mut connection = pin!(connection);
     let ending = tokio::select! {
         ending = &mut connection => Some(ending),
@@ -124,15 +124,15 @@ async fn finish(
         }
     };
     session.close();
-    let status = match ending {
-        Some(Ending::Closed | Ending::Fatal(_)) => process.end().await,
-        _ => process.kill().await,
-    };
-    (ending, status)
-}
-
-fn describe(ending: &Option<Ending>) -> String {
-    ending.as_ref().map_or("the worker did not drain in time".into(), Ending::to_string)
+    match ending {
+        Some(Ending::Fatal(reason)) => {
+            process.end().await;
+            reason
+        }
+        Some(Ending::Closed) => format!("{} ({})", Ending::Closed, process.end().await),
+        Some(ending) => format!("{ending} ({})", process.kill().await),
+        None => format!("the worker did not drain in time ({})", process.kill().await),
+    }
 }
 
 /// Waits until the node drains. A node whose drain handle is gone drains at once.

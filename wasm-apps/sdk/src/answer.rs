@@ -44,6 +44,12 @@ impl Answer {
         }
     }
 
+    /// A limit cut the answer off: as [`Self::finish`], but a character that is not whole is left
+    /// out. The model had more to say of it.
+    pub fn cut(&mut self) {
+        self.stops.finish(&mut self.ready);
+    }
+
     /// Text that may be shown and was not yet [`Self::take`]n, with the tokens since the last time;
     /// `None` if there is no text.
     #[must_use]
@@ -89,6 +95,14 @@ mod tests {
         answer.finish();
         assert_eq!(answer.delta(), Some(("EN\u{FFFD}", 1)));
         assert_eq!(answer.tokens(), 2);
+    }
+
+    #[test]
+    fn a_limit_leaves_out_half_a_character() {
+        let mut answer = Answer::new(&["END".into()]);
+        assert!(!answer.push(b"the EN\xC3"));
+        answer.cut();
+        assert_eq!(answer.delta(), Some(("the EN", 1)));
     }
 
     #[test]

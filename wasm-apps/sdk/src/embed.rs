@@ -90,7 +90,11 @@ impl<G: Graph> Window<'_, G> {
             Some(session) => session,
             None => self.model.session()?,
         };
+        let context_tokens = self.job.context_tokens;
         match session.set_prompt(text) {
+            Ok(tokens) if tokens > context_tokens => {
+                return Err(ModelError::PromptTooLong { tokens: Some(tokens) });
+            }
             Ok(tokens) => self.pending.push_back(Pending { index, tokens, session }),
             Err(error) => {
                 self.idle.push(session);
@@ -147,11 +151,14 @@ mod tests {
     #[test]
     fn a_text_too_long_is_named_by_its_index() {
         let inputs = ["a".to_owned(), "word ".repeat(9)];
-        let script = Script { prompt_tokens_max: 8, ..Script::default() };
-        let failure = run(script, &inputs).0.expect_err("too long");
-        assert_eq!(failure.code, ErrorCode::PromptTooLong);
-        assert_eq!(failure.param.as_deref(), Some("input"));
-        assert!(failure.message.starts_with("input[1] has 9 tokens, but the model takes 8"));
+        for prompt_tokens_max in [8, 100] {
+            let (result, events) = run(Script { prompt_tokens_max, ..Script::default() }, &inputs);
+            let failure = result.expect_err("too long");
+            assert_eq!(failure.code, ErrorCode::PromptTooLong);
+            assert_eq!(failure.param.as_deref(), Some("input"));
+            assert!(failure.message.starts_with("input[1] has 9 tokens, but the model takes 8"));
+            assert_eq!(events, []);
+        }
     }
 
     #[test]

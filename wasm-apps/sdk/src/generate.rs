@@ -99,7 +99,7 @@ fn advance<C: Context>(
     answer: &mut Answer,
 ) -> Result<Option<FinishReason>, Failure> {
     if job.options.tokens_max.is_some_and(|limit| answer.tokens() >= limit) {
-        answer.finish();
+        answer.cut();
         return Ok(Some(FinishReason::Length));
     }
     Ok(match session.next_token().map_err(|error| explain(error, job))? {
@@ -109,13 +109,16 @@ fn advance<C: Context>(
 }
 
 fn finish(answer: &mut Answer, end: EndReason) -> FinishReason {
-    answer.finish();
     match end {
         EndReason::EndOfGeneration => {
+            answer.finish();
             answer.count();
             FinishReason::Stop
         }
-        EndReason::ContextFull => FinishReason::Length,
+        EndReason::ContextFull => {
+            answer.cut();
+            FinishReason::Length
+        }
     }
 }
 

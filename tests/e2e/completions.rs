@@ -6,8 +6,11 @@ use serde_json::json;
 #[test]
 fn a_text_is_continued_whole_and_streamed() {
     let node = Node::start(&NodeOptions::default());
+    // Control tokens count in a raw text.
+    let prompt =
+        "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n";
     let mut request = json!({
-        "model": "chat", "prompt": "The capital of France is", "temperature": 0, "max_tokens": 6,
+        "model": "chat", "prompt": prompt, "temperature": 0, "max_tokens": 6,
     });
     let whole = node.client().post("/v1/completions", &request);
     assert_eq!(whole.status, 200, "{}", whole.body);

@@ -20,35 +20,34 @@ fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
+const PROMPT: &str =
+    "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n";
+const GREEDY: &str = r#"{"temp":0,"n-predict":12}"#;
+
 #[test]
 fn compute_and_compute_single_say_the_same() {
-    let prompt = "The capital of France is";
-    let options = r#"{"temp":0,"n-predict":8}"#;
-    let whole = text(&run(&["compute", "smol", prompt, options]));
-    let single = text(&run(&["stream", "smol", prompt, options]));
+    let whole = text(&run(&["smol", PROMPT, "--options", GREEDY]));
+    let single = text(&run(&["smol", PROMPT, "--options", GREEDY, "--single"]));
+    let twice = text(&run(&["smol", PROMPT, "--options", GREEDY, "--twice"]));
     assert!(whole.contains("Paris"), "{whole}");
     assert_eq!(whole.trim(), single.trim());
+    assert_eq!(whole.trim(), twice.trim(), "a second input starts anew");
 }
 
 #[test]
 fn errors_have_their_documented_codes() {
     let long = "word ".repeat(20_000);
+    let endless = r#"{"temp":0,"repeat-penalty":1.0}"#;
+    let almost_full = format!("{} Count: one, two,", "word ".repeat(4000));
     let cases: [(&[&str], i32); 4] = [
-        (&["compute", "no-such-model", "Hi", "{}"], 103),
-        (&["compute", "smol", &long, "{}"], 102),
-        (&["context-full", "smol", "Count:", r#"{"temp":0}"#], 101),
-        (&["buffer-too-small", "smol", "Hi", r#"{"temp":0,"n-predict":8}"#], 7),
+        (&["no-such-model", "Hi"], 8),
+        (&["smol", &long], 102),
+        (&["smol", &almost_full, "--single", "--options", endless], 101),
+        (&["smol", "Hi", "--options", GREEDY, "--buffer", "2"], 7),
     ];
     for (arguments, code) in cases {
         let output = run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{}: {said}", arguments[0]);
+        assert_eq!(output.status.code(), Some(code), "{code}: {said}");
     }
-    let twice = text(&run(&[
-        "input-twice",
-        "smol",
-        "The capital of France is",
-        r#"{"temp":0,"n-predict":8}"#,
-    ]));
-    assert!(twice.contains("Paris"), "the second input counts: {twice}");
 }

@@ -6,5 +6,8 @@
 //! - What a worker says is foreign until parsed.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod config;
+pub mod http;
+pub mod log;
 pub mod workers;

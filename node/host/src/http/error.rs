@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gaia_core::ServeError;
 use serde::Serialize;
+
+use super::json;
 
 /// A refusal, as its sender sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +121,7 @@ fn class(error: &ServeError) -> (StatusCode, Option<&'static str>) {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body())).into_response();
+        let mut response = json::response(self.status, &self.body());
         if let Some(delay) = self.retry_after {
             let seconds = delay.as_secs_f64().ceil().max(1.0) as u64;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

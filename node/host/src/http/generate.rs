@@ -73,8 +73,9 @@ fn take_max_tokens(fields: &mut Fields) -> Result<Option<u32>, ApiError> {
 }
 
 fn take_stop(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
-    let wrong =
-        || must_be("stop", &format!("a string or a list of at most {STOPS_MAX} strings, none empty"));
+    let wrong = || {
+        must_be("stop", &format!("a string or a list of at most {STOPS_MAX} strings, none empty"))
+    };
     let list = match fields.take("stop") {
         None => return Ok(vec![]),
         Some(Value::Array(list)) if list.len() <= STOPS_MAX => list,
@@ -97,14 +98,17 @@ fn take_stream(fields: &mut Fields) -> Result<Option<StreamOptions>, ApiError> {
         let message = "`stream_options` is only allowed with `stream` = true";
         return Err(ApiError::invalid("stream_options", message));
     }
-    let Value::Object(options) = options else { return Err(must_be("stream_options", "an object")) };
+    let Value::Object(options) = options else {
+        return Err(must_be("stream_options", "an object"));
+    };
     let mut include_usage = false;
     for (name, value) in options {
         let param = format!("stream_options.{name}");
         match (name.as_str(), value) {
             ("include_usage", Value::Bool(flag)) => include_usage = flag,
             // Padding against traffic analysis; asking for none asks nothing.
-            ("include_usage", Value::Null) | ("include_obfuscation", Value::Bool(false) | Value::Null) => {}
+            ("include_usage", Value::Null)
+            | ("include_obfuscation", Value::Bool(false) | Value::Null) => {}
             ("include_usage", _) => return Err(must_be(&param, "true or false")),
             ("include_obfuscation", _) => {
                 let message = format!("this node does not support `{param}`; leave it out");
@@ -145,11 +149,17 @@ mod tests {
             (r#"{"stop": 7}"#, "stop"),
             (r#"{"stop": ""}"#, "stop"),
             (r#"{"stop": ["a", ""]}"#, "stop"),
-            (r#"{"stop": ["1","2","3","4","5","6","7","8","9","a","b","c","d","e","f","g","h"]}"#, "stop"),
+            (
+                r#"{"stop": ["1","2","3","4","5","6","7","8","9","a","b","c","d","e","f","g","h"]}"#,
+                "stop",
+            ),
             (r#"{"stream": "yes"}"#, "stream"),
             (r#"{"stream_options": {"include_usage": true}}"#, "stream_options"),
             (r#"{"stream": true, "stream_options": 7}"#, "stream_options"),
-            (r#"{"stream": true, "stream_options": {"include_usage": 7}}"#, "stream_options.include_usage"),
+            (
+                r#"{"stream": true, "stream_options": {"include_usage": 7}}"#,
+                "stream_options.include_usage",
+            ),
             (r#"{"stream": true, "stream_options": {"more": 7}}"#, "stream_options.more"),
         ] {
             let error = take(json).expect_err(json);
@@ -159,9 +169,11 @@ mod tests {
 
     #[test]
     fn good_fields_are_taken() {
-        let taken = take(r#"{"model": "m", "temperature": 0, "top_p": 1, "seed": -1, "max_tokens": 5,
+        let taken = take(
+            r#"{"model": "m", "temperature": 0, "top_p": 1, "seed": -1, "max_tokens": 5,
             "max_completion_tokens": 5, "stop": "x", "stream": true,
-            "stream_options": {"include_usage": true}}"#)
+            "stream_options": {"include_usage": true}}"#,
+        )
         .expect("good");
         assert_eq!(taken.model.as_deref(), Some("m"));
         assert_eq!(taken.max_tokens, Some(5));

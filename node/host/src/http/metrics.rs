@@ -1,0 +1,130 @@
+//! What the node counts itself, and the text that `/metrics` shows.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use gaia_core::{ModelReport, Node};
+
+use super::histogram::Histograms;
+
+/// The node's own counts. What a model counts comes from its worker.
+pub struct Metrics {
+    requests: Mutex<BTreeMap<(String, u16), u64>>,
+    request: Histograms,
+    /// From the request to the first text.
+    pub first_token: Histograms,
+    /// Between two texts, per token.
+    pub between_tokens: Histograms,
+}
+
+type Line = (&'static str, &'static str, &'static str, fn(&ModelReport) -> u64);
+
+/// Name, type, help and value of each number that a model reports.
+const MODEL_LINES: &[Line] = &[
+    ("gaia_prompt_tokens_total", "counter", "Prompt tokens computed.", |r| {
+        r.stats.prompt_tokens_total
+    }),
+    ("gaia_generated_tokens_total", "counter", "Tokens sampled.", |r| {
+        r.stats.generated_tokens_total
+    }),
+    ("gaia_embeddings_total", "counter", "Texts embedded.", |r| r.stats.embeddings_total),
+    ("gaia_decode_steps_total", "counter", "Decode steps.", |r| r.stats.decode_steps_total),
+    ("gaia_sequences_active", "gauge", "Sequences in the batch.", |r| {
+        r.stats.sequences_active.into()
+    }),
+    ("gaia_sequences_queued", "gauge", "Requests that wait for a sequence.", |r| {
+        r.stats.sequences_queued.into()
+    }),
+    ("gaia_sequences_cancelled_total", "counter", "Sequences cancelled before their end.", |r| {
+        r.stats.cancelled_total
+    }),
+    ("gaia_instances_active", "gauge", "App instances at work.", |r| {
+        r.stats.instances_active.into()
+    }),
+    ("gaia_instances_warm", "gauge", "App instances ready for a request.", |r| {
+        r.stats.instances_warm.into()
+    }),
+    ("gaia_traps_total", "counter", "App instances that trapped or ran into a limit.", |r| {
+        r.stats.traps_total
+    }),
+    ("gaia_worker_restarts_total", "counter", "Restarts of the worker.", |r| r.restarts),
+    ("gaia_worker_memory_bytes", "gauge", "Resident memory of the worker.", |r| {
+        r.stats.memory_bytes
+    }),
+];
+
+impl Metrics {
+    /// Zeros, for models of these names.
+    pub fn new<'a>(models: impl Iterator<Item = &'a str>) -> Self {
+        let metrics = Self {
+            requests: Mutex::default(),
+            request: Histograms::new("gaia_request_seconds", "Time of whole requests.", "route"),
+            first_token: Histograms::new(
+                "gaia_time_to_first_token_seconds",
+                "From the request to the first text.",
+                "model",
+            ),
+            between_tokens: Histograms::new(
+                "gaia_time_between_tokens_seconds",
+                "Between two texts of an answer, per token.",
+                "model",
+            ),
+        };
+        for model in models {
+            metrics.first_token.announce(model);
+            metrics.between_tokens.announce(model);
+        }
+        metrics
+    }
+
+    /// Counts one request that has ended.
+    pub fn count_request(&self, route: &str, status: u16, duration: Duration) {
+        self.request.observe(route, duration);
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry((route.to_owned(), status)).or_default() += 1;
+    }
+
+    /// All numbers in Prometheus' text format.
+    pub async fn text(&self, node: &Node) -> String {
+        let mut text = String::new();
+        self.write_requests(&mut text);
+        head(&mut text, "gaia_requests_active", "gauge", "Requests that hold a permit.");
+        let _ = writeln!(text, "gaia_requests_active {}", node.admission.active());
+        write_models(&mut text, &reports(node).await);
+        self.request.write(&mut text);
+        self.first_token.write(&mut text);
+        self.between_tokens.write(&mut text);
+        text
+    }
+
+    fn write_requests(&self, text: &mut String) {
+        head(text, "gaia_requests_total", "counter", "Requests answered.");
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((route, status), count) in &*requests {
+            let labels = format!("route={route:?},status=\"{status}\"");
+            let _ = writeln!(text, "gaia_requests_total{{{labels}}} {count}");
+        }
+    }
+}
+
+async fn reports(node: &Node) -> Vec<(&str, ModelReport)> {
+    let report = async |model: &std::sync::Arc<dyn gaia_core::Model>| model.report().await;
+    let all = node.models.all();
+    let reports = futures_util::future::join_all(all.iter().map(report)).await;
+    all.iter().map(|model| model.name()).zip(reports).collect()
+}
+
+fn write_models(text: &mut String, reports: &[(&str, ModelReport)]) {
+    for (name, kind, help, value) in MODEL_LINES {
+        head(text, name, kind, help);
+        for (model, report) in reports {
+            let _ = writeln!(text, "{name}{{model={model:?}}} {}", value(report));
+        }
+    }
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}

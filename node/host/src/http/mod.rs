@@ -1,0 +1,110 @@
+//! HTTP: OpenAI's API over the use cases of `gaia_core`.
+//!
+//! A request passes, from outside in: span, id and count ([`observe`]) → browsers' rules ([`cors`])
+//! → what is left unread ([`body`]) → the key ([`auth`]) → its route, which parses the body into a
+//! task, starts it and words the answer.
+//!
+//! Invariants: a refusal names the field at fault; nothing of a body or a key is logged; when a
+//! client goes away its answer is dropped, and with it the work; no connection, body or answer is
+//! without a limit in size or time.
+
+mod auth;
+mod body;
+mod cors;
+mod error;
+mod fields;
+mod generate;
+mod histogram;
+mod ids;
+mod json;
+mod metrics;
+mod observe;
+mod patient;
+mod routes;
+mod running;
+mod server;
+mod sse;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use gaia_core::{Admission, Model, Models, Node};
+
+use self::auth::Auth;
+use self::error::ApiError;
+use self::metrics::Metrics;
+pub use self::server::serve;
+use crate::config::{AuthConfig, ServerConfig};
+
+/// What all requests share.
+pub struct State {
+    node: Node,
+    auth: Auth,
+    metrics: Metrics,
+    body_bytes_max: usize,
+    body_timeout: Duration,
+    request_timeout: Duration,
+    header_timeout: Duration,
+    connections_max: usize,
+    cors_origins: Vec<String>,
+    started_s: u64,
+}
+
+impl State {
+    /// Serves `models` within the limits of `server`, to whom `auth` lets in.
+    #[must_use]
+    pub fn new(server: &ServerConfig, auth: &AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
+        let metrics = Metrics::new(models.iter().map(|model| model.name()));
+        let admission = Admission::new(server.requests_max);
+        Self {
+            node: Node { models: Models::new(models), admission },
+            auth: Auth::new(auth, server.metrics_public),
+            metrics,
+            body_bytes_max: server.body_bytes_max,
+            body_timeout: Duration::from_millis(server.body_timeout_ms),
+            request_timeout: Duration::from_millis(server.request_timeout_ms),
+            header_timeout: Duration::from_millis(server.header_timeout_ms),
+            connections_max: server.connections_max,
+            cors_origins: server.cors_origins.clone(),
+            started_s: ids::now_s(),
+        }
+    }
+}
+
+/// All routes and what is around them; the last layer is the outermost.
+fn router(state: &Arc<State>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(routes::chat::post))
+        .route("/v1/completions", post(routes::completions::post))
+        .route("/v1/embeddings", post(routes::embeddings::post))
+        .route("/v1/models", get(routes::models::list))
+        .route("/v1/models/{id}", get(routes::models::one))
+        .route("/v1/info", get(routes::info::get))
+        .route("/health", get(routes::health::health))
+        .route("/ready", get(routes::health::ready))
+        .route("/metrics", get(routes::metrics::get))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(state), auth::check))
+        .layer(from_fn_with_state(Arc::clone(state), body::drain))
+        .layer(from_fn_with_state(Arc::clone(state), cors::check))
+        .layer(from_fn_with_state(Arc::clone(state), observe::watch))
+        .with_state(Arc::clone(state))
+}
+
+async fn unknown_route(request: Request) -> ApiError {
+    let message = format!("there is no route {} on this node", request.uri().path());
+    ApiError::new(StatusCode::NOT_FOUND, message).with_code("unknown_route")
+}
+
+async fn wrong_method(request: Request) -> ApiError {
+    let message = format!("{} does not take {}", request.uri().path(), request.method());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message).with_code("method_not_allowed")
+}

@@ -1,0 +1,42 @@
+//! `GET /health` and `GET /ready`: open to everyone.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use gaia_core::ModelStatus;
+use serde_json::{Value, json};
+
+use super::Shared;
+use crate::http::json;
+
+/// The host runs.
+pub async fn health() -> Response {
+    json::ok(&json!({"status": "ok"}))
+}
+
+/// Every model answers.
+pub async fn ready(axum::extract::State(state): Shared) -> Response {
+    let models = state.node.models.all().iter();
+    let states: Vec<_> = models.map(|model| (model.name(), model.status())).collect();
+    let ready = states.iter().all(|(_, status)| matches!(status, ModelStatus::Ready(_)));
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = if ready { "ready" } else { "not_ready" };
+    let models: Vec<_> = states.iter().map(|(name, status)| entry(name, status)).collect();
+    json::response(code, &json!({"status": word, "models": models}))
+}
+
+fn entry(name: &str, status: &ModelStatus) -> Value {
+    let mut entry = json!({"name": name, "state": word(status)});
+    if let ModelStatus::Loading { share } = status {
+        entry["share"] = json!(share);
+    }
+    entry
+}
+
+/// A model's state in a word. Why it is down is for the operator's log: it may name files.
+pub fn word(status: &ModelStatus) -> &'static str {
+    match status {
+        ModelStatus::Loading { .. } => "loading",
+        ModelStatus::Ready(_) => "ready",
+        ModelStatus::Down { .. } => "down",
+    }
+}

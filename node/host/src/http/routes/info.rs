@@ -1,0 +1,67 @@
+//! `GET /v1/info`: what this node is and has. No path and no hash is in it.
+
+use axum::response::Response;
+use gaia_core::{Model, ModelReport, ModelStatus};
+use gaia_protocol::{ModelCard, WorkerStats};
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::health::word;
+use crate::http::json;
+
+/// The node's version and limits, and each model.
+pub async fn get(axum::extract::State(state): Shared) -> Response {
+    let models = state.node.models.all().iter();
+    let models = futures_util::future::join_all(models.map(async |model| {
+        let report = model.report().await;
+        describe(model.as_ref(), report)
+    }));
+    json::ok(&json!({
+        "node": {"version": env!("CARGO_PKG_VERSION")},
+        "limits": {
+            "body_bytes_max": state.body_bytes_max,
+            "request_timeout_ms": u64::try_from(state.request_timeout.as_millis()).unwrap_or(u64::MAX),
+        },
+        "models": models.await,
+    }))
+}
+
+fn describe(model: &dyn Model, report: ModelReport) -> Value {
+    let status = model.status();
+    let mut described = json!({
+        "name": model.name(),
+        "kind": model.kind(),
+        "state": word(&status),
+        "restarts": report.restarts,
+        "stats": stats(&report.stats),
+    });
+    match status {
+        ModelStatus::Ready(card) => described["card"] = facts(&card),
+        ModelStatus::Loading { share } => described["share"] = json!(share),
+        ModelStatus::Down { .. } => {}
+    }
+    described
+}
+
+fn facts(card: &ModelCard) -> Value {
+    json!({
+        "architecture": card.architecture,
+        "description": card.description,
+        "size_bytes": card.size_bytes,
+        "parameters": card.parameters,
+        "context_tokens": card.context_tokens,
+        "context_train_tokens": card.context_train_tokens,
+        "embedding_dimension": card.embedding_dimension,
+        "vocabulary_tokens": card.vocabulary_tokens,
+        "sequences_max": card.sequences_max,
+        "queue_max": card.queue_max,
+        "threads": card.threads,
+        "gpu_layers": card.gpu_layers,
+        "devices": card.devices,
+        "llama_build": card.llama_build,
+    })
+}
+
+fn stats(stats: &WorkerStats) -> Value {
+    serde_json::to_value(stats).expect("numbers alone")
+}

@@ -1,0 +1,15 @@
+//! One route per file.
+
+pub mod chat;
+pub mod completions;
+pub mod embeddings;
+pub mod health;
+pub mod info;
+pub mod metrics;
+pub mod models;
+mod wire;
+
+use std::sync::Arc;
+
+/// The state as the routes take it.
+pub type Shared = axum::extract::State<Arc<super::State>>;

@@ -1,0 +1,69 @@
+//! The whole of HTTP over a real socket, with fake models.
+
+mod client;
+mod connections;
+mod refusals;
+mod shapes;
+
+use std::sync::Arc;
+
+use gaia_core::fakes::FakeModel;
+use gaia_core::{Model, ServeError};
+use gaia_protocol::{Event, FinishReason, ModelKind, Usage};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::client::Client;
+use super::{State, serve};
+use crate::config::{AuthConfig, ServerConfig};
+
+/// A server on a free port.
+struct Server {
+    client: Client,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    state: Arc<State>,
+}
+
+type Script = Vec<Result<Event, ServeError>>;
+
+impl Server {
+    async fn start(server: ServerConfig, auth: AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = Client::new(listener.local_addr().expect("bound"));
+        let state = Arc::new(State::new(&server, &auth, models));
+        let (stop, stopping) = watch::channel(false);
+        let serving = tokio::spawn(serve(listener, Arc::clone(&state), stopping));
+        Self { client, stop, serving, state }
+    }
+
+    /// A chat model that plays `script` and an embedding model.
+    async fn playing(script: Script) -> Self {
+        let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(script));
+        Self::start(ServerConfig::default(), AuthConfig::default(), vec![chat, embed()]).await
+    }
+}
+
+fn embed() -> Arc<FakeModel> {
+    let vector = Event::Embedding { index: 0, vector: vec![1.0, -0.5], tokens: 3 };
+    Arc::new(FakeModel::new("embed", ModelKind::Embedding).answering(vec![Ok(vector), finish(0)]))
+}
+
+fn delta(text: &str) -> Result<Event, ServeError> {
+    Ok(Event::Delta { text: text.into(), tokens: 1 })
+}
+
+fn finish(completion_tokens: u32) -> Result<Event, ServeError> {
+    let usage = Usage { prompt_tokens: 3, completion_tokens };
+    Ok(Event::Finish { reason: FinishReason::Stop, usage })
+}
+
+/// A whole good answer.
+fn paris() -> Script {
+    vec![Ok(Event::Prompt { tokens: 3 }), delta("Par"), delta("is"), finish(2)]
+}
+
+const QUESTION: &str = r#"{"model":"chat","messages":[{"role":"user","content":"Hi"}]}"#;
+const STREAMED: &str =
+    r#"{"model":"chat","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;

@@ -62,10 +62,9 @@ impl<C: Chunks> Begun<C> {
     }
 
     async fn text(&mut self) -> Option<String> {
-        if !std::mem::replace(&mut self.started, true) {
-            if let Some(start) = self.chunks.start() {
-                return Some(event(&start));
-            }
+        let is_first = !std::mem::replace(&mut self.started, true);
+        if let Some(start) = self.chunks.start().filter(|_| is_first) {
+            return Some(event(&start));
         }
         loop {
             let Ok(next) = timeout(KEEP_ALIVE, self.running.as_mut()?.next()).await else {

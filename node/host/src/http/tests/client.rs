@@ -47,16 +47,17 @@ impl Client {
         read(stream).await
     }
 
-    pub async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
-        self.raw(request(method, path, headers, body).as_bytes()).await
+    /// `line` is a method and a path.
+    pub async fn send(&self, line: &str, headers: &str, body: &str) -> Answer {
+        self.raw(request(line, headers, body).as_bytes()).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.send("GET", path, "", "").await
+        self.send(&format!("GET {path}"), "", "").await
     }
 
     pub async fn post(&self, path: &str, body: &str) -> Answer {
-        self.send("POST", path, "content-type: application/json\r\n", body).await
+        self.send(&format!("POST {path}"), "content-type: application/json\r\n", body).await
     }
 
     pub async fn chat(&self, body: &str) -> Answer {
@@ -65,10 +66,10 @@ impl Client {
 }
 
 /// The bytes of a request on a connection of its own.
-pub fn request(method: &str, path: &str, headers: &str, body: &str) -> String {
+pub fn request(line: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\
+        "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\
          content-length: {length}\r\n\r\n{body}"
     )
 }

@@ -26,7 +26,7 @@ async fn a_client_that_hangs_up_cancels_its_answer_streamed_or_not() {
     for (body, script) in [(STREAMED, vec![delta("a")]), (STREAMED, vec![]), (QUESTION, vec![])] {
         let (server, chat) = hanging(script).await;
         let mut stream = server.client.connect().await;
-        let request = request("POST", "/v1/chat/completions", "", body);
+        let request = request("POST /v1/chat/completions", "", body);
         stream.write_all(request.as_bytes()).await.expect("the server reads");
         eventually(|| chat.started() == 1).await;
         drop(stream);
@@ -74,16 +74,16 @@ async fn a_client_that_stops_reading_is_given_up() {
     let config = ServerConfig { body_timeout_ms: 100, ..ServerConfig::default() };
     let server = Server::start(config, AuthConfig::default(), vec![chat.clone()]).await;
     let mut stream = server.client.connect().await;
-    let request = request("POST", "/v1/chat/completions", "", STREAMED);
+    let request = request("POST /v1/chat/completions", "", STREAMED);
     stream.write_all(request.as_bytes()).await.expect("the server reads");
     eventually(|| chat.cancelled() == 1).await;
 }
 
 #[tokio::test]
 async fn a_stopping_server_finishes_what_runs_and_accepts_nothing_new() {
-    let (server, chat) = hanging(vec![delta("a")]).await;
+    let (mut server, chat) = hanging(vec![delta("a")]).await;
     let mut running = server.client.connect().await;
-    let request = request("POST", "/v1/chat/completions", "", STREAMED);
+    let request = request("POST /v1/chat/completions", "", STREAMED);
     running.write_all(request.as_bytes()).await.expect("the server reads");
     eventually(|| chat.started() == 1).await;
     server.stop.send_replace(true);
@@ -91,9 +91,10 @@ async fn a_stopping_server_finishes_what_runs_and_accepts_nothing_new() {
     while tokio::net::TcpStream::connect(address).await.is_ok() {
         sleep(Duration::from_millis(5)).await;
     }
-    assert!(!server.serving.is_finished(), "an answer runs");
+    assert!(server.serving.try_join_next().is_none(), "an answer runs");
     assert_eq!(chat.cancelled(), 0);
     drop(running);
-    server.serving.await.expect("ends when the last answer has");
+    let ended = server.serving.join_next().await.expect("it was spawned");
+    ended.expect("ends when the last answer has");
     assert_eq!(chat.cancelled(), 1);
 }

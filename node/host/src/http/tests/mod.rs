@@ -12,7 +12,7 @@ use gaia_core::{Model, ServeError};
 use gaia_protocol::{Event, FinishReason, ModelKind, Usage};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use self::client::Client;
 use super::{State, serve};
@@ -22,7 +22,7 @@ use crate::config::{AuthConfig, ServerConfig};
 struct Server {
     client: Client,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<()>,
+    serving: JoinSet<()>,
     state: Arc<State>,
 }
 
@@ -34,7 +34,8 @@ impl Server {
         let client = Client::new(listener.local_addr().expect("bound"));
         let state = Arc::new(State::new(&server, &auth, models));
         let (stop, stopping) = watch::channel(false);
-        let serving = tokio::spawn(serve(listener, Arc::clone(&state), stopping));
+        let mut serving = JoinSet::new();
+        serving.spawn(serve(listener, Arc::clone(&state), stopping));
         Self { client, stop, serving, state }
     }
 

@@ -73,12 +73,12 @@ async fn routes_methods_and_types_that_do_not_exist() {
     assert_eq!(method.error()["code"], "method_not_allowed");
     let send = async |kind: &str| {
         let header = format!("content-type: {kind}\r\n");
-        server.client.send("POST", "/v1/chat/completions", &header, QUESTION).await
+        server.client.send("POST /v1/chat/completions", &header, QUESTION).await
     };
     assert_eq!(send("text/plain").await.error()["type"], "invalid_request_error");
     assert_eq!(send("text/plain").await.status, 415);
     assert_eq!(send("Application/JSON; charset=utf-8").await.status, 200);
-    let none = server.client.send("POST", "/v1/chat/completions", "", QUESTION).await;
+    let none = server.client.send("POST /v1/chat/completions", "", QUESTION).await;
     assert_eq!(none.status, 200, "no type is taken for JSON");
 }
 
@@ -105,7 +105,7 @@ async fn with_keys_only_the_states_are_open() {
     let server = Server::start(config, auth, vec![chat]).await;
     let get = async |path: &str, key: &str| {
         let header = format!("authorization: Bearer {key}\r\n");
-        server.client.send("GET", path, &header, "").await
+        server.client.send(&format!("GET {path}"), &header, "").await
     };
     for path in ["/v1/models", "/metrics", "/v1/nothing"] {
         let refused = get(path, "guess").await;
@@ -127,7 +127,7 @@ async fn browsers_hear_which_pages_may_call() {
     let server = Server::start(config, AuthConfig::default(), vec![]).await;
     let preflight = async |server: &Server, origin: &str| {
         let headers = format!("origin: {origin}\r\n{ask}");
-        server.client.send("OPTIONS", "/v1/chat/completions", &headers, "").await
+        server.client.send("OPTIONS /v1/chat/completions", &headers, "").await
     };
     let known = preflight(&server, "https://a").await;
     assert_eq!(known.status, 204);
@@ -139,7 +139,7 @@ async fn browsers_hear_which_pages_may_call() {
     let everyone = Server::playing(vec![]).await;
     let any = preflight(&everyone, "https://b").await;
     assert_eq!(any.header("access-control-allow-origin"), Some("*"));
-    let get = everyone.client.send("GET", "/health", "origin: https://b\r\n", "").await;
+    let get = everyone.client.send("GET /health", "origin: https://b\r\n", "").await;
     assert_eq!(get.header("access-control-allow-origin"), Some("*"));
 }
 
@@ -148,7 +148,7 @@ async fn a_request_id_is_taken_over_or_made() {
     let server = Server::playing(vec![]).await;
     let id = async |given: &str| {
         let header = format!("x-request-id: {given}\r\n");
-        let answer = server.client.send("GET", "/health", &header, "").await;
+        let answer = server.client.send("GET /health", &header, "").await;
         answer.header("x-request-id").expect("always there").to_owned()
     };
     assert_eq!(id("mine-1").await, "mine-1");

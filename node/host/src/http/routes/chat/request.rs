@@ -37,6 +37,7 @@ const UNSUPPORTED: &[Unsupported] = &[
 ];
 
 /// A valid request.
+#[derive(Debug)]
 pub struct ChatRequest {
     /// The model's name, if one is given.
     pub model: Option<String>,
@@ -133,9 +134,7 @@ mod tests {
 
     fn refused_messages(messages: &str) -> ApiError {
         let body = format!(r#"{{"messages": {messages}}}"#);
-        ChatRequest::parse(Fields::parse(body.as_bytes()).expect("an object"))
-            .err()
-            .expect("refused")
+        ChatRequest::parse(Fields::parse(body.as_bytes()).expect("an object")).expect_err("refused")
     }
 
     #[test]
@@ -188,7 +187,7 @@ mod tests {
             r#""prediction": {}"#,
             r#""service_tier": "flex""#,
         ] {
-            let error = parse(&format!(", {extra}")).err().expect(extra);
+            let error = parse(&format!(", {extra}")).expect_err(extra);
             assert_eq!(error.code, Some("unsupported_parameter"), "{extra}");
             let param = error.param.expect("named");
             assert!(extra.starts_with(&format!("\"{param}\"")), "{extra}: {param}");
@@ -198,11 +197,11 @@ mod tests {
             "logit_bias": {}, "modalities": ["text"], "user": "me""#;
         assert!(parse(nothing).is_ok());
         assert_eq!(
-            parse(r#", "no_such": 1"#).err().expect("refused").code,
+            parse(r#", "no_such": 1"#).expect_err("refused").code,
             Some("unknown_parameter")
         );
         assert_eq!(
-            parse(r#", "echo": false"#).err().expect("refused").code,
+            parse(r#", "echo": false"#).expect_err("refused").code,
             Some("unknown_parameter")
         );
     }
@@ -215,7 +214,7 @@ mod tests {
             {"role": "user", "content": [{"type": "text", "text": "c"}, {"type": "text", "text": "d"}]}
         ]}"#;
         let request = ChatRequest::parse(Fields::parse(body.as_bytes()).expect("an object"));
-        let messages = request.ok().expect("good").task.messages;
+        let messages = request.expect("good").task.messages;
         let said: Vec<_> = messages.iter().map(|m| (m.role, m.content.as_str())).collect();
         assert_eq!(said, [(Role::System, "a"), (Role::Assistant, "b"), (Role::User, "cd")]);
     }

@@ -20,6 +20,7 @@ const UNSUPPORTED: &[Unsupported] = &[
 ];
 
 /// A valid request.
+#[derive(Debug)]
 pub struct CompletionRequest {
     /// The model's name, if one is given.
     pub model: Option<String>,
@@ -74,7 +75,7 @@ mod tests {
             (r#"{"prompt": "a", "messages": []}"#, "messages"),
             (r#"{"prompt": "a", "temperature": 3}"#, "temperature"),
         ] {
-            let error = parse(body).err().expect(body);
+            let error = parse(body).expect_err(body);
             assert_eq!(error.param.as_deref(), Some(param), "{body}");
         }
     }
@@ -82,6 +83,6 @@ mod tests {
     #[test]
     fn a_prompt_may_stand_in_a_list_of_one() {
         let body = r#"{"prompt": ["a"], "best_of": 1, "echo": false, "n": 1, "suffix": null}"#;
-        assert_eq!(parse(body).ok().expect("good").task.prompt, "a");
+        assert_eq!(parse(body).expect("good").task.prompt, "a");
     }
 }

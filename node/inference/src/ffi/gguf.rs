@@ -25,7 +25,7 @@ impl Header {
     /// # Errors
     /// [`LoadError::Damaged`].
     pub(crate) fn read(path: &Path) -> Result<Self, LoadError> {
-        let refuse = |reason: String| LoadError::NotGguf { path: path.to_path_buf(), reason };
+        let refuse = |reason: String| LoadError::Damaged { path: path.to_path_buf(), reason };
         let name =
             super::c_path(path).ok_or_else(|| refuse("its path holds a zero byte".into()))?;
         super::take_errors();

@@ -4,7 +4,7 @@
 //!
 //! Settings: `streams=1,4,8,16,32`, `threads`, `poll`, `flash=auto|on|off`, `unified=true|false`,
 //! `beside` (prompt tokens beside streams), `batch`, `ahead`, `prompt` and `tokens` (lengths),
-//! `context`, `temperature`, `rounds`, and `embed=COUNT` to embed so many texts instead, `sequences`
+//! `context`, `temperature`, `rounds`, `backends` (their folder), and `embed=COUNT` to embed so many texts instead, `sequences`
 //! at once.
 
 #![expect(clippy::print_stdout, reason = "a measurement is for standard output")]
@@ -80,6 +80,7 @@ fn load(model: &str, kind: EngineKind, settings: &Settings) -> Result<Engine, Bo
             "off" => FlashAttention::Off,
             _ => FlashAttention::Auto,
         },
+        backends_dir: settings.0.get("backends").map(Into::into),
         ..defaults
     };
     let chosen = Tuning::default();

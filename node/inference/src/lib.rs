@@ -27,6 +27,8 @@ mod load;
 mod machine;
 mod memory;
 mod options;
+mod pace;
+mod processor;
 mod queue;
 mod random;
 mod sampler;

@@ -61,7 +61,7 @@ impl Gguf {
         self
     }
 
-    fn tensor(mut self, name: &str, shape: &[u64], kind: u32, offset: u64) -> Self {
+    fn tensor(mut self, name: &str, shape: &[u64], (kind, offset): (u32, u64)) -> Self {
         let mut tensor = string(name);
         tensor.extend(u32::try_from(shape.len()).expect("small").to_le_bytes());
         shape.iter().for_each(|length| tensor.extend(length.to_le_bytes()));
@@ -121,7 +121,7 @@ fn what_is_no_gguf_is_said_to_be_none() {
 fn an_unknown_version_is_named() {
     let folder = Folder::new("version");
     for version in [0_u32, 1, 4, 99, 3 << 24] {
-        let mut file = Gguf::new().tensor("t", &[8], F32, 0).data(32).bytes();
+        let mut file = Gguf::new().tensor("t", &[8], (F32, 0)).data(32).bytes();
         file[4..8].copy_from_slice(&version.to_le_bytes());
         let error = folder.refused("version", &file);
         assert!(matches!(error, LoadError::NotGguf { .. }), "{error}");
@@ -132,7 +132,8 @@ fn an_unknown_version_is_named() {
 #[test]
 fn a_header_cut_off_anywhere_is_damaged() {
     let folder = Folder::new("cut");
-    let file = Gguf::new().text("general.architecture", "llama").tensor("t", &[8], F32, 0).bytes();
+    let file =
+        Gguf::new().text("general.architecture", "llama").tensor("t", &[8], (F32, 0)).bytes();
     for length in 8..file.len() - 32 {
         let error = folder.refused("cut", &file[..length]);
         assert!(matches!(error, LoadError::Damaged { .. }), "{length}: {error}");
@@ -142,7 +143,8 @@ fn a_header_cut_off_anywhere_is_damaged() {
 #[test]
 fn counts_and_lengths_that_lie_are_damaged() {
     let folder = Folder::new("counts");
-    let good = Gguf::new().text("general.architecture", "llama").tensor("t", &[8], F32, 0).data(32);
+    let good =
+        Gguf::new().text("general.architecture", "llama").tensor("t", &[8], (F32, 0)).data(32);
     for count in [3, 1 << 32, 1 << 62, u64::MAX] {
         for (tensors, pairs) in [(count, 1), (1, count), (count, count)] {
             let error = folder.refused("counts", &good.clone().claiming(tensors, pairs).bytes());
@@ -160,14 +162,14 @@ fn tensors_that_cannot_be_are_damaged() {
     let huge = u64::MAX >> 1;
     let cases = [
         ("none", Gguf::new().text("general.architecture", "llama")),
-        ("type", Gguf::new().tensor("t", &[8], 9999, 0).data(32)),
-        ("overflow", Gguf::new().tensor("t", &[huge, huge], F32, 0).data(32)),
-        ("dimensions", Gguf::new().tensor("t", &[1; 9], F32, 0).data(32)),
-        ("twice", Gguf::new().tensor("t", &[8], F32, 0).tensor("t", &[8], F32, 32).data(64)),
-        ("offset", Gguf::new().tensor("t", &[8], F32, 7).data(64)),
+        ("type", Gguf::new().tensor("t", &[8], (9999, 0)).data(32)),
+        ("overflow", Gguf::new().tensor("t", &[huge, huge], (F32, 0)).data(32)),
+        ("dimensions", Gguf::new().tensor("t", &[1; 9], (F32, 0)).data(32)),
+        ("twice", Gguf::new().tensor("t", &[8], (F32, 0)).tensor("t", &[8], (F32, 32)).data(64)),
+        ("offset", Gguf::new().tensor("t", &[8], (F32, 7)).data(64)),
         (
             "alignment",
-            Gguf::new().number("general.alignment", 0).tensor("t", &[8], F32, 0).data(32),
+            Gguf::new().number("general.alignment", 0).tensor("t", &[8], (F32, 0)).data(32),
         ),
     ];
     for (name, file) in cases {
@@ -179,7 +181,7 @@ fn tensors_that_cannot_be_are_damaged() {
 #[test]
 fn missing_data_is_counted() {
     let folder = Folder::new("missing");
-    let file = Gguf::new().text("general.architecture", "llama").tensor("t", &[800], F32, 0);
+    let file = Gguf::new().text("general.architecture", "llama").tensor("t", &[800], (F32, 0));
     let whole = file.clone().data(3200).bytes().len() as u64;
     let half = file.data(1600).bytes();
     match folder.refused("half", &half) {
@@ -195,7 +197,8 @@ fn a_model_that_nothing_can_hold_is_refused_before_it_is_read() {
     let folder = Folder::new("huge");
     let path = folder.0.join("huge");
     let bytes = 1_u64 << 45;
-    let file = Gguf::new().text("general.architecture", "llama").tensor("t", &[bytes / 4], F32, 0);
+    let file =
+        Gguf::new().text("general.architecture", "llama").tensor("t", &[bytes / 4], (F32, 0));
     std::fs::write(&path, file.bytes()).expect("the temporary folder is writable");
     let handle = std::fs::OpenOptions::new().write(true).open(&path).expect("it was just written");
     // A file with a hole has the size without taking the room; not every file system makes one.
@@ -210,11 +213,11 @@ fn a_model_that_nothing_can_hold_is_refused_before_it_is_read() {
 fn an_architecture_that_llama_cpp_does_not_know_is_named() {
     let folder = Folder::new("architecture");
     let known =
-        |name| Gguf::new().text("general.architecture", name).tensor("t", &[8], F32, 0).data(32);
+        |name| Gguf::new().text("general.architecture", name).tensor("t", &[8], (F32, 0)).data(32);
     let error = folder.refused("unknown", &known("perceptron").bytes());
     assert!(matches!(error, LoadError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("perceptron"), "{error}");
-    let none = Gguf::new().tensor("t", &[8], F32, 0).data(32);
+    let none = Gguf::new().tensor("t", &[8], (F32, 0)).data(32);
     assert!(matches!(folder.refused("none", &none.bytes()), LoadError::Refused { .. }));
     let empty = folder.refused("empty", &known("llama").bytes());
     assert!(matches!(empty, LoadError::Refused { .. }), "{empty}");

@@ -2,12 +2,14 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use llama_cpp_sys_2 as sys;
 
 use super::model::Model;
 use super::threads::ThreadPool;
 use crate::batch::Entry;
+use crate::processor::Governor;
 use crate::{CacheType, EngineConfig, EngineKind, FlashAttention, Tuning};
 
 /// A llama context. Used by one thread at a time.
@@ -15,10 +17,13 @@ pub(crate) struct Context {
     context: NonNull<sys::llama_context>,
     batch: sys::llama_batch,
     batch_tokens: usize,
+    threads: u32,
+    /// Made by the first step, on the thread that computes.
+    governor: Option<Governor>,
     vocabulary_tokens: usize,
     embedding_dimension: usize,
     // Freed after the context that uses it, by the order of fields; so is the model.
-    _threads: Option<ThreadPool>,
+    pool: Option<ThreadPool>,
     _model: Arc<Model>,
 }
 
@@ -59,7 +64,9 @@ impl Context {
             batch_tokens: batch_tokens as usize,
             vocabulary_tokens: model.vocabulary_tokens() as usize,
             embedding_dimension: model.sizes().embedding_dimension as usize,
-            _threads: pool,
+            pool,
+            threads: plan.threads,
+            governor: None,
             _model: model,
         })
     }
@@ -90,6 +97,23 @@ impl Context {
     /// # Panics
     /// `entries` is empty or longer than the batch: the schedulers never make such a step.
     pub(crate) fn decode(&mut self, entries: &[Entry]) -> Result<(), i32> {
+        let start = Instant::now();
+        let done = self.compute(entries);
+        self.govern(start.elapsed());
+        done
+    }
+
+    /// Gives up a thread when other processes need its core, and takes it back.
+    fn govern(&mut self, took: Duration) {
+        let Some(pool) = &self.pool else { return };
+        let make = || Governor::new(self.threads, pool.helpers());
+        let Some(threads) = self.governor.get_or_insert_with(make).note(took) else { return };
+        let threads = threads.cast_signed();
+        // SAFETY: the context lives; the pool has at least as many threads.
+        unsafe { sys::llama_set_n_threads(self.context.as_ptr(), threads, threads) };
+    }
+
+    fn compute(&mut self, entries: &[Entry]) -> Result<(), i32> {
         self.fill(entries);
         // SAFETY: the batch was filled with as many entries as it says.
         match unsafe { sys::llama_decode(self.context.as_ptr(), self.batch) } {
@@ -117,7 +141,7 @@ impl Context {
     /// llama.cpp's code.
     pub(crate) fn warm_up(&mut self) -> Result<(), i32> {
         let entry = Entry { token: crate::Token(0), position: 0, sequence: 0, output: true };
-        self.decode(&[entry])?;
+        self.compute(&[entry])?;
         self.forget(0);
         Ok(())
     }

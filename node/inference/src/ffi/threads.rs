@@ -1,5 +1,6 @@
 //! The threads that compute a step: made once, kept for the context's life.
 
+use std::collections::BTreeSet;
 use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
@@ -7,6 +8,8 @@ use llama_cpp_sys_2 as sys;
 /// A ggml thread pool.
 pub(super) struct ThreadPool {
     pool: NonNull<sys::ggml_threadpool>,
+    /// The threads that came with the pool; with the one that computes they are all.
+    helpers: BTreeSet<u32>,
 }
 
 // SAFETY: a thread pool is bound to no thread; it is used by the one that owns it.
@@ -19,6 +22,7 @@ impl ThreadPool {
         type New =
             unsafe extern "C" fn(*mut sys::ggml_threadpool_params) -> *mut sys::ggml_threadpool;
         let function = super::backend::cpu_function(c"ggml_threadpool_new")?;
+        let before = crate::processor::thread_ids();
         // SAFETY: the name stands for a function of this type (ggml-cpu.h); it copies the
         // parameters.
         let pool = unsafe {
@@ -27,7 +31,12 @@ impl ThreadPool {
             let new: New = std::mem::transmute(function);
             new(&raw mut params)
         };
-        NonNull::new(pool).map(|pool| Self { pool })
+        let helpers = &crate::processor::thread_ids() - &before;
+        NonNull::new(pool).map(|pool| Self { pool, helpers })
+    }
+
+    pub(super) fn helpers(&self) -> &BTreeSet<u32> {
+        &self.helpers
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::ggml_threadpool {

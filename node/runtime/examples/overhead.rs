@@ -10,7 +10,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use gaia_inference::{Engine, EngineConfig, EngineKind};
+use gaia_inference::{Engine, EngineConfig};
 use gaia_protocol::{AppConfig, Outcome};
 use gaia_runtime::{AppPool, Emit, EventSink};
 
@@ -33,7 +33,8 @@ const PRELUDE: &str = r#"
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let model = arguments.next().context("usage: overhead MODEL.gguf [APP.wasm REQUEST.json]")?;
-    let config = EngineConfig::new(model, EngineKind::Generate);
+    let kind = gaia_inference::kind_of(model.as_ref())?;
+    let config = EngineConfig { queue_max: 1024, ..EngineConfig::new(model, kind) };
     let engine = Engine::load(&config, Box::new(|_| true))?;
     let folder = std::env::temp_dir().join(format!("gaia-overhead-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;

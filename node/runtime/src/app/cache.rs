@@ -15,7 +15,7 @@ use crate::error::AppError;
 use crate::ffi::{self, Compiler, Module, ModuleOptions};
 
 /// Changed whenever this file or the compiler's settings change what an entry holds.
-const FORMAT: &str = "gaia-aot-1 O2 generic interruptible universal";
+const FORMAT: &str = "gaia-aot-2 generic interruptible universal";
 
 const DIGEST_BYTES: usize = 32;
 

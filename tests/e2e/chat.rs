@@ -119,7 +119,7 @@ fn a_full_context_ends_with_length() {
     let node =
         Node::start(&NodeOptions { chat: "context_tokens = 128".into(), ..Default::default() });
     let extra = json!({
-        "messages": [{"role": "user", "content": "Count from one to one thousand, in words."}],
+        "messages": [{"role": "user", "content": "Write a long story about a fox and a crow."}],
         "max_tokens": null,
     });
     let answer = answer(&node, extra);

@@ -59,7 +59,7 @@ fn a_client_that_hangs_up_frees_its_sequence() {
     let node = Node::start(&NodeOptions::default());
     let mut request = question("Paris");
     request["max_tokens"] = json!(1500);
-    request["messages"][0]["content"] = json!("Count from one to one thousand, in words.");
+    request["messages"][0]["content"] = json!("Write a long story about a fox and a crow.");
     let mut stream = node.client().stream("/v1/chat/completions", &request).expect("a stream");
     stream.wait_for_text();
     assert_eq!(node.metric("gaia_sequences_active", "chat"), 1.0);
@@ -74,7 +74,7 @@ fn a_full_node_refuses_with_retry_after() {
     let node = Node::start(&NodeOptions { chat, ..Default::default() });
     let mut request = question("Paris");
     request["max_tokens"] = json!(1500);
-    request["messages"][0]["content"] = json!("Count from one to one thousand, in words.");
+    request["messages"][0]["content"] = json!("Write a long story about a fox and a crow.");
     let client = node.client();
     let mut first = client.stream("/v1/chat/completions", &request).expect("the first runs");
     first.wait_for_text();

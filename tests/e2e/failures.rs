@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 fn long_story() -> Value {
     json!({
         "model": "chat", "temperature": 0, "max_tokens": 1500, "stream": true,
-        "messages": [{"role": "user", "content": "Count from one to one thousand, in words."}],
+        "messages": [{"role": "user", "content": "Write a long story about a fox and a crow."}],
     })
 }
 

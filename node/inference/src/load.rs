@@ -11,6 +11,8 @@ use crate::{Device, EngineConfig, EngineInfo, EngineKind, LoadError};
 
 const MEBIBYTE: u64 = 1 << 20;
 
+const GENERATES_NOT: &str = "it does not generate text; load it as an embedding model";
+
 /// Loads a model and starts its thread.
 pub(crate) fn load(
     config: &EngineConfig,
@@ -93,7 +95,7 @@ impl Loader<'_> {
 
     fn check_kind(&self, model: &Model) -> Result<(), LoadError> {
         if self.config.kind == EngineKind::Generate && !model.generates() {
-            return Err(self.refuse("it does not generate text; load it as an embedding model"));
+            return Err(self.refuse(GENERATES_NOT));
         }
         Ok(())
     }
@@ -102,7 +104,9 @@ impl Loader<'_> {
         let trained = model.sizes().context_train_tokens;
         let default = trained.clamp(2, CONTEXT_TOKENS_DEFAULT_MAX);
         let context_tokens = self.config.context_tokens.unwrap_or(default);
-        if context_tokens > trained && model.has_learned_places() {
+        // llama.cpp calls encoders with learned places rotary too, and dies at a place too far.
+        let ends = model.has_learned_places() || self.config.kind == EngineKind::Embed;
+        if context_tokens > trained && ends {
             return Err(LoadError::Config(format!(
                 "context_tokens is {context_tokens}; the model knows no place after {trained}"
             )));
@@ -131,8 +135,14 @@ impl Loader<'_> {
         if context.sequence_tokens() < shape.context_tokens {
             return Err(self.refuse("llama.cpp made a smaller context than was asked for"));
         }
-        if self.config.kind == EngineKind::Embed && !context.pools() {
-            return Err(self.refuse("it is no embedding model: it makes no vector for a text"));
+        match self.config.kind {
+            EngineKind::Generate if !context.has_memory() => {
+                return Err(self.refuse(GENERATES_NOT));
+            }
+            EngineKind::Embed if !context.pools() => {
+                return Err(self.refuse("it is no embedding model: it makes no vector for a text"));
+            }
+            _ => {}
         }
         context.warm_up().map_err(|code| {
             self.refuse(&format!("the first step failed with code {code} {}", ffi::take_errors()))

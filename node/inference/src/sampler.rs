@@ -74,8 +74,11 @@ impl Sampler {
             return token_at(logits.iter().position(|logit| *logit == best)?);
         }
         let candidates = &mut scratch.candidates;
-        gather(candidates, logits, best - NEGLIGIBLE * self.sampling.temperature.max(1.0));
-        keep_top_k(candidates, self.sampling.top_k as usize);
+        let least = best - NEGLIGIBLE * self.sampling.temperature.max(1.0);
+        match self.sampling.top_k as usize {
+            0 => gather(candidates, logits, least),
+            k => gather_top_k(candidates, logits, k),
+        }
         keep_top_p(candidates, self.sampling.top_p, best);
         if self.sampling.min_p > 0.0 {
             let least = best + self.sampling.min_p.ln();
@@ -171,12 +174,27 @@ fn likelier_first(left: &(f32, u32), right: &(f32, u32)) -> std::cmp::Ordering {
     right.0.total_cmp(&left.0).then(left.1.cmp(&right.1))
 }
 
-fn keep_top_k(candidates: &mut Vec<(f32, u32)>, k: usize) {
-    if k > 0 && k < candidates.len() {
+/// The `k` likeliest. One comparison each for nearly all: what is below the least of the likeliest
+/// so far is passed over, and that least rises quickly.
+fn gather_top_k(candidates: &mut Vec<(f32, u32)>, logits: &[f32], k: usize) {
+    candidates.clear();
+    let full = k.saturating_mul(2).min(logits.len());
+    let mut least = f32::NEG_INFINITY;
+    for (id, logit) in (0..).zip(logits) {
+        if *logit > least {
+            candidates.push((*logit, id));
+            if candidates.len() >= full && candidates.len() > k {
+                candidates.select_nth_unstable_by(k - 1, likelier_first);
+                candidates.truncate(k);
+                least = candidates[k - 1].0;
+            }
+        }
+    }
+    if candidates.len() > k {
         candidates.select_nth_unstable_by(k - 1, likelier_first);
         candidates.truncate(k);
-        candidates.sort_unstable_by_key(|(_, id)| *id);
     }
+    candidates.sort_unstable_by_key(|(_, id)| *id);
 }
 
 /// Keeps the smallest set of likeliest candidates whose share of all is at least `p`.

@@ -88,6 +88,22 @@ fn top_k_keeps_so_many() {
 }
 
 #[test]
+fn top_k_is_what_sorting_would_give() {
+    let mut random = Random::new(3);
+    #[expect(clippy::cast_possible_truncation, reason = "any number will do")]
+    let logits: Vec<f32> = (0..5000).map(|_| (random.unit() * 500.0).floor() as f32).collect();
+    for k in [1, 2, 40, 999, 4999, 5000, 9000] {
+        let mut sorted: Vec<(f32, u32)> = (0..).zip(&logits).map(|(id, l)| (*l, id)).collect();
+        sorted.sort_unstable_by(likelier_first);
+        sorted.truncate(k);
+        sorted.sort_unstable_by_key(|(_, id)| *id);
+        let mut found = vec![];
+        gather_top_k(&mut found, &logits, k);
+        assert_eq!(found, sorted, "{k}");
+    }
+}
+
+#[test]
 fn top_p_keeps_the_smallest_set() {
     let nucleus = Sampling { top_p: 0.6, ..sampling() };
     assert_shares(&nucleus, &logits(&[0.2, 0.5, 0.3]), &[0.0, 0.625, 0.375]);

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gaia_inference::{
-    AdmitError, Engine, EngineConfig, EngineKind, GenerateOptions, Generation, LoadError, Sampling,
-    Step, Token, TokenizeOptions,
+    AdmitError, ComputeError, Engine, EngineConfig, EngineKind, GenerateOptions, Generation,
+    LoadError, Sampling, Step, Token, TokenizeError, TokenizeOptions,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -125,6 +125,7 @@ fn sixteen_at_once_answer_as_alone() {
         .collect();
     let together: Vec<_> = threads.into_iter().map(|t| t.join().expect("no panic")).collect();
     let same = alone.iter().zip(&together).filter(|(a, b)| a == b).count();
+    eprintln!("{same} of 16 answers are the same alone and together");
     // Another batch size runs other kernels, whose rounding may flip a near tie.
     assert!(same >= 13, "only {same} of 16 are the same:\n{alone:#?}\n{together:#?}");
 }
@@ -252,4 +253,76 @@ fn vectors_are_the_same_together_and_alone() {
     }
     let long = vec![engine.tokenize("word", options).expect("short")[1]; 10_000];
     assert!(matches!(engine.embed(long), Err(AdmitError::PromptTooLong { .. })));
+}
+
+#[test]
+fn an_engine_that_goes_ends_what_it_computed() {
+    let engine = load(&EngineConfig { sequences_max: 1, ..chat_config() });
+    let start = || engine.generate(prompt(&engine, "Count to one thousand."), greedy(400));
+    let generations = [start().expect("runs"), start().expect("waits")];
+    drop(engine);
+    for mut generation in generations {
+        let end = loop {
+            match generation.next_timeout(PATIENCE) {
+                Ok(step) => assert!(matches!(step, Some(Step::Token(_))), "{step:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(end, ComputeError::Stopped);
+    }
+}
+
+#[test]
+fn a_final_step_is_given_again() {
+    let engine = load(&chat_config());
+    let mut generation = engine.generate(prompt(&engine, "Hello."), greedy(1)).expect("admitted");
+    let mut next = || generation.next_timeout(PATIENCE).expect("it computes").expect("in time");
+    assert!(matches!(next(), Step::Token(_)));
+    assert_eq!((next(), next()), (Step::LimitReached, Step::LimitReached));
+}
+
+#[test]
+fn a_long_text_of_any_kind_is_tokenized_and_a_hopeless_one_refused() {
+    let options = TokenizeOptions { add_special: true, parse_special: true };
+    let paths = [
+        EngineConfig::new(model("SmolLM2-135M-Instruct.Q4_1.gguf"), EngineKind::Generate),
+        EngineConfig::new(model("all-MiniLM-L6-v2.f16.gguf"), EngineKind::Embed),
+    ];
+    for config in paths {
+        let engine = load(&EngineConfig { context_tokens: Some(256), ..config });
+        for pattern in ["a", " ", "1", "\n", "'", "é", "😀", "<|im_end|>", "\u{0}", "word "] {
+            let text = pattern.repeat((1 << 18) / pattern.len());
+            let tokens = engine.tokenize(&text, options).expect("it is no hopeless one");
+            assert!(tokens.len() <= text.len() + 8, "{pattern:?}");
+        }
+        let hopeless = engine.tokenize(&"a".repeat(64 << 20), options);
+        assert!(matches!(hopeless, Err(TokenizeError::TooLong { .. })), "{hopeless:?}");
+    }
+}
+
+#[test]
+fn loading_can_be_cancelled() {
+    let error = Engine::load(&chat_config(), Box::new(|_| false)).err();
+    assert!(matches!(error, Some(LoadError::Cancelled)), "{error:?}");
+}
+
+#[test]
+fn a_model_loaded_for_the_other_use_is_refused() {
+    let bert = EngineConfig::new(model("all-MiniLM-L6-v2.f16.gguf"), EngineKind::Generate);
+    let chat = EngineConfig { kind: EngineKind::Embed, ..chat_config() };
+    let long = EngineConfig { context_tokens: Some(4096), kind: EngineKind::Embed, ..bert.clone() };
+    let load = |config| Engine::load(config, Box::new(|_| true)).err().expect("it is refused");
+    assert!(matches!(load(&bert), LoadError::Refused { .. }));
+    assert!(matches!(load(&chat), LoadError::Refused { .. }));
+    assert!(load(&long).to_string().contains("512"), "a learned place has an end");
+}
+
+#[test]
+fn a_folder_without_backends_is_named_unless_the_process_has_them() {
+    let folder = std::env::temp_dir().join(format!("gaia-no-backends-{}", std::process::id()));
+    let config = EngineConfig { backends_dir: Some(folder.clone()), ..chat_config() };
+    match Engine::load(&config, Box::new(|_| true)) {
+        Ok(engine) => assert!(!engine.info().cpu_variant.is_empty(), "another test loaded them"),
+        Err(error) => assert!(error.to_string().contains(&*folder.to_string_lossy()), "{error}"),
+    }
 }

@@ -82,6 +82,12 @@ impl Context {
         unsafe { sys::llama_n_ctx_seq(self.context.as_ptr()) }
     }
 
+    /// Whether the model keeps what it read for the next step, as generating needs.
+    pub(crate) fn has_memory(&self) -> bool {
+        // SAFETY: the context lives.
+        !unsafe { sys::llama_get_memory(self.context.as_ptr()) }.is_null()
+    }
+
     /// Whether a vector for a whole sequence comes out of a step.
     pub(crate) fn pools(&self) -> bool {
         // SAFETY: reads a number.

@@ -193,7 +193,8 @@ const THREADS_LIMIT: u32 = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
     /// How long a thread spins between steps before it sleeps, 0 to 100 (ggml's scale). 0: what it
-    /// would spin belongs to the readers. Inside a step threads always spin; see the module `pace`.
+    /// would spin belongs to the readers. Two threads alone on two cores gave 97.8 and 144.8 tokens
+    /// per second at 1 and 16 streams, and 97.9 and 139.4 at level 50. Inside a step threads always spin; see the module `pace`.
     pub poll_level: u32,
     /// One cache for all sequences instead of one for each.
     pub kv_unified: bool,

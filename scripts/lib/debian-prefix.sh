@@ -39,11 +39,12 @@ prepare_private_apt() {
   if ! have apt-get || ! have dpkg-deb; then
     die "this system has no apt to fetch Debian's packages with: install WasmEdge $WASMEDGE_VERSION and set WASMEDGE_DIR to its folder"
   fi
-  local apt=$DOWNLOADS/apt keyring
+  local apt=$DOWNLOADS/apt keyring mirror
   keyring=$(debian_keyring) || die "no Debian archive keyring: install the package debian-archive-keyring"
+  mirror=$(debian_mirror)
   mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
   : >"$apt/status"
-  printf 'deb [signed-by=%s arch=amd64] %s %s main\n' "$keyring" "$(debian_mirror)" "$DEBIAN_RELEASE" \
+  printf 'deb [signed-by=%s arch=amd64] %s %s main\n' "$keyring" "$mirror" "$DEBIAN_RELEASE" \
     >"$apt/sources.list"
 }
 
@@ -58,13 +59,15 @@ debian_keyring() {
   return 1
 }
 
-# The mirror this system already uses for Debian, else Debian's own name for the nearest one.
+# The mirror that the user names, else the one this system already uses for Debian.
 debian_mirror() {
   local site
   # shellcheck disable=SC2016  # apt-get expands it
   site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null |
     sed 's|/$||' | grep -E '^(https?|mirror\+file)://.*/debian$' | head -n 1 || true)
-  printf '%s' "${site:-$DEBIAN_DEFAULT_MIRROR}"
+  site=${GAIA_DEBIAN_MIRROR:-$site}
+  [[ -n $site ]] || die "apt's sources name no Debian mirror: set GAIA_DEBIAN_MIRROR to one's address"
+  printf '%s' "$site"
 }
 
 private_apt() { private_apt_tool apt-get "$@"; }

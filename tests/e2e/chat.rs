@@ -131,14 +131,18 @@ fn a_full_context_ends_with_length() {
 fn a_prompt_over_the_context_is_refused_by_name() {
     let node =
         Node::start(&NodeOptions { chat: "context_tokens = 128".into(), ..Default::default() });
-    let long = "word ".repeat(500);
-    let request = ask(json!({"messages": [{"role": "user", "content": long}]}));
-    let refused = node.client().post("/v1/chat/completions", &request);
-    assert_eq!(refused.status, 400, "{}", refused.body);
-    let error = &refused.json()["error"];
-    assert_eq!(error["code"], "context_length_exceeded");
-    assert_eq!(error["param"], "messages");
-    let mut streamed = request;
+    let request = |words| {
+        let long = "word ".repeat(words);
+        ask(json!({"messages": [{"role": "user", "content": long}]}))
+    };
+    for words in [500, 1_000_000] {
+        let refused = node.client().post("/v1/chat/completions", &request(words));
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        let error = &refused.json()["error"];
+        assert_eq!(error["code"], "context_length_exceeded");
+        assert_eq!(error["param"], "messages");
+    }
+    let mut streamed = request(500);
     streamed["stream"] = json!(true);
     let refused = node.client().stream("/v1/chat/completions", &streamed).err();
     assert_eq!(refused.expect("refused before the headers").status, 400);

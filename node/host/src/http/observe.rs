@@ -23,6 +23,9 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 /// The status under which a request counts whose client went away before the answer: nginx's.
 const CLIENT_GONE: u16 = 499;
 
+/// Asked every few seconds by whoever watches the node: a "not yet" is an answer, not a failure.
+const PROBES: [&str; 3] = ["/health", "/ready", "/metrics"];
+
 /// Wraps everything else.
 pub async fn watch(
     axum::extract::State(state): axum::extract::State<Arc<State>>,
@@ -79,7 +82,9 @@ impl Drop for Watched {
         self.span.record("status", self.status);
         self.state.metrics.count_request(&self.route, self.status, elapsed);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        if self.status >= 500 {
+        if PROBES.contains(&self.route.as_str()) {
+            tracing::debug!(parent: &self.span, elapsed_ms, "answered");
+        } else if self.status >= 500 {
             tracing::warn!(parent: &self.span, elapsed_ms, "failed");
         } else {
             tracing::info!(parent: &self.span, elapsed_ms, "answered");

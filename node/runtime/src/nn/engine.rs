@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gaia_inference::{
-    AdmitError, Engine, GenerateOptions, Generation, PendingEmbedding, Sampling, TokenizeOptions,
+    AdmitError, Engine, GenerateOptions, Generation, PendingEmbedding, Sampling, TokenizeError,
+    TokenizeOptions,
 };
 
 use super::errno::Errno;
@@ -29,7 +30,10 @@ impl Model for SharedEngine {
 
     fn tokenize(&self, text: &str, add_special: bool) -> Result<Vec<Token>, Errno> {
         let options = TokenizeOptions { add_special, parse_special: true };
-        let tokens = self.engine.tokenize(text, options).map_err(|error| failed(&error))?;
+        let tokens = self.engine.tokenize(text, options).map_err(|error| match error {
+            TokenizeError::TooLong { .. } => Errno::PromptTooLong,
+            TokenizeError::Failed { .. } => failed(&error),
+        })?;
         Ok(tokens.into_iter().map(|token| token.0).collect())
     }
 

@@ -38,7 +38,7 @@ check_disk() {
   note "$free MiB free in $folder, at most $needed MiB still needed"
 }
 
-# Measured with `du` after a run from nothing, rounded up by a quarter.
+# Estimated from the sizes of the parts, rounded up.
 needed_mebibytes() {
   local sum=50
   add_unless() { if [[ ! -e $GAIA_NODE_HOME/$1 ]]; then sum=$((sum + $2)); fi; }

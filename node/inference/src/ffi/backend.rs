@@ -21,8 +21,9 @@ pub(crate) fn load_backends(dir: &Path) -> Result<(), LoadError> {
         // SAFETY: the path ends with a zero byte and outlives the calls; the guard keeps other
         // threads from loading at the same time.
         unsafe {
-            sys::llama_backend_init();
+            // In this order: without a backend, llama.cpp loads those of its own build folder.
             sys::ggml_backend_load_all_from_path(path.as_ptr());
+            sys::llama_backend_init();
         }
     }
     if cpu_registry().is_null() { Err(missing(dir)) } else { Ok(()) }

@@ -2,10 +2,10 @@
 
 use std::future::poll_fn;
 
-use gaia_protocol::{Event, FinishReason, ModelKind, Task, Usage};
+use gaia_protocol::{Event, ModelKind, Task};
 
 use crate::order::Order;
-use crate::{EventStream, Node, Permit, ServeError};
+use crate::{Completion, EventStream, Gathering, Node, Permit, ServeError};
 
 /// Text that one answer may hold: far above what a context of a million tokens yields, so that it
 /// stops an app that has run wild and nothing else.
@@ -19,17 +19,6 @@ pub struct Answer {
     text_bytes: usize,
     ended: bool,
     _permit: Permit,
-}
-
-/// An answer as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Completion {
-    /// The text.
-    pub text: String,
-    /// Why it ended.
-    pub reason: FinishReason,
-    /// What it took.
-    pub usage: Usage,
 }
 
 impl Answer {
@@ -63,10 +52,7 @@ impl Answer {
         }
         let next = poll_fn(|context| self.events.as_mut().poll_next(context)).await;
         let checked = next.unwrap_or_else(|| Err(no_end())).and_then(|event| self.check(event));
-        self.ended = !matches!(
-            checked,
-            Ok(Event::Prompt { .. } | Event::Delta { .. } | Event::Embedding { .. })
-        );
+        self.ended = matches!(checked, Err(_) | Ok(Event::Finish { .. } | Event::Error { .. }));
         Some(checked)
     }
 
@@ -75,19 +61,18 @@ impl Answer {
     /// # Errors
     /// The answer failed.
     pub async fn collect(mut self) -> Result<Completion, ServeError> {
-        let mut text = String::new();
+        let mut gathering = Gathering::default();
         loop {
-            match self.next().await.unwrap_or_else(|| Err(no_end()))? {
-                Event::Delta { text: more, .. } => text.push_str(&more),
-                Event::Finish { reason, usage } => return Ok(Completion { text, reason, usage }),
-                Event::Prompt { .. } | Event::Embedding { .. } | Event::Error { .. } => {}
+            let event = self.next().await.unwrap_or_else(|| Err(no_end()))?;
+            if let Some(completion) = gathering.take(event) {
+                return Ok(completion);
             }
         }
     }
 
     fn check(&mut self, event: Event) -> Result<Event, ServeError> {
         self.order.accept(&event)?;
-        if let Event::Delta { text, .. } = &event {
+        if let Event::Delta { text, .. } | Event::ToolArguments { text, .. } = &event {
             self.text_bytes += text.len();
         }
         if self.text_bytes > TEXT_BYTES_MAX {

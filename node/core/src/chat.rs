@@ -27,16 +27,16 @@ mod tests {
     use crate::fakes::{FakeModel, block_on, node_of};
 
     fn task() -> ChatTask {
-        let message = Message { role: Role::User, content: "Hi".into() };
+        let message = Message { role: Role::User, content: "Hi".into(), ..Message::default() };
         ChatTask { messages: vec![message], ..ChatTask::default() }
     }
 
     fn delta(text: &str) -> Event {
-        Event::Delta { text: text.into(), tokens: 1 }
+        Event::text(text, 1)
     }
 
     fn finish() -> Event {
-        let usage = Usage { prompt_tokens: 3, completion_tokens: 2 };
+        let usage = Usage { prompt_tokens: 3, completion_tokens: 2, ..Usage::default() };
         Event::Finish { reason: FinishReason::Stop, usage }
     }
 
@@ -56,7 +56,7 @@ mod tests {
     fn an_answer_is_put_together_and_gives_its_permit_back() {
         let model = FakeModel::new("m", ModelKind::Chat);
         let (node, model) = node_of(model.answering(vec![
-            Ok(Event::Prompt { tokens: 3 }),
+            Ok(Event::Prompt { tokens: 3, cached_tokens: 0 }),
             Ok(delta("Hel")),
             Ok(delta("lo")),
             Ok(finish()),

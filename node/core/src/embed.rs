@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use gaia_protocol::{EmbedTask, Event, ModelKind, Task, Usage};
+use gaia_protocol::{EmbedTask, Event, Input, ModelKind, Task, Usage};
 
 use crate::answer::no_end;
 use crate::order::Order;
@@ -39,7 +39,7 @@ pub async fn embed(
 }
 
 fn check(task: &EmbedTask) -> Result<(), ServeError> {
-    let message = match task.inputs.iter().position(String::is_empty) {
+    let message = match task.inputs.iter().position(Input::is_empty) {
         _ if task.inputs.is_empty() => "input is empty: give at least one text".to_owned(),
         Some(index) => format!("input[{index}] is an empty text"),
         None => return Ok(()),
@@ -60,7 +60,7 @@ async fn collect(
         match event {
             Event::Embedding { index, vector, .. } => vectors[index as usize] = vector,
             Event::Finish { usage, .. } => return Ok((vectors, usage)),
-            Event::Prompt { .. } | Event::Delta { .. } | Event::Error { .. } => {}
+            _ => {}
         }
     }
 }
@@ -73,7 +73,7 @@ mod tests {
     use crate::fakes::{FakeModel, block_on, node_of};
 
     fn task(inputs: &[&str]) -> EmbedTask {
-        EmbedTask { inputs: inputs.iter().map(ToString::to_string).collect() }
+        EmbedTask { inputs: inputs.iter().map(|text| Input::from(*text)).collect() }
     }
 
     fn vector(index: u32, value: f32) -> Result<Event, ServeError> {

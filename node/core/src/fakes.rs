@@ -89,6 +89,8 @@ impl FakeModel {
         let kind = match task {
             Task::Chat(_) | Task::Complete(_) => ModelKind::Chat,
             Task::Embed(_) => ModelKind::Embedding,
+            // Every model has a tokenizer.
+            Task::Tokenize(_) => return,
         };
         assert_eq!(kind, self.kind, "a task of the wrong kind reached {}", self.name);
     }

@@ -1,7 +1,7 @@
 //! The domain: what the node does, without saying how.
 //!
 //! Ports ([`Model`]) are what the use cases need from the outside world; the rooms around implement
-//! them. Use cases ([`chat`], [`complete`], [`embed`]) choose a model, take a permit and turn a task
+//! them. Use cases ([`chat`], [`complete`], [`embed`], [`tokenize`]) choose a model, take a permit and turn a task
 //! into an answer. No I/O, no engine and no HTTP is named here.
 //!
 //! Invariants: a permit lives exactly as long as its answer; dropping an answer cancels the task; an
@@ -12,6 +12,7 @@ mod admission;
 mod answer;
 mod chat;
 mod complete;
+mod completion;
 mod embed;
 mod error;
 #[cfg(any(test, feature = "fakes"))]
@@ -19,12 +20,15 @@ pub mod fakes;
 mod model;
 mod models;
 mod order;
+mod tokenize;
 
 pub use admission::{Admission, Permit};
-pub use answer::{Answer, Completion};
+pub use answer::Answer;
 pub use chat::chat;
 pub use complete::complete;
+pub use completion::{CompletedCall, Completion, Gathering};
 pub use embed::{Embeddings, embed};
 pub use error::ServeError;
 pub use model::{EventStream, Model, ModelReport, ModelStatus, ReportFuture};
 pub use models::{Models, Node};
+pub use tokenize::tokenize;

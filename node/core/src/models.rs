@@ -71,6 +71,22 @@ impl Models {
         Err(ServeError::WrongKind { name: name.to_owned(), does, needed })
     }
 
+    /// The model for a request that any kind can serve: the named one, or without a name the only
+    /// one.
+    ///
+    /// # Errors
+    /// [`ServeError::UnknownModel`], or [`ServeError::Invalid`] where the name is missing.
+    pub fn choose_any(&self, name: Option<&str>) -> Result<&Arc<dyn Model>, ServeError> {
+        match (name, &*self.list) {
+            (Some(name), _) => self.find(name),
+            (None, [only]) => Ok(only),
+            (None, list) => {
+                let names: Vec<_> = list.iter().map(|model| model.name()).collect();
+                Err(missing(format!("name one of: {}", names.join(", "))))
+            }
+        }
+    }
+
     fn only(&self, kind: ModelKind) -> Result<&Arc<dyn Model>, ServeError> {
         let mut of_kind = self.list.iter().filter(|model| model.kind() == kind);
         match (of_kind.next(), of_kind.next()) {

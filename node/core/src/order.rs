@@ -15,7 +15,11 @@ pub(crate) struct Order {
 
 #[derive(Debug)]
 enum Shape {
-    Text,
+    /// How many functions were called so far.
+    Text {
+        calls: u32,
+    },
+    Tokens,
     /// Which inputs have their vector, and how long the vectors are.
     Vectors {
         seen: Vec<bool>,
@@ -25,7 +29,11 @@ enum Shape {
 
 impl Order {
     pub(crate) fn of_text() -> Self {
-        Self { shape: Shape::Text, prompt_seen: false, finished: false }
+        Self { shape: Shape::Text { calls: 0 }, prompt_seen: false, finished: false }
+    }
+
+    pub(crate) fn of_tokens() -> Self {
+        Self { shape: Shape::Tokens, prompt_seen: false, finished: false }
     }
 
     pub(crate) fn of_vectors(inputs: usize) -> Self {
@@ -43,6 +51,9 @@ impl Order {
             Event::Prompt { .. } if self.prompt_seen => Some("reported the prompt twice".into()),
             Event::Prompt { .. } => None,
             Event::Delta { .. } => self.shape.text_fault(),
+            Event::ToolCall { index, .. } => self.shape.call_fault(*index),
+            Event::ToolArguments { index, .. } => self.shape.arguments_fault(*index),
+            Event::Tokens { .. } => self.shape.tokens_fault(),
             Event::Embedding { index, vector, .. } => self.shape.vector_fault(*index, vector),
             Event::Finish { .. } => self.shape.end_fault(),
             Event::Error { .. } => Some("passed an error off as an answer".into()),
@@ -54,13 +65,41 @@ impl Order {
 }
 
 impl Shape {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::Tokens => "tokens",
+            Self::Vectors { .. } => "vectors",
+        }
+    }
+
     fn text_fault(&self) -> Option<String> {
-        matches!(self, Self::Vectors { .. }).then(|| "answered with text instead of vectors".into())
+        let is_text = matches!(self, Self::Text { .. });
+        (!is_text).then(|| format!("answered with text instead of {}", self.name()))
+    }
+
+    fn tokens_fault(&self) -> Option<String> {
+        let is_tokens = matches!(self, Self::Tokens);
+        (!is_tokens).then(|| format!("answered with tokens instead of {}", self.name()))
+    }
+
+    fn call_fault(&mut self, index: u32) -> Option<String> {
+        let Self::Text { calls } = self else { return self.text_fault() };
+        if index != *calls {
+            return Some(format!("began function call {index} after {calls} calls"));
+        }
+        *calls += 1;
+        None
+    }
+
+    fn arguments_fault(&self, index: u32) -> Option<String> {
+        let Self::Text { calls } = self else { return self.text_fault() };
+        (index >= *calls).then(|| format!("gave arguments for function call {index}, not begun"))
     }
 
     fn vector_fault(&mut self, index: u32, vector: &[f32]) -> Option<String> {
         let Self::Vectors { seen, dimension } = self else {
-            return Some("answered with a vector instead of text".into());
+            return Some(format!("answered with a vector instead of {}", self.name()));
         };
         let Some(place) = seen.get_mut(index as usize) else {
             return Some(format!("gave a vector for input {index}, which does not exist"));
@@ -88,7 +127,7 @@ mod tests {
     use gaia_protocol::{FinishReason, Usage};
 
     fn delta() -> Event {
-        Event::Delta { text: "a".into(), tokens: 1 }
+        Event::text("a", 1)
     }
 
     fn finish() -> Event {
@@ -109,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_breach_of_order_is_named() {
-        let prompt = Event::Prompt { tokens: 1 };
+        let prompt = Event::Prompt { tokens: 1, cached_tokens: 0 };
         let cases = [
             (Order::of_text(), vec![prompt.clone(), prompt.clone()], "prompt twice"),
             (Order::of_text(), vec![finish(), delta()], "after the end"),

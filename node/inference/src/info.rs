@@ -44,6 +44,8 @@ pub struct EngineInfo {
     pub eos_token: String,
     /// The tokenizer itself adds the begin-of-sequence token.
     pub adds_bos: bool,
+    /// Spellings of the tokens around prefix, suffix and middle of a text to fill.
+    pub fill_tokens: Option<[String; 3]>,
     /// Spellings of all control tokens.
     pub control_tokens: Vec<String>,
     /// The devices found.
@@ -75,6 +77,14 @@ pub struct EngineStats {
     pub queued: u32,
     /// Prompt tokens computed.
     pub prompt_tokens: u64,
+    /// Prompt tokens found computed in the cache.
+    pub cached_tokens: u64,
+    /// Requests that found at least a part of their prompt in the cache.
+    pub cache_hits: u64,
+    /// Tokens guessed ahead of the model.
+    pub draft_tokens: u64,
+    /// Guessed tokens that the model confirmed.
+    pub draft_accepted: u64,
     /// Tokens sampled.
     pub generated_tokens: u64,
     /// Texts embedded.

@@ -171,6 +171,7 @@ impl Loader<'_> {
             bos_token: model.bos_token(),
             eos_token: model.eos_token(),
             adds_bos: model.adds_bos(),
+            fill_tokens: model.fill_tokens(),
             control_tokens: model.control_tokens(),
             devices,
             cpu_variant: crate::backends::cpu_variant(),

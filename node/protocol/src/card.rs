@@ -79,6 +79,9 @@ pub struct GuestModel {
     pub eos_token: String,
     /// The tokenizer itself adds the begin-of-sequence token.
     pub adds_bos: bool,
+    /// Spellings of the tokens around prefix, suffix and middle of a text to fill, if it has them.
+    #[serde(default)]
+    pub fill_tokens: Option<[String; 3]>,
     /// Spellings of all control tokens: what no user text may turn into.
     pub control_tokens: Vec<String>,
 }

@@ -95,8 +95,34 @@ pub struct ModelConfig {
     pub cache_type_k: CacheType,
     /// Element type of the value cache.
     pub cache_type_v: CacheType,
+    /// Adapters that change the model's weights while it computes.
+    #[serde(default)]
+    pub loras: Vec<LoraConfig>,
+    /// Guess next tokens from the prompt and check them in one step, where it pays.
+    pub prompt_lookup: bool,
+    /// A small model with the same vocabulary that guesses next tokens.
+    pub draft_path: Option<PathBuf>,
+    /// Forget the middle of a full context and go on, instead of ending the answer.
+    pub context_shift: bool,
+    /// Where the layers asked for do not fit the GPU, put there what fits instead of refusing.
+    pub gpu_partial: bool,
     /// Folder of the loadable ggml backends; `None`: beside the binary, else where they were built.
     pub backends_dir: Option<PathBuf>,
+}
+
+/// A LoRA adapter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoraConfig {
+    /// The adapter's GGUF file.
+    pub path: PathBuf,
+    /// How strongly it counts; 1 as it was trained.
+    #[serde(default = "whole")]
+    pub scale: f32,
+}
+
+fn whole() -> f32 {
+    1.0
 }
 
 /// One wasm app and its limits.

@@ -10,13 +10,45 @@ pub enum Event {
     Prompt {
         /// Tokens of the prompt.
         tokens: u32,
+        /// How many of them were found computed in the cache.
+        #[serde(default)]
+        cached_tokens: u32,
     },
     /// More of the answer's text; always whole characters.
     Delta {
         /// The text.
         text: String,
-        /// Tokens generated since the last delta.
+        /// Tokens generated since the last event.
         tokens: u32,
+        /// What it is part of.
+        #[serde(default, skip_serializing_if = "Channel::is_content")]
+        channel: Channel,
+        /// The tokens that the text was made of, if their probabilities were asked for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        logprobs: Vec<TokenLogprob>,
+    },
+    /// The model begins to call a function.
+    ToolCall {
+        /// Which call of this answer, from 0.
+        index: u32,
+        /// The function's name.
+        name: String,
+        /// Tokens generated since the last event.
+        tokens: u32,
+    },
+    /// More of a call's arguments.
+    ToolArguments {
+        /// Which call of this answer; it was begun before.
+        index: u32,
+        /// More of the JSON text.
+        text: String,
+        /// Tokens generated since the last event.
+        tokens: u32,
+    },
+    /// Some tokens, in order; a long text takes several such events.
+    Tokens {
+        /// The tokens.
+        tokens: Vec<TokenText>,
     },
     /// One input's vector.
     Embedding {
@@ -46,6 +78,15 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// A delta of the answer's text, without probabilities.
+    #[must_use]
+    pub fn text(text: impl Into<String>, tokens: u32) -> Self {
+        let channel = Channel::Content;
+        Self::Delta { text: text.into(), tokens, channel, logprobs: vec![] }
+    }
+}
+
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +95,47 @@ pub enum FinishReason {
     Stop,
     /// `max_tokens` or the context was used up.
     Length,
+    /// The model called functions and waits for their answers.
+    ToolCalls,
+}
+
+/// What a text is part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// The answer.
+    #[default]
+    Content,
+    /// What a thinking model says to itself.
+    Reasoning,
+}
+
+impl Channel {
+    /// Whether it is the answer.
+    #[must_use]
+    pub fn is_content(&self) -> bool {
+        *self == Self::Content
+    }
+}
+
+/// A generated token, how likely it was, and what was likely in its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token.
+    pub token: TokenText,
+    /// Natural logarithm of its probability; `None` for a prompt's first token, which has none.
+    pub logprob: Option<f32>,
+    /// The likeliest tokens in its place, likeliest first.
+    pub top: Vec<(TokenText, f32)>,
+}
+
+/// A token and what it stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenText {
+    /// Its id.
+    pub id: u32,
+    /// Its bytes, control tokens spelled out; may be a part of a character.
+    pub bytes: Vec<u8>,
 }
 
 /// Tokens that an answer took.
@@ -63,6 +145,12 @@ pub struct Usage {
     pub prompt_tokens: u32,
     /// Tokens generated, the end-of-generation token included.
     pub completion_tokens: u32,
+    /// Prompt tokens that were found computed in the cache.
+    #[serde(default)]
+    pub cached_tokens: u32,
+    /// Generated tokens that were part of the model's thinking.
+    #[serde(default)]
+    pub reasoning_tokens: u32,
 }
 
 /// The kinds of failure a guest can report.

@@ -16,11 +16,16 @@ mod stats;
 mod task;
 
 pub use card::{Device, GuestModel, ModelCard, ModelKind};
-pub use config::{AppConfig, CacheType, FlashAttention, ModelConfig, SplitMode, WorkerConfig};
-pub use event::{ErrorCode, Event, FinishReason, Usage};
+pub use config::{
+    AppConfig, CacheType, FlashAttention, LoraConfig, ModelConfig, SplitMode, WorkerConfig,
+};
+pub use event::{Channel, ErrorCode, Event, FinishReason, TokenLogprob, TokenText, Usage};
 pub use outcome::Outcome;
 pub use stats::WorkerStats;
-pub use task::{ChatTask, CompleteTask, EmbedTask, GuestRequest, Message, Role, Sampling, Task};
+pub use task::{
+    ChatTask, CompleteTask, EmbedTask, Format, GuestRequest, Input, Message, Role, Sampling, Task,
+    TokenizeTask, Tool, ToolCall, ToolChoice, Tools,
+};
 
 /// The import module of the two app functions, `next_request` and `emit`.
 pub const APP_MODULE: &str = "gaia_app";

@@ -15,6 +15,18 @@ pub struct WorkerStats {
     pub instances_warm: u32,
     /// Prompt tokens computed.
     pub prompt_tokens_total: u64,
+    /// Prompt tokens found computed in the cache.
+    #[serde(default)]
+    pub cached_tokens_total: u64,
+    /// Requests that found at least a part of their prompt in the cache.
+    #[serde(default)]
+    pub cache_hits_total: u64,
+    /// Tokens guessed ahead of the model.
+    #[serde(default)]
+    pub draft_tokens_total: u64,
+    /// Guessed tokens that the model confirmed.
+    #[serde(default)]
+    pub draft_accepted_total: u64,
     /// Tokens sampled.
     pub generated_tokens_total: u64,
     /// Texts embedded.

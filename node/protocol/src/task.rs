@@ -23,13 +23,22 @@ pub enum Task {
     Complete(CompleteTask),
     /// Turn texts into vectors.
     Embed(EmbedTask),
+    /// Turn a text into tokens, or tokens into their text.
+    Tokenize(TokenizeTask),
 }
 
 /// A conversation to answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ChatTask {
     /// The conversation, oldest first.
     pub messages: Vec<Message>,
+    /// The functions that the model may call.
+    pub tools: Tools,
+    /// What the answer's text must look like.
+    pub format: Format,
+    /// More variables for the chat template, such as `enable_thinking` or `reasoning_effort`.
+    pub template_options: serde_json::Map<String, serde_json::Value>,
     /// How tokens are chosen.
     pub sampling: Sampling,
     /// Tokens to generate at most; `None`: until the context is full.
@@ -39,53 +48,214 @@ pub struct ChatTask {
 }
 
 /// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
+    /// What is said; may be empty where there are tool calls.
     pub content: String,
+    /// Who exactly speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the model thought before it said this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// The functions that the model called in this turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a tool's message answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
 }
 
 /// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The operator's instructions.
     System,
     /// The person.
+    #[default]
     User,
     /// The model.
     Assistant,
+    /// What a called function answered.
+    Tool,
+}
+
+/// A function call that the model made in an earlier turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// What the answer to it names.
+    pub id: String,
+    /// The function.
+    pub name: String,
+    /// Its arguments, as the JSON text that the model wrote.
+    pub arguments: String,
+}
+
+/// The functions of a request and how they are to be used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tools {
+    /// The functions, in the client's order; their names differ.
+    pub list: Vec<Tool>,
+    /// Whether to call one.
+    pub choice: ToolChoice,
+    /// At most one call per answer.
+    pub single: bool,
+}
+
+/// A function that the model may call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// JSON Schema of its arguments; `None`: it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<serde_json::Value>,
+    /// Arguments must obey the schema, by constrained sampling.
+    #[serde(default)]
+    pub strict: bool,
+}
+
+/// Whether the model calls a function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoice {
+    /// The model decides.
+    #[default]
+    Auto,
+    /// It calls none.
+    None,
+    /// It calls at least one.
+    Required,
+    /// It calls the one of this name.
+    Named(String),
+}
+
+/// What a text must look like.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Anything.
+    #[default]
+    Text,
+    /// One JSON object.
+    JsonObject,
+    /// One JSON value that obeys this schema.
+    JsonSchema(serde_json::Value),
+    /// A text of this grammar, in GBNF as llama.cpp reads it.
+    Grammar(String),
+}
+
+/// A text, or its tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Input {
+    /// A text.
+    Text(String),
+    /// Token ids.
+    Tokens(Vec<u32>),
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Input {
+    /// The text, if it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Tokens(_) => None,
+        }
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Tokens(tokens) => tokens.is_empty(),
+        }
+    }
+}
+
+impl From<&str> for Input {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
 }
 
 /// A text to continue.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CompleteTask {
     /// The text.
-    pub prompt: String,
+    pub prompt: Input,
+    /// What follows the text to be written: the model fills the middle, if it can.
+    pub suffix: Option<String>,
+    /// The answer begins with the prompt.
+    pub echo: bool,
+    /// What the text must look like.
+    pub format: Format,
     /// How tokens are chosen.
     pub sampling: Sampling,
-    /// Tokens to generate at most; `None`: until the context is full.
+    /// Tokens to generate at most; `None`: until the context is full; 0 only with `echo`.
     pub max_tokens: Option<u32>,
     /// Strings that end the answer; they are not part of it.
     pub stop: Vec<String>,
 }
 
 /// How the next token is chosen. `None` means the engine's default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sampling {
     /// 0 is greedy; up to 2.
     pub temperature: Option<f32>,
     /// Nucleus size, above 0 and up to 1.
     pub top_p: Option<f32>,
+    /// Only so many of the likeliest tokens; 0: all.
+    pub top_k: Option<u32>,
+    /// Only tokens with at least this share of the likeliest one's probability, 0 to 1.
+    pub min_p: Option<f32>,
+    /// Subtracted from a token's logit for each time it stands in the answer, -2 to 2.
+    pub frequency_penalty: Option<f32>,
+    /// Subtracted from the logit of a token that stands in the answer, -2 to 2.
+    pub presence_penalty: Option<f32>,
+    /// Above 1, tokens that stood lately in prompt or answer become unlikelier.
+    pub repeat_penalty: Option<f32>,
+    /// Added to the logits of these tokens, -100 to 100.
+    pub logit_bias: Vec<(u32, f32)>,
     /// The same seed gives the same answer.
     pub seed: Option<u32>,
+    /// Tell each token's log probability, and those of so many of the likeliest.
+    pub logprobs: Option<u32>,
+    /// Go on when the model would end.
+    pub ignore_eos: bool,
 }
 
 /// Texts to turn into vectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbedTask {
     /// The texts.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<Input>,
+}
+
+/// A text whose tokens are wanted, or tokens whose text is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenizeTask {
+    /// The text or the tokens.
+    pub input: Input,
+    /// Add the tokens that the model wants at a text's start and end.
+    pub add_special: bool,
+    /// Read the spelling of a control token as that token.
+    pub parse_special: bool,
 }

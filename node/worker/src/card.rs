@@ -35,6 +35,7 @@ fn guest(name: &str, info: &EngineInfo) -> GuestModel {
         bos_token: info.bos_token.clone(),
         eos_token: info.eos_token.clone(),
         adds_bos: info.adds_bos,
+        fill_tokens: info.fill_tokens.clone(),
         control_tokens: info.control_tokens.clone(),
     }
 }

@@ -81,6 +81,7 @@ fn message_value(message: &Message) -> Value {
         Role::System => "system",
         Role::User => "user",
         Role::Assistant => "assistant",
+        Role::Tool => "tool",
     };
     Value::from_pairs([("role", role), ("content", &message.content)])
 }
@@ -149,8 +150,8 @@ mod tests {
 
     fn render(template: &str) -> Result<String, TemplateError> {
         let messages = [
-            Message { role: Role::User, content: " Hi <é> ".into() },
-            Message { role: Role::Assistant, content: "Yes".into() },
+            Message { role: Role::User, content: " Hi <é> ".into(), ..Message::default() },
+            Message { role: Role::Assistant, content: "Yes".into(), ..Message::default() },
         ];
         let conversation =
             Conversation { messages: &messages, bos_token: "<s>", eos_token: "</s>" };

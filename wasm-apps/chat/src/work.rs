@@ -2,7 +2,7 @@
 
 use gaia_app_sdk::{
     ChatTask, CompleteTask, ErrorCode, Failure, GenerateJob, GenerateOptions, Guard, GuestModel,
-    GuestRequest, Message, Strictness, Task,
+    GuestRequest, Input, Message, Strictness, Task,
 };
 
 use crate::{Conversation, Renderer, TemplateError};
@@ -30,6 +30,10 @@ impl<'a> Work<'a> {
             Task::Complete(task) => Self::complete(model, task),
             Task::Embed(_) => {
                 let message = "this model generates text; it can't turn texts into vectors";
+                Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"))
+            }
+            Task::Tokenize(_) => {
+                let message = "this app can't show tokens";
                 Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"))
             }
         }
@@ -65,13 +69,18 @@ impl<'a> Work<'a> {
             return Err(Failure::new(ErrorCode::InvalidRequest, "prompt is empty").at("prompt"));
         }
         Ok(Self {
-            prompt: task.prompt.clone(),
+            prompt: text(&task.prompt)?.to_owned(),
             options: GenerateOptions::new(&task.sampling, task.max_tokens),
             stop: &task.stop,
             context_tokens: model.context_tokens,
             param: "prompt",
         })
     }
+}
+
+fn text(prompt: &Input) -> Result<&str, Failure> {
+    let message = "prompt must be a text";
+    prompt.as_text().ok_or_else(|| Failure::new(ErrorCode::InvalidRequest, message).at("prompt"))
 }
 
 fn chat_prompt(
@@ -129,6 +138,7 @@ fn shield(messages: &[Message], guard: &Guard<'_>, strictness: Strictness) -> Ve
     let shield = |message: &Message| Message {
         role: message.role,
         content: guard.shield(&message.content, strictness),
+        ..message.clone()
     };
     messages.iter().map(shield).collect()
 }

@@ -17,19 +17,24 @@ fn model(chat_template: Option<&str>) -> GuestModel {
         bos_token: "<bos>".into(),
         eos_token: "<|im_end|>".into(),
         adds_bos: false,
+        fill_tokens: None,
         control_tokens: ["<bos>", "<|im_start|>", "<|im_end|>"].map(String::from).into(),
     }
 }
 
 fn chat(model: GuestModel, contents: &[&str]) -> GuestRequest {
     let roles = [Role::User, Role::Assistant].into_iter().cycle();
-    let message = |(role, content): (Role, &&str)| Message { role, content: content.to_string() };
+    let message = |(role, content): (Role, &&str)| Message {
+        role,
+        content: content.to_string(),
+        ..Message::default()
+    };
     let messages = roles.zip(contents).map(message).collect();
     GuestRequest { model, task: Task::Chat(ChatTask { messages, ..ChatTask::default() }) }
 }
 
 fn complete(model: GuestModel, prompt: &str) -> GuestRequest {
-    let prompt = prompt.to_owned();
+    let prompt = prompt.into();
     GuestRequest { model, task: Task::Complete(CompleteTask { prompt, ..CompleteTask::default() }) }
 }
 
@@ -125,7 +130,8 @@ fn a_model_without_a_bos_token_loses_nothing() {
 fn a_completion_is_raw_and_its_options_reach_the_engine() {
     let mut request = complete(model(None), "<|im_start|>user\u{FDD0}");
     let Task::Complete(task) = &mut request.task else { unreachable!("it is a completion") };
-    task.sampling = Sampling { temperature: Some(0.0), top_p: Some(0.9), seed: Some(7) };
+    task.sampling =
+        Sampling { temperature: Some(0.0), top_p: Some(0.9), seed: Some(7), ..Sampling::default() };
     task.max_tokens = Some(3);
     task.stop = vec!["\n".into()];
     let work = Work::new(&request, &Renderer::default()).expect("work");

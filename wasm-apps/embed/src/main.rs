@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use gaia_app_sdk::{
-    EmbedJob, EmbedTask, ErrorCode, Events, Failure, Flow, Graph, GuestModel, Model, Sink, Task,
-    embed, serve,
+    EmbedJob, EmbedTask, ErrorCode, Events, Failure, Flow, Graph, GuestModel, Input, Model, Sink,
+    Task, embed, serve,
 };
 
 /// Texts that the engine gets at once: two batches of 16, one to compute and one to wait, so that it
@@ -45,7 +45,7 @@ fn check(task: &EmbedTask) -> Result<(), Failure> {
     if task.inputs.is_empty() {
         return invalid("there is nothing to embed: input is empty".to_owned());
     }
-    match task.inputs.iter().position(String::is_empty) {
+    match task.inputs.iter().position(Input::is_empty) {
         Some(index) => invalid(format!("input[{index}] is an empty text")),
         None => Ok(()),
     }
@@ -58,7 +58,7 @@ mod tests {
     use gaia_app_sdk::testing::{Recorder, Script, ScriptedGraph};
 
     fn task(inputs: &[&str]) -> EmbedTask {
-        EmbedTask { inputs: inputs.iter().map(ToString::to_string).collect() }
+        EmbedTask { inputs: inputs.iter().map(|text| Input::from(*text)).collect() }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use gaia_protocol::{ErrorCode, Event, FinishReason, Usage};
+use gaia_protocol::{ErrorCode, Event, FinishReason, Input, Usage};
 
 use crate::{Context, Events, Failure, Flow, Graph, Model, ModelError, Session, Sink};
 
@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmbedJob<'a> {
     /// The texts.
-    pub inputs: &'a [String],
+    pub inputs: &'a [Input],
     /// Texts that the engine gets at once, so that it can batch them; at least 1.
     pub window: usize,
     /// Tokens that one text may have: `request.model.context_tokens`.
@@ -51,7 +51,7 @@ pub fn embed<G: Graph, S: Sink>(
         window.idle.push(oldest.session);
         window.fill()?;
     }
-    let usage = Usage { prompt_tokens, completion_tokens: 0 };
+    let usage = Usage { prompt_tokens, completion_tokens: 0, ..Usage::default() };
     Ok(events.emit(&Event::Finish { reason: FinishReason::Stop, usage })?)
 }
 
@@ -85,13 +85,13 @@ impl<G: Graph> Window<'_, G> {
         Ok(())
     }
 
-    fn submit(&mut self, index: u32, text: &str) -> Result<(), ModelError> {
+    fn submit(&mut self, index: u32, input: &Input) -> Result<(), ModelError> {
         let mut session = match self.idle.pop() {
             Some(session) => session,
             None => self.model.session()?,
         };
         let context_tokens = self.job.context_tokens;
-        match session.set_prompt(text) {
+        match set_input(&mut session, input) {
             Ok(tokens) if tokens > context_tokens => {
                 return Err(ModelError::PromptTooLong { tokens: Some(tokens) });
             }
@@ -103,6 +103,11 @@ impl<G: Graph> Window<'_, G> {
         }
         Ok(())
     }
+}
+
+/// Texts alone: a WASI-NN backend tokenizes by itself.
+fn set_input<C: Context>(session: &mut Session<C>, input: &Input) -> Result<u32, ModelError> {
+    session.set_prompt(input.as_text().unwrap_or_default())
 }
 
 fn compute<C: Context>(session: &mut Session<C>, patience: Duration) -> Result<(), ModelError> {
@@ -136,11 +141,11 @@ mod tests {
     const JOB: EmbedJob<'_> =
         EmbedJob { inputs: &[], window: 4, context_tokens: 8, patience: Duration::from_secs(60) };
 
-    fn texts(count: usize) -> Vec<String> {
-        (0..count).map(|index| "word ".repeat(index % 3 + 1)).collect()
+    fn texts(count: usize) -> Vec<Input> {
+        (0..count).map(|index| Input::Text("word ".repeat(index % 3 + 1))).collect()
     }
 
-    fn run(script: Script, inputs: &[String]) -> (Result<Flow, Failure>, Vec<Event>) {
+    fn run(script: Script, inputs: &[Input]) -> (Result<Flow, Failure>, Vec<Event>) {
         let model = Model::new(ScriptedGraph::new(script));
         let mut events = Events::new(Recorder::default());
         let job = EmbedJob { inputs, ..JOB };
@@ -150,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_text_too_long_is_named_by_its_index() {
-        let inputs = ["a".to_owned(), "word ".repeat(9)];
+        let inputs = [Input::from("a"), Input::Text("word ".repeat(9))];
         for prompt_tokens_max in [8, 100] {
             let (result, events) = run(Script { prompt_tokens_max, ..Script::default() }, &inputs);
             let failure = result.expect_err("too long");
@@ -196,7 +201,7 @@ mod tests {
                 let expected = Event::Embedding { index: place as u32, vector: vec![1.0], tokens };
                 assert_eq!(*event, expected);
             }
-            let usage = Usage { prompt_tokens: 45, completion_tokens: 0 };
+            let usage = Usage { prompt_tokens: 45, completion_tokens: 0, ..Usage::default() };
             assert_eq!(events[23], Event::Finish { reason: FinishReason::Stop, usage });
         }
     }

@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn outside_a_node_the_host_is_missed_by_name() {
-        let error = Events::<GaiaHost>::default().emit(&Event::Prompt { tokens: 1 });
+        let error =
+            Events::<GaiaHost>::default().emit(&Event::Prompt { tokens: 1, cached_tokens: 0 });
         assert_eq!(error, Err(HostError::NotInANode));
     }
 
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(
             events.into_sink().events,
             [
-                Event::Delta { text: "a\"\n\u{1F600}".into(), tokens: 2 },
+                Event::text("a\"\n\u{1F600}", 2),
                 Event::Embedding { index: 3, vector: vec![0.5, -1e-7], tokens: 4 },
             ]
         );

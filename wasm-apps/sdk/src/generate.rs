@@ -44,7 +44,7 @@ impl GenerateOptions {
     /// The options that a request asks for.
     #[must_use]
     pub fn new(sampling: &Sampling, tokens_max: Option<u32>) -> Self {
-        let Sampling { temperature, top_p, seed } = *sampling;
+        let Sampling { temperature, top_p, seed, .. } = *sampling;
         Self { tokens_max, temperature, top_p, seed, token_break: false }
     }
 }
@@ -65,7 +65,7 @@ pub fn generate<C: Context, S: Sink>(
     let prompt_tokens = prepare(session, job).map_err(|error| explain(error, job))?;
     let mut answer = Answer::new(job.stop);
     let mut end = advance(session, job, &mut answer)?;
-    let mut flow = events.emit(&Event::Prompt { tokens: prompt_tokens })?;
+    let mut flow = events.emit(&Event::Prompt { tokens: prompt_tokens, cached_tokens: 0 })?;
     while end.is_none() && flow == Flow::Continue {
         flow = send_delta(&mut answer, events)?;
         if flow == Flow::Continue {
@@ -79,7 +79,7 @@ pub fn generate<C: Context, S: Sink>(
     if send_delta(&mut answer, events)? == Flow::Stop {
         return Ok(Flow::Stop);
     }
-    let usage = Usage { prompt_tokens, completion_tokens: answer.tokens() };
+    let usage = Usage { prompt_tokens, completion_tokens: answer.tokens(), ..Usage::default() };
     Ok(events.emit(&Event::Finish { reason, usage })?)
 }
 

@@ -42,7 +42,7 @@ pub use events::{Events, Flow, GaiaHost, HostError, Sink};
 pub use failure::Failure;
 pub use gaia_protocol::{
     ChatTask, CompleteTask, EmbedTask, ErrorCode, Event, FinishReason, GuestModel, GuestRequest,
-    Message, Role, Sampling, TOKEN_BREAK, TOKEN_BREAK_OPTION, Task, Usage,
+    Input, Message, Role, Sampling, TOKEN_BREAK, TOKEN_BREAK_OPTION, Task, Usage,
 };
 pub use generate::{GenerateJob, GenerateOptions, generate};
 pub use guard::{Guard, Strictness};

@@ -44,14 +44,17 @@ fn run(script: Script, ask: Ask<'_>) -> Run {
 }
 
 fn delta(text: &str, tokens: u32) -> Event {
-    Event::Delta { text: text.into(), tokens }
+    Event::text(text, tokens)
 }
 
 fn finish(reason: FinishReason, completion_tokens: u32) -> Event {
-    Event::Finish { reason, usage: Usage { prompt_tokens: 2, completion_tokens } }
+    Event::Finish {
+        reason,
+        usage: Usage { prompt_tokens: 2, completion_tokens, ..Usage::default() },
+    }
 }
 
-const PROMPT: Event = Event::Prompt { tokens: 2 };
+const PROMPT: Event = Event::Prompt { tokens: 2, cached_tokens: 0 };
 
 #[test]
 fn a_prompt_over_the_context_is_refused_with_both_numbers() {
@@ -164,7 +167,7 @@ fn characters_cut_by_tokens_arrive_whole() {
 
 #[test]
 fn the_engine_gets_the_options_it_knows_and_no_others() {
-    let sampling = Sampling { temperature: Some(0.7), top_p: None, seed: Some(7) };
+    let sampling = Sampling { temperature: Some(0.7), seed: Some(7), ..Sampling::default() };
     let options = GenerateOptions { token_break: true, ..GenerateOptions::new(&sampling, Some(5)) };
     let run = run(Script::default(), Ask { options, ..Ask::default() });
     let expected = r#"{"n-predict":5,"temp":0.7,"seed":7,"token-break":true}"#;

@@ -50,7 +50,8 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
         ModelKind::Embedding => 2048,
     };
     let backends_dir: Option<PathBuf> = table.optional("backends_dir");
-    let model = ModelConfig {
+    let draft_path: Option<PathBuf> = table.optional("draft_path");
+    let mut model = ModelConfig {
         name: String::new(),
         kind,
         path: PathBuf::new(),
@@ -68,8 +69,16 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
         flash_attention: table.value("flash_attention", Default::default()),
         cache_type_k: table.value("cache_type_k", Default::default()),
         cache_type_v: table.value("cache_type_v", Default::default()),
+        loras: table.value("loras", vec![]),
+        prompt_lookup: table.value("prompt_lookup", true),
+        draft_path: draft_path.map(|path| places.resolve(&path)),
+        context_shift: table.value("context_shift", false),
+        gpu_partial: table.value("gpu_partial", false),
         backends_dir: backends_dir.map(|path| places.resolve(&path)),
     };
+    for lora in &mut model.loras {
+        lora.path = places.resolve(&lora.path);
+    }
     if !model.tensor_split.iter().all(|share| share.is_finite() && *share >= 0.0) {
         table.wrong("tensor_split", "write each GPU's share as a number that is not negative");
     }

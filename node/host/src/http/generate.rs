@@ -50,6 +50,7 @@ fn take_sampling(fields: &mut Fields) -> Result<Sampling, ApiError> {
         temperature: fields.number("temperature", "from 0 to 2", |x| (0.0..=2.0).contains(&x))?,
         top_p: fields.number("top_p", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?,
         seed: take_seed(fields)?,
+        ..Sampling::default()
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gaia_core::{Answer, Completion, ServeError};
+use gaia_core::{Answer, Completion, Gathering, ServeError};
 use gaia_protocol::Event;
 use tokio::time::{Instant, timeout_at};
 use tracing::Span;
@@ -57,12 +57,10 @@ impl Running {
 
     /// Waits for the whole answer.
     pub async fn collect(mut self) -> Result<Completion, ServeError> {
-        let mut text = String::new();
+        let mut gathering = Gathering::default();
         while let Some(event) = self.next().await {
-            match event? {
-                Event::Delta { text: more, .. } => text.push_str(&more),
-                Event::Finish { reason, usage } => return Ok(Completion { text, reason, usage }),
-                Event::Prompt { .. } | Event::Embedding { .. } | Event::Error { .. } => {}
+            if let Some(completion) = gathering.take(event?) {
+                return Ok(completion);
             }
         }
         Err(ServeError::App { message: "it stopped without finishing its answer".into() })
@@ -88,15 +86,17 @@ impl Meter {
 
     fn note(&mut self, event: &Event) {
         match event {
-            Event::Prompt { tokens } => {
+            Event::Prompt { tokens, .. } => {
                 self.span.record("prompt_tokens", tokens);
             }
-            Event::Delta { tokens, .. } => self.note_text(*tokens),
+            Event::Delta { tokens, .. }
+            | Event::ToolCall { tokens, .. }
+            | Event::ToolArguments { tokens, .. } => self.note_text(*tokens),
             Event::Finish { usage, .. } => {
                 self.span.record("prompt_tokens", usage.prompt_tokens);
                 self.span.record("generated_tokens", usage.completion_tokens);
             }
-            Event::Embedding { .. } | Event::Error { .. } => {}
+            Event::Tokens { .. } | Event::Embedding { .. } | Event::Error { .. } => {}
         }
     }
 

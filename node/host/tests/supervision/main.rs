@@ -34,9 +34,9 @@ async fn an_answer_streams_and_ends() {
         worker.say(&event(id, body)).await;
     }
     worker.say(&WorkerFrame::End { id, outcome: Outcome::Done }).await;
-    let delta = Event::Delta { text: "a".into(), tokens: 1 };
+    let delta = Event::text("a", 1);
     assert_eq!(stream.next().await, Some(Ok(delta)));
-    let usage = Usage { prompt_tokens: 1, completion_tokens: 2 };
+    let usage = Usage { prompt_tokens: 1, completion_tokens: 2, ..Usage::default() };
     assert_eq!(stream.next().await, Some(Ok(Event::Finish { reason: FinishReason::Stop, usage })));
     assert_eq!(stream.next().await, None);
 }

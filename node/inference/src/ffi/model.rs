@@ -193,6 +193,20 @@ impl Model {
         self.spelling(unsafe { sys::llama_vocab_eos(self.vocab()) })
     }
 
+    /// Spellings of the tokens around prefix, suffix and middle of a text to fill, if it has them.
+    pub(crate) fn fill_tokens(&self) -> Option<[String; 3]> {
+        // SAFETY: the vocabulary lives.
+        let tokens = unsafe {
+            [
+                sys::llama_vocab_fim_pre(self.vocab()),
+                sys::llama_vocab_fim_suf(self.vocab()),
+                sys::llama_vocab_fim_mid(self.vocab()),
+            ]
+        };
+        let spellings = tokens.map(|token| self.spelling(token));
+        spellings.iter().all(|spelling| !spelling.is_empty()).then_some(spellings)
+    }
+
     fn spelling(&self, token: sys::llama_token) -> String {
         String::from_utf8_lossy(&self.piece(Token(token))).into_owned()
     }

@@ -11,8 +11,8 @@ use gaia_app_sdk::{
 fn main() -> ExitCode {
     serve(|request, events| match &request.task {
         Task::Chat(chat) => echo(chat.messages.last().map_or("", |last| &last.content), events),
-        Task::Complete(complete) => echo(&complete.prompt, events),
-        Task::Embed(_) => {
+        Task::Complete(complete) => echo(complete.prompt.as_text().unwrap_or_default(), events),
+        Task::Embed(_) | Task::Tokenize(_) => {
             Err(Failure::new(ErrorCode::InvalidRequest, "echo makes no vectors").at("model"))
         }
     })
@@ -38,10 +38,10 @@ mod tests {
     fn every_word_comes_back() {
         let mut events = Events::new(Recorder::default());
         assert_eq!(echo("one two", &mut events), Ok(Flow::Continue));
-        let usage = Usage { prompt_tokens: 0, completion_tokens: 2 };
+        let usage = Usage { prompt_tokens: 0, completion_tokens: 2, ..Usage::default() };
         let expected = [
-            Event::Delta { text: "one ".into(), tokens: 1 },
-            Event::Delta { text: "two".into(), tokens: 1 },
+            Event::text("one ".into(), 1),
+            Event::text("two".into(), 1),
             Event::Finish { reason: FinishReason::Stop, usage },
         ];
         assert_eq!(events.into_sink().events, expected);

@@ -5,7 +5,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gaia_core::{Embeddings, ServeError};
-use gaia_protocol::EmbedTask;
+use gaia_protocol::{EmbedTask, Input};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -51,7 +51,7 @@ enum Encoding {
 
 impl EmbedRequest {
     fn parse(mut fields: Fields) -> Result<Self, ApiError> {
-        let inputs = inputs(fields.required("input")?)?;
+        let inputs = inputs(fields.required("input")?)?.into_iter().map(Input::Text).collect();
         let encoding = match fields.string("encoding_format")?.as_deref() {
             None | Some("float") => Encoding::Float,
             Some("base64") => Encoding::Base64,
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn vectors_have_openais_shape() {
-        let usage = Usage { prompt_tokens: 3, completion_tokens: 0 };
+        let usage = Usage { prompt_tokens: 3, completion_tokens: 0, ..Usage::default() };
         let embeddings = Embeddings { model: "e".into(), vectors: vec![vec![1.0, -0.5]], usage };
         let text = |encoding| serde_json::to_string(&answer(&embeddings, encoding)).expect("JSON");
         let golden = |vector: &str| {

@@ -13,7 +13,7 @@ pub struct WireUsage {
 
 impl From<Usage> for WireUsage {
     fn from(usage: Usage) -> Self {
-        let Usage { prompt_tokens, completion_tokens } = usage;
+        let Usage { prompt_tokens, completion_tokens, .. } = usage;
         let total_tokens = prompt_tokens.saturating_add(completion_tokens);
         Self { prompt_tokens, completion_tokens, total_tokens }
     }
@@ -24,5 +24,6 @@ pub fn reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
+        FinishReason::ToolCalls => "tool_calls",
     }
 }

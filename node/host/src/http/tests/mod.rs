@@ -52,17 +52,17 @@ fn embed() -> Arc<FakeModel> {
 }
 
 fn delta(text: &str) -> Result<Event, ServeError> {
-    Ok(Event::Delta { text: text.into(), tokens: 1 })
+    Ok(Event::text(text, 1))
 }
 
 fn finish(completion_tokens: u32) -> Result<Event, ServeError> {
-    let usage = Usage { prompt_tokens: 3, completion_tokens };
+    let usage = Usage { prompt_tokens: 3, completion_tokens, ..Usage::default() };
     Ok(Event::Finish { reason: FinishReason::Stop, usage })
 }
 
 /// A whole good answer.
 fn paris() -> Script {
-    vec![Ok(Event::Prompt { tokens: 3 }), delta("Par"), delta("is"), finish(2)]
+    vec![Ok(Event::Prompt { tokens: 3, cached_tokens: 0 }), delta("Par"), delta("is"), finish(2)]
 }
 
 const QUESTION: &str = r#"{"model":"chat","messages":[{"role":"user","content":"Hi"}]}"#;

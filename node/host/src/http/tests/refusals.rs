@@ -29,7 +29,8 @@ async fn wrong_requests_are_named() {
 #[tokio::test]
 async fn a_failure_before_the_first_text_has_its_status_in_a_stream_too() {
     let long = ServeError::PromptTooLong { message: "too long".into(), param: None };
-    let server = Server::playing(vec![Ok(Event::Prompt { tokens: 3 }), Err(long)]).await;
+    let server =
+        Server::playing(vec![Ok(Event::Prompt { tokens: 3, cached_tokens: 0 }), Err(long)]).await;
     for body in [QUESTION, STREAMED] {
         let answer = server.client.chat(body).await;
         assert_eq!(answer.status, 400);

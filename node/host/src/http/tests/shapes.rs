@@ -146,7 +146,7 @@ async fn a_node_that_loads_is_not_ready_and_says_when_to_come_back() {
     let server = Server::start(server, auth, vec![chat]).await;
     let ready = server.client.get("/ready").await;
     assert_eq!(ready.status, 503);
-    assert!(ready.body.contains(r#"{"name":"chat","share":0.5,"state":"loading"}"#), "{ready:?}");
+    assert!(ready.body.contains(r#"{"name":"chat","state":"loading","share":0.5}"#), "{ready:?}");
     let refused = server.client.chat(QUESTION).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("2")));
     assert_eq!(refused.error()["code"], "model_unavailable");

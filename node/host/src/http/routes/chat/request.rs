@@ -53,7 +53,8 @@ impl ChatRequest {
         let messages = messages(fields.required("messages")?)?;
         let Generate { model, sampling, max_tokens, stop, stream } = Generate::take(&mut fields)?;
         fields.finish(UNSUPPORTED)?;
-        Ok(Self { model, task: ChatTask { messages, sampling, max_tokens, stop }, stream })
+        let task = ChatTask { messages, sampling, max_tokens, stop, ..ChatTask::default() };
+        Ok(Self { model, task, stream })
     }
 }
 
@@ -78,7 +79,9 @@ fn message((index, value): (usize, Value)) -> Result<Message, ApiError> {
         None | Some(Value::String(_)) => {}
         Some(_) => return Err(must_be(&format!("{param}.name"), "a string")),
     }
-    let Some(name) = map.keys().next() else { return Ok(Message { role, content }) };
+    let Some(name) = map.keys().next() else {
+        return Ok(Message { role, content, ..Message::default() });
+    };
     let message = format!("this node does not support `{param}.{name}`; leave it out");
     Err(ApiError::invalid(&format!("{param}.{name}"), message).with_code("unsupported_parameter"))
 }

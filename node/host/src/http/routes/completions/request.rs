@@ -1,6 +1,6 @@
 //! What a completion request may say.
 
-use gaia_protocol::CompleteTask;
+use gaia_protocol::{CompleteTask, Input};
 use serde_json::{Map, Value};
 
 use crate::http::error::ApiError;
@@ -36,7 +36,9 @@ impl CompletionRequest {
         let prompt = prompt(fields.required("prompt")?)?;
         let Generate { model, sampling, max_tokens, stop, stream } = Generate::take(&mut fields)?;
         fields.finish(UNSUPPORTED)?;
-        Ok(Self { model, task: CompleteTask { prompt, sampling, max_tokens, stop }, stream })
+        let prompt = Input::Text(prompt);
+        let task = CompleteTask { prompt, sampling, max_tokens, stop, ..CompleteTask::default() };
+        Ok(Self { model, task, stream })
     }
 }
 
@@ -83,6 +85,6 @@ mod tests {
     #[test]
     fn a_prompt_may_stand_in_a_list_of_one() {
         let body = r#"{"prompt": ["a"], "best_of": 1, "echo": false, "n": 1, "suffix": null}"#;
-        assert_eq!(parse(body).expect("good").task.prompt, "a");
+        assert_eq!(parse(body).expect("good").task.prompt, Input::from("a"));
     }
 }

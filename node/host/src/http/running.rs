@@ -14,7 +14,7 @@ pub struct Running {
     answer: Answer,
     deadline: Instant,
     meter: Meter,
-    first: Option<Event>,
+    first: Option<(u32, Event)>,
 }
 
 impl Running {
@@ -31,20 +31,21 @@ impl Running {
 
     /// Waits for the first text, so that what fails before it gets a status of its own.
     pub async fn open(&mut self) -> Result<(), ServeError> {
-        while let Some(event) = self.next().await {
-            let event = event?;
+        while let Some(next) = self.next().await {
+            let (choice, event) = next?;
             if !matches!(event, Event::Prompt { .. }) {
-                self.first = Some(event);
+                self.first = Some((choice, event));
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// The next event; `None` after the end. May be dropped and called again.
-    pub async fn next(&mut self) -> Option<Result<Event, ServeError>> {
-        if let Some(event) = self.first.take() {
-            return Some(Ok(event));
+    /// The next event and the choice that it belongs to; `None` after the end of all. May be dropped
+    /// and called again.
+    pub async fn next(&mut self) -> Option<Result<(u32, Event), ServeError>> {
+        if let Some(first) = self.first.take() {
+            return Some(Ok(first));
         }
         let Ok(next) = timeout_at(self.deadline, self.answer.next()).await else {
             return Some(Err(ServeError::TimeLimit));
@@ -52,14 +53,15 @@ impl Running {
         if let Some(Ok(event)) = &next {
             self.meter.note(event);
         }
-        next
+        next.map(|event| event.map(|event| (0, event)))
     }
 
     /// Waits for the whole answer.
     pub async fn collect(mut self) -> Result<Completion, ServeError> {
         let mut gathering = Gathering::default();
-        while let Some(event) = self.next().await {
-            if let Some(completion) = gathering.take(event?) {
+        while let Some(next) = self.next().await {
+            let (_choice, event) = next?;
+            if let Some(completion) = gathering.take(event) {
                 return Ok(completion);
             }
         }

@@ -1,4 +1,4 @@
-//! A streamed answer as `text/event-stream`, in OpenAI's shape.
+//! A streamed answer as `text/event-stream`.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use futures_util::stream;
 use gaia_core::ServeError;
-use gaia_protocol::{Event, FinishReason, Usage};
+use gaia_protocol::Event;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -18,16 +18,43 @@ use super::running::Running;
 /// Proxies give up on a connection that is silent for half a minute or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How one route words its chunks.
+/// One server-sent event.
+pub struct Frame {
+    /// Its name, where the API names its events.
+    pub name: Option<&'static str>,
+    /// Its data, on one line.
+    pub data: String,
+}
+
+impl Frame {
+    /// An event without a name.
+    pub fn data(chunk: &impl Serialize) -> Self {
+        Self { name: None, data: json(chunk) }
+    }
+
+    /// An event with a name.
+    pub fn named(name: &'static str, chunk: &impl Serialize) -> Self {
+        Self { name: Some(name), data: json(chunk) }
+    }
+}
+
+/// How one route words its stream. Each call may say nothing, or several things.
 pub trait Chunks: Send + 'static {
-    /// What is said before any text.
-    fn start(&self) -> Option<String>;
-    /// More text.
-    fn delta(&self, text: &str) -> String;
-    /// The end of the text.
-    fn finish(&self, reason: FinishReason) -> String;
-    /// What it took, if that was asked for.
-    fn usage(&self, usage: Usage) -> Option<String>;
+    /// What is said before anything else.
+    fn start(&mut self) -> Vec<Frame>;
+    /// What an event of a choice becomes, [`Event::Finish`] included.
+    fn event(&mut self, choice: u32, event: Event) -> Vec<Frame>;
+    /// What is said when all choices are finished; the stream ends behind it.
+    fn end(&mut self) -> Vec<Frame>;
+    /// What is said when the answer fails on its way; the stream ends behind it.
+    fn fail(&mut self, error: ServeError) -> Vec<Frame> {
+        vec![Frame::data(&ApiError::from(error).body())]
+    }
+}
+
+/// OpenAI's last word.
+pub fn done() -> Frame {
+    Frame { name: None, data: "[DONE]".into() }
 }
 
 /// Streams an answer; dropping the body cancels it.
@@ -43,8 +70,7 @@ pub fn response(running: Running, chunks: impl Chunks) -> Response {
     response
 }
 
-/// One chunk's data.
-pub fn json(chunk: &impl Serialize) -> String {
+fn json(chunk: &impl Serialize) -> String {
     serde_json::to_string(chunk).expect("our own chunks have string keys only")
 }
 
@@ -61,40 +87,46 @@ impl<C: Chunks> Begun<C> {
         Some((Ok(Bytes::from(text)), self))
     }
 
+    /// What to send next; never empty, `None` at the end.
     async fn text(&mut self) -> Option<String> {
-        let is_first = !std::mem::replace(&mut self.started, true);
-        if let Some(start) = self.chunks.start().filter(|_| is_first) {
-            return Some(event(&start));
+        if !std::mem::replace(&mut self.started, true) {
+            let start = frames(self.chunks.start());
+            if !start.is_empty() {
+                return Some(start);
+            }
         }
         loop {
             let Ok(next) = timeout(KEEP_ALIVE, self.running.as_mut()?.next()).await else {
                 return Some(":\n\n".into());
             };
-            match next? {
-                Ok(Event::Delta { text, .. }) => return Some(event(&self.chunks.delta(&text))),
-                Ok(Event::Finish { reason, usage }) => return Some(self.end(reason, usage)),
-                Err(error) => return Some(self.fail(error)),
-                Ok(_) => {}
+            let text = match next {
+                Some(Ok((choice, event))) => frames(self.chunks.event(choice, event)),
+                Some(Err(error)) => self.fail(error),
+                None => self.end(),
+            };
+            if !text.is_empty() {
+                return Some(text);
             }
         }
     }
 
-    fn end(&mut self, reason: FinishReason, usage: Usage) -> String {
+    fn end(&mut self) -> String {
         self.running = None;
-        let mut text = event(&self.chunks.finish(reason));
-        if let Some(usage) = self.chunks.usage(usage) {
-            text += &event(&usage);
-        }
-        text + &event("[DONE]")
+        frames(self.chunks.end())
     }
 
     fn fail(&mut self, error: ServeError) -> String {
         self.running = None;
         tracing::warn!(%error, "an answer failed after its start");
-        event(&json(&ApiError::from(error).body()))
+        frames(self.chunks.fail(error))
     }
 }
 
-fn event(data: &str) -> String {
-    format!("data: {data}\n\n")
+fn frames(frames: Vec<Frame>) -> String {
+    frames.into_iter().map(wire).collect()
+}
+
+fn wire(frame: Frame) -> String {
+    let name = frame.name.map_or(String::new(), |name| format!("event: {name}\n"));
+    format!("{name}data: {}\n\n", frame.data)
 }

@@ -40,8 +40,8 @@ mod tests {
         assert_eq!(echo("one two", &mut events), Ok(Flow::Continue));
         let usage = Usage { prompt_tokens: 0, completion_tokens: 2, ..Usage::default() };
         let expected = [
-            Event::text("one ".into(), 1),
-            Event::text("two".into(), 1),
+            Event::text("one ", 1),
+            Event::text("two", 1),
             Event::Finish { reason: FinishReason::Stop, usage },
         ];
         assert_eq!(events.into_sink().events, expected);

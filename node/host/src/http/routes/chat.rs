@@ -4,16 +4,18 @@ mod request;
 
 use axum::extract::Request;
 use axum::response::Response;
-use gaia_protocol::{FinishReason, Usage};
+use gaia_protocol::{Event, FinishReason, Usage};
 use serde::Serialize;
 
 use self::request::ChatRequest;
 use super::Shared;
 use super::wire::{self, WireUsage};
 use crate::http::error::ApiError;
+use crate::http::generate::StreamOptions;
 use crate::http::ids::{new_id, now_s};
 use crate::http::running::Running;
-use crate::http::{body, json, sse};
+use crate::http::sse::{self, Frame};
+use crate::http::{body, json};
 
 /// Answers a conversation, whole or streamed.
 pub async fn post(
@@ -30,7 +32,7 @@ pub async fn post(
         return Ok(json::ok(&head.whole(&whole.text, whole.reason, whole.usage)));
     };
     running.open().await.map_err(blame)?;
-    Ok(sse::response(running, ChatChunks { head, include_usage: options.include_usage }))
+    Ok(sse::response(running, ChatChunks::new(head, options)))
 }
 
 /// What all chunks of an answer have in common.
@@ -83,6 +85,7 @@ impl Head {
 struct ChatChunks {
     head: Head,
     include_usage: bool,
+    usage: Usage,
 }
 
 #[derive(Serialize)]
@@ -114,32 +117,42 @@ struct Delta<'a> {
 }
 
 impl ChatChunks {
-    fn choice(&self, delta: Delta<'_>, finish_reason: Option<&'static str>) -> String {
+    fn new(head: Head, options: StreamOptions) -> Self {
+        Self { head, include_usage: options.include_usage, usage: Usage::default() }
+    }
+
+    fn choice(&self, delta: Delta<'_>, finish_reason: Option<&'static str>) -> Frame {
         let choice = ChunkChoice { index: 0, delta, logprobs: (), finish_reason };
         self.chunk(&[choice], self.include_usage.then_some(None))
     }
 
-    fn chunk(&self, choices: &[ChunkChoice<'_>], usage: Option<Option<WireUsage>>) -> String {
+    fn chunk(&self, choices: &[ChunkChoice<'_>], usage: Option<Option<WireUsage>>) -> Frame {
         let Head { id, created, model } = &self.head;
         let (object, created) = ("chat.completion.chunk", *created);
-        sse::json(&Chunk { id, object, created, model, choices, usage })
+        Frame::data(&Chunk { id, object, created, model, choices, usage })
     }
 }
 
 impl sse::Chunks for ChatChunks {
-    fn start(&self) -> Option<String> {
-        Some(self.choice(Delta { role: Some("assistant"), content: Some("") }, None))
+    fn start(&mut self) -> Vec<Frame> {
+        vec![self.choice(Delta { role: Some("assistant"), content: Some("") }, None)]
     }
 
-    fn delta(&self, text: &str) -> String {
-        self.choice(Delta { content: Some(text), ..Delta::default() }, None)
+    fn event(&mut self, _choice: u32, event: Event) -> Vec<Frame> {
+        match event {
+            Event::Delta { text, .. } => {
+                vec![self.choice(Delta { content: Some(&text), ..Delta::default() }, None)]
+            }
+            Event::Finish { reason, usage } => {
+                self.usage = usage;
+                vec![self.choice(Delta::default(), Some(wire::reason(reason)))]
+            }
+            _ => vec![],
+        }
     }
 
-    fn finish(&self, reason: FinishReason) -> String {
-        self.choice(Delta::default(), Some(wire::reason(reason)))
-    }
-
-    fn usage(&self, usage: Usage) -> Option<String> {
-        self.include_usage.then(|| self.chunk(&[], Some(Some(usage.into()))))
+    fn end(&mut self) -> Vec<Frame> {
+        let usage = self.include_usage.then(|| self.chunk(&[], Some(Some(self.usage.into()))));
+        usage.into_iter().chain([sse::done()]).collect()
     }
 }

@@ -4,16 +4,18 @@ mod request;
 
 use axum::extract::Request;
 use axum::response::Response;
-use gaia_protocol::{FinishReason, Usage};
+use gaia_protocol::{Event, FinishReason, Usage};
 use serde::Serialize;
 
 use self::request::CompletionRequest;
 use super::Shared;
 use super::wire::{self, WireUsage};
 use crate::http::error::ApiError;
+use crate::http::generate::StreamOptions;
 use crate::http::ids::{new_id, now_s};
 use crate::http::running::Running;
-use crate::http::{body, json, sse};
+use crate::http::sse::{self, Frame};
+use crate::http::{body, json};
 
 /// Continues a text, whole or streamed.
 pub async fn post(
@@ -31,7 +33,7 @@ pub async fn post(
         return Ok(json::ok(&head.chunk(&[choice], Some(Some(whole.usage)))));
     };
     running.open().await.map_err(blame)?;
-    Ok(sse::response(running, TextChunks { head, include_usage: options.include_usage }))
+    Ok(sse::response(running, TextChunks::new(head, options)))
 }
 
 /// What all chunks of an answer have in common.
@@ -84,29 +86,39 @@ impl Head {
 struct TextChunks {
     head: Head,
     include_usage: bool,
+    usage: Usage,
 }
 
 impl TextChunks {
-    fn choice(&self, text: &str, reason: Option<FinishReason>) -> String {
+    fn new(head: Head, options: StreamOptions) -> Self {
+        Self { head, include_usage: options.include_usage, usage: Usage::default() }
+    }
+
+    fn choice(&self, text: &str, reason: Option<FinishReason>) -> Frame {
         let no_usage = self.include_usage.then_some(None);
-        sse::json(&self.head.chunk(&[Choice::new(text, reason)], no_usage))
+        Frame::data(&self.head.chunk(&[Choice::new(text, reason)], no_usage))
     }
 }
 
 impl sse::Chunks for TextChunks {
-    fn start(&self) -> Option<String> {
-        None
+    fn start(&mut self) -> Vec<Frame> {
+        vec![]
     }
 
-    fn delta(&self, text: &str) -> String {
-        self.choice(text, None)
+    fn event(&mut self, _choice: u32, event: Event) -> Vec<Frame> {
+        match event {
+            Event::Delta { text, .. } => vec![self.choice(&text, None)],
+            Event::Finish { reason, usage } => {
+                self.usage = usage;
+                vec![self.choice("", Some(reason))]
+            }
+            _ => vec![],
+        }
     }
 
-    fn finish(&self, reason: FinishReason) -> String {
-        self.choice("", Some(reason))
-    }
-
-    fn usage(&self, usage: Usage) -> Option<String> {
-        self.include_usage.then(|| sse::json(&self.head.chunk(&[], Some(Some(usage)))))
+    fn end(&mut self) -> Vec<Frame> {
+        let usage = Some(Some(self.usage));
+        let usage = self.include_usage.then(|| Frame::data(&self.head.chunk(&[], usage)));
+        usage.into_iter().chain([sse::done()]).collect()
     }
 }

@@ -104,6 +104,10 @@ pub struct EngineConfig {
     pub cache_type_k: CacheType,
     /// Element type of the value cache.
     pub cache_type_v: CacheType,
+    /// Guess next tokens from the text so far and check them in one step, where it pays.
+    pub prompt_lookup: bool,
+    /// A full context forgets its older half and goes on.
+    pub context_shift: bool,
     /// Folder of the loadable ggml backends; `None`: `../lib/ggml` from the binary, else where they
     /// were built. The first engine of a process loads them for all.
     pub backends_dir: Option<PathBuf>,
@@ -146,6 +150,8 @@ impl EngineConfig {
             flash_attention: FlashAttention::default(),
             cache_type_k: CacheType::default(),
             cache_type_v: CacheType::default(),
+            prompt_lookup: true,
+            context_shift: false,
             backends_dir: None,
         }
     }

@@ -1,6 +1,6 @@
 //! Starts the thread of a loaded model.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use crate::bell::Bell;
@@ -12,7 +12,7 @@ use crate::ffi::{Context, Model};
 use crate::generator::Generator;
 use crate::inbox::{Closing, Inbox, Seats};
 use crate::sampler::Scratch;
-use crate::scheduler::{Bounds, Scheduler};
+use crate::scheduler::{Abilities, Bounds, Scheduler};
 use crate::{EngineConfig, EngineInfo, EngineKind, LoadError};
 
 /// A text that no context can hold is refused before it is tokenized, but never one below this:
@@ -47,6 +47,7 @@ pub(crate) fn start(
                 context_tokens: info.context_tokens,
                 batch_tokens: u32::try_from(context.batch_tokens()).unwrap_or(u32::MAX),
                 prompt_tokens_beside_streams: tuning.prompt_tokens_beside_streams,
+                abilities: abilities(config, &model, &context),
             };
             let generator = Generator {
                 context,
@@ -83,8 +84,20 @@ pub(crate) fn start(
         queue_max: waiting_max,
         text_bytes_max: text_bytes_max.max(TEXT_BYTES_MAX_LEAST),
         info,
+        grammars: OnceLock::new(),
         thread: Some(thread?),
     })
+}
+
+/// What model and config allow to be done with the cache. A state that does not grow with the text
+/// can't be cut back to a part of it.
+fn abilities(config: &EngineConfig, model: &Model, context: &Context) -> Abilities {
+    let cuts = !model.is_recurrent();
+    Abilities {
+        cuts,
+        guesses: cuts && config.prompt_lookup,
+        shifts: config.context_shift && cuts && context.can_shift(),
+    }
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LoadError> {

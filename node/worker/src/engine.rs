@@ -25,6 +25,8 @@ pub fn engine_config(model: &ModelConfig) -> EngineConfig {
         flash_attention: flash_attention(model.flash_attention),
         cache_type_k: cache_type(model.cache_type_k),
         cache_type_v: cache_type(model.cache_type_v),
+        prompt_lookup: model.prompt_lookup,
+        context_shift: model.context_shift,
         backends_dir: model.backends_dir.clone(),
     }
 }

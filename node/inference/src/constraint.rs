@@ -146,7 +146,6 @@ fn forbid(logits: &mut [f32], allowed: u32) {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn failed(error: impl std::fmt::Display) -> ComputeError {
     let text = error.to_string();
     ComputeError::Constraint(text.lines().next().unwrap_or_default().to_owned())

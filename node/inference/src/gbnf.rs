@@ -106,9 +106,7 @@ fn closing(text: &str, close: char) -> Result<usize, String> {
 fn literal(text: &str, close: char, parts: &mut Vec<Part>) -> Result<usize, String> {
     let end = closing(text, close)?;
     let plain = unescape(&text[1..end])?;
-    // An empty literal is no terminal in Lark.
-    let lark = if plain.is_empty() { "(\"a\"{0})".into() } else { quoted(&plain) };
-    Ok(push(parts, Part::Verbatim(lark), end + 1))
+    Ok(push(parts, Part::Verbatim(quoted(&plain)), end + 1))
 }
 
 fn quoted(text: &str) -> String {

@@ -63,6 +63,15 @@ pub enum SplitMode {
     Row,
 }
 
+/// A LoRA adapter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lora {
+    /// Its GGUF file.
+    pub path: PathBuf,
+    /// How strongly it counts; 1 as it was trained.
+    pub scale: f32,
+}
+
 /// One model and how its engine runs.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -104,6 +113,8 @@ pub struct EngineConfig {
     pub cache_type_k: CacheType,
     /// Element type of the value cache.
     pub cache_type_v: CacheType,
+    /// Adapters that change the weights while the model computes.
+    pub loras: Vec<Lora>,
     /// Guess next tokens from the text so far and check them in one step, where it pays.
     pub prompt_lookup: bool,
     /// A full context forgets its older half and goes on.
@@ -150,6 +161,7 @@ impl EngineConfig {
             flash_attention: FlashAttention::default(),
             cache_type_k: CacheType::default(),
             cache_type_v: CacheType::default(),
+            loras: vec![],
             prompt_lookup: true,
             context_shift: false,
             backends_dir: None,
@@ -168,6 +180,9 @@ impl EngineConfig {
             ("context_tokens", self.context_tokens.unwrap_or(2), 2..=CONTEXT_TOKENS_LIMIT),
             ("threads", self.threads.unwrap_or(1), 1..=THREADS_LIMIT),
         ];
+        if self.loras.iter().any(|lora| !lora.scale.is_finite()) {
+            return Some("a scale of loras is no number".into());
+        }
         let outside = ranges.into_iter().find(|(_, value, range)| !range.contains(value));
         outside.map(|(name, value, range)| {
             let (start, end) = range.into_inner();

@@ -43,7 +43,8 @@ mod start;
 pub use answer::{Generation, PendingEmbedding, Step, TokenScores};
 pub use config::{
     BATCH_TOKENS_LIMIT, CONTEXT_TOKENS_DEFAULT_MAX, CacheType, EngineConfig, EngineKind,
-    FlashAttention, RUN_AHEAD_TOKENS_LIMIT, SEQUENCES_LIMIT, SplitMode, TEXTS_PER_REQUEST, Tuning,
+    FlashAttention, Lora, RUN_AHEAD_TOKENS_LIMIT, SEQUENCES_LIMIT, SplitMode, TEXTS_PER_REQUEST,
+    Tuning,
 };
 pub use engine::{Engine, Progress};
 pub use error::{AdmitError, ComputeError, LoadError, TokenizeError};

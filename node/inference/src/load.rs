@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{CONTEXT_TOKENS_DEFAULT_MAX, Tuning};
 use crate::engine::{Inner, Progress};
-use crate::ffi::{self, Context, ContextPlan, Header, Model};
+use crate::ffi::{self, Adapters, Context, ContextPlan, Header, Model};
 use crate::memory::{self, Shape};
 use crate::{Device, EngineConfig, EngineInfo, EngineKind, LoadError};
 
@@ -129,9 +129,13 @@ impl Loader<'_> {
             batch_tokens: shape.batch_tokens,
             threads: self.threads,
         };
+        let mut adapters = Adapters::load(model, &self.config.loras)?;
         ffi::take_errors();
         let context = Context::new(Arc::clone(model), &plan);
         let mut context = context.ok_or_else(|| self.refuse(&ffi::take_errors()))?;
+        if !adapters.attach(&mut context) {
+            return Err(self.refuse("llama.cpp does not take its adapters (loras)"));
+        }
         if context.sequence_tokens() < shape.context_tokens {
             return Err(self.refuse("llama.cpp made a smaller context than was asked for"));
         }

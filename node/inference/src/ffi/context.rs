@@ -71,6 +71,10 @@ impl Context {
         })
     }
 
+    pub(super) fn as_ptr(&self) -> *mut sys::llama_context {
+        self.context.as_ptr()
+    }
+
     /// Tokens that a step can hold: llama.cpp lowers what was asked for to the whole context.
     pub(crate) fn batch_tokens(&self) -> usize {
         self.batch_tokens

@@ -1,6 +1,7 @@
 //! The engine with the real small models. They come with `scripts/setup`; a missing one is a failure.
 
 mod features;
+mod lora;
 
 use std::ops::Deref;
 use std::path::PathBuf;

@@ -117,6 +117,8 @@ pub struct EngineConfig {
     pub loras: Vec<Lora>,
     /// Guess next tokens from the text so far and check them in one step, where it pays.
     pub prompt_lookup: bool,
+    /// A small model with the same vocabulary that guesses next tokens.
+    pub draft_path: Option<PathBuf>,
     /// A full context forgets its older half and goes on.
     pub context_shift: bool,
     /// Folder of the loadable ggml backends; `None`: `../lib/ggml` from the binary, else where they
@@ -163,6 +165,7 @@ impl EngineConfig {
             cache_type_v: CacheType::default(),
             loras: vec![],
             prompt_lookup: true,
+            draft_path: None,
             context_shift: false,
             backends_dir: None,
         }

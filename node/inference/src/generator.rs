@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::answer::Delivery;
 use crate::chooser::Chooser;
 use crate::counters::Counters;
+use crate::draft::{Draft, Reader};
 use crate::ffi::{Context, Model};
 use crate::inbox::Inbox;
 use crate::sampler::Scratch;
@@ -23,6 +24,8 @@ pub(crate) struct Generator {
     pub(crate) inbox: Arc<Inbox<Job>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) scratch: Scratch,
+    /// A small model that guesses ahead.
+    pub(crate) draft: Option<Draft>,
 }
 
 impl Generator {
@@ -35,7 +38,8 @@ impl Generator {
             self.scheduler.admit();
             self.count_found();
             self.change_cache();
-            let plan = self.scheduler.plan();
+            let readers = self.draft();
+            let plan = self.scheduler.plan(readers);
             self.counters.active.store(count(self.scheduler.active()), Relaxed);
             if plan.entries.is_empty() {
                 self.inbox.wait();
@@ -43,6 +47,18 @@ impl Generator {
                 self.step(&plan);
             }
         }
+    }
+
+    /// What the small model guesses. If it fails it guesses no more; the answers go on without.
+    fn draft(&mut self) -> Vec<Reader> {
+        let Some(draft) = &mut self.draft else { return vec![] };
+        let mut readers = self.scheduler.readers();
+        if let Err(error) = draft.guess(&mut readers) {
+            tracing::error!(%error, "the draft model failed; going on without it");
+            self.draft = None;
+            return vec![];
+        }
+        readers
     }
 
     fn count_found(&mut self) {

@@ -17,6 +17,7 @@ mod chooser;
 mod config;
 mod constraint;
 mod counters;
+mod draft;
 mod embedder;
 mod engine;
 mod error;

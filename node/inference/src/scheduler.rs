@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::answer::{Delivery, Step, TokenScores};
 use crate::batch::{Entry, OUTPUTS_EXTRA};
+use crate::draft::Reader;
 use crate::guess::{self, Luck};
 use crate::inbox::Seat;
 use crate::prefix::{self, Candidate};
@@ -274,8 +275,33 @@ impl<S: Choose> Scheduler<S> {
         self.note_found(id);
     }
 
-    /// Guesses what follows in the running sequences.
-    fn guess(&mut self, streams: &[u32]) {
+    /// The running sequences for which another model may guess, in order.
+    pub(crate) fn readers(&mut self) -> Vec<Reader> {
+        let streams = self.streams();
+        if !self.bounds.abilities.cuts || streams.len() > GUESSING_STREAMS_MAX {
+            return vec![];
+        }
+        let mut readers = vec![];
+        for sequence in streams {
+            let slot = &mut self.slots[sequence as usize];
+            let limit = slot.guesses_max(&self.bounds);
+            let run = slot.run.as_mut().expect("a stream is in use");
+            if limit > 0 && run.luck.tries() {
+                let (tokens, guess) = (slot.tokens.clone(), vec![]);
+                readers.push(Reader { sequence, tokens, limit, guess });
+            }
+        }
+        readers
+    }
+
+    /// Sequences that compute their next token.
+    fn streams(&self) -> Vec<u32> {
+        let can_stream = |id: &u32| self.slots[*id as usize].can_stream();
+        self.order.iter().copied().filter(can_stream).collect()
+    }
+
+    /// Guesses what follows in the running sequences, where another model has not.
+    fn guess(&mut self, streams: &[u32], readers: &mut Vec<Reader>) {
         let mut room = OUTPUTS_EXTRA as usize;
         let looks_up = self.bounds.abilities.guesses && streams.len() <= GUESSING_STREAMS_MAX;
         for id in streams {
@@ -283,7 +309,10 @@ impl<S: Choose> Scheduler<S> {
             let limit = slot.guesses_max(&self.bounds).min(room);
             let run = slot.run.as_mut().expect("a stream is in use");
             let mut guess = run.job.sampler.foreseen();
-            if guess.is_empty() && looks_up && run.luck.tries() {
+            let drafted = readers.iter_mut().find(|reader| reader.sequence == *id);
+            if let Some(drafted) = drafted.filter(|_| guess.is_empty()) {
+                guess = std::mem::take(&mut drafted.guess);
+            } else if guess.is_empty() && looks_up && run.luck.tries() {
                 guess = guess::lookup(&slot.tokens, limit).to_vec();
             }
             guess.truncate(limit);
@@ -292,12 +321,11 @@ impl<S: Choose> Scheduler<S> {
         }
     }
 
-    /// The next step; empty if nothing can be computed now.
-    pub(crate) fn plan(&mut self) -> Plan {
-        let streams: Vec<u32> =
-            self.order.iter().copied().filter(|id| self.slots[*id as usize].can_stream()).collect();
+    /// The next step, with what another model guessed; empty if nothing can be computed now.
+    pub(crate) fn plan(&mut self, mut readers: Vec<Reader>) -> Plan {
+        let streams = self.streams();
         if self.bounds.abilities.cuts {
-            self.guess(&streams);
+            self.guess(&streams, &mut readers);
         }
         let mut chunks = vec![0; self.slots.len()];
         let mut room = self.bounds.batch_tokens as usize;

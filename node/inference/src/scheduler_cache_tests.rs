@@ -80,7 +80,7 @@ impl World {
         self.scheduler.drop_abandoned();
         self.scheduler.admit();
         self.change();
-        let plan = self.scheduler.plan();
+        let plan = self.scheduler.plan(vec![]);
         assert!(plan.entries.len() <= self.scheduler.bounds.batch_tokens as usize);
         let outputs = self.scheduler.bounds.sequences_max + OUTPUTS_EXTRA;
         assert!(plan.outputs.len() <= outputs as usize);

@@ -52,7 +52,7 @@ impl World {
     fn step_sampling(&mut self, token: Token, is_end: bool) -> Vec<(u32, usize)> {
         self.scheduler.drop_abandoned();
         self.scheduler.admit();
-        let plan = self.scheduler.plan();
+        let plan = self.scheduler.plan(vec![]);
         self.scheduler.computed(&plan);
         for output in &plan.outputs {
             assert_eq!(plan.entries[output.entry].sequence, output.sequence);
@@ -97,7 +97,7 @@ fn tokens_have_their_places_and_the_sampled_one_follows_the_prompt() {
     let mut world = World::new(BOUNDS);
     let _inlet = world.request(2, 9);
     world.step();
-    let plan = world.scheduler.plan();
+    let plan = world.scheduler.plan(vec![]);
     let expected = Entry { token: Token(7), position: 2, sequence: 0, output: true };
     assert_eq!(plan.entries, [expected]);
     assert_eq!(plan.prompt_tokens, 0);
@@ -197,7 +197,7 @@ fn prompt_and_answer_never_exceed_the_context() {
     let mut last_position = 0;
     while !steps.contains(&Step::ContextFull) {
         world.scheduler.admit();
-        let entries = world.scheduler.plan().entries;
+        let entries = world.scheduler.plan(vec![]).entries;
         last_position = entries.iter().map(|entry| entry.position).max().expect("a step");
         world.step();
         steps.extend(taken(&inlet));
@@ -215,7 +215,7 @@ fn a_failed_step_ends_its_sequences_and_no_other() {
     world.step();
     let failing = world.request(1, 50);
     world.scheduler.admit();
-    let plan = world.scheduler.plan();
+    let plan = world.scheduler.plan(vec![]);
     world.scheduler.fail(&plan, &ComputeError::Decode(-3));
     let lost = CacheChange::Keep { sequence: 1, tokens: 0 };
     assert!(world.scheduler.take_changes().contains(&lost));

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use crate::bell::Bell;
 use crate::config::{TEXTS_PER_REQUEST, Tuning};
 use crate::counters::Counters;
+use crate::draft::Draft;
 use crate::embedder::Embedder;
 use crate::engine::{Desk, Inner};
 use crate::ffi::{Context, Model};
@@ -24,6 +25,8 @@ pub(crate) struct Parts {
     pub(crate) model: Arc<Model>,
     pub(crate) context: Context,
     pub(crate) info: EngineInfo,
+    /// Of the draft model, if there is one.
+    pub(crate) draft: Option<Context>,
 }
 
 /// Starts the thread that owns the context.
@@ -32,7 +35,7 @@ pub(crate) fn start(
     tuning: &Tuning,
     parts: Parts,
 ) -> Result<Inner, LoadError> {
-    let Parts { model, context, info } = parts;
+    let Parts { model, context, info, draft } = parts;
     let bell = Arc::<Bell>::default();
     let counters = Arc::<Counters>::default();
     let waiting_max = match config.kind {
@@ -56,6 +59,7 @@ pub(crate) fn start(
                 inbox: Arc::clone(&inbox),
                 counters: Arc::clone(&counters),
                 scratch: Scratch::default(),
+                draft: draft.map(|context| Draft::new(context, config.sequences_max)),
             };
             let closing = Closing(Arc::clone(&inbox));
             (Desk::Generate(inbox), spawn(move || (closing, generator.run()).1))

@@ -147,6 +147,14 @@ impl Model {
         }
     }
 
+    /// Whether two models read and write the same tokens.
+    pub(crate) fn has_vocabulary_of(&self, other: &Self) -> bool {
+        let count = self.vocabulary_tokens();
+        let mut tokens = (0..count).map(|id| Token(id.cast_signed()));
+        count == other.vocabulary_tokens()
+            && tokens.all(|token| self.piece(token) == other.piece(token))
+    }
+
     /// All tokens that end a generation, the usual one first.
     pub(crate) fn end_tokens(&self) -> Vec<Token> {
         // SAFETY: the vocabulary lives.

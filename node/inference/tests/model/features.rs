@@ -189,3 +189,27 @@ fn a_full_context_goes_on_if_it_may() {
     options.sampling.ignore_end = true;
     assert_eq!(ask(&engine, "Count.", options).1, Step::LimitReached);
 }
+
+#[test]
+fn a_draft_model_saves_steps_and_changes_nothing() {
+    let answer = |draft_path| {
+        let base = EngineConfig { prompt_lookup: false, sequences_max: 4, ..chat_config() };
+        let engine = load(&EngineConfig { draft_path, ..base });
+        let answer = ask(&engine, "What is the capital of France?", greedy(40));
+        (answer, engine.stats())
+    };
+    let (plain, without) = answer(None);
+    // The model itself: it guesses what it will say.
+    let (drafted, with) = answer(Some(chat_config().model_path));
+    assert_eq!(plain, drafted);
+    assert!(with.decode_steps < without.decode_steps, "{with:?} {without:?}");
+    assert!(with.draft_accepted * 10 >= with.draft_tokens * 8, "{with:?}");
+}
+
+#[test]
+fn a_draft_model_of_another_vocabulary_is_refused() {
+    let draft_path = Some(model("all-MiniLM-L6-v2.f16.gguf"));
+    let config = EngineConfig { draft_path, ..chat_config() };
+    let error = Engine::load(&config, Box::new(|_| true)).err().expect("refused");
+    assert!(error.to_string().contains("all-MiniLM"), "{error}");
+}

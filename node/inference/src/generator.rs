@@ -9,8 +9,9 @@ use crate::counters::Counters;
 use crate::draft::{Draft, Reader};
 use crate::ffi::{Context, Model};
 use crate::inbox::Inbox;
+use crate::plan::{CacheChange, Output, Plan, Purpose};
 use crate::sampler::Scratch;
-use crate::scheduler::{self, CacheChange, Output, Plan, Purpose, Sampled, Scheduler};
+use crate::scheduler::{self, Sampled, Scheduler};
 use crate::{ComputeError, Token};
 
 /// A request for an answer.

@@ -33,6 +33,7 @@ mod machine;
 mod memory;
 mod options;
 mod pace;
+mod plan;
 mod prefix;
 mod processor;
 mod queue;

@@ -236,7 +236,7 @@ impl<S: Choose> Scheduler<S> {
     }
 
     /// Guesses what follows in the running sequences, where another model has not.
-    fn guess(&mut self, streams: &[u32], readers: &mut Vec<Reader>) {
+    fn guess(&mut self, streams: &[u32], readers: &mut [Reader]) {
         let mut room = OUTPUTS_EXTRA as usize;
         let looks_up = self.bounds.abilities.guesses && streams.len() <= GUESSING_STREAMS_MAX;
         for id in streams {

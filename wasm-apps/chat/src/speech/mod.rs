@@ -77,9 +77,9 @@ impl<'a> Speech<'a> {
         }
         match self.first_mark() {
             Some((start, mark, meaning)) => {
-                let before: String = self.held.drain(..start + mark.len()).take(start).collect();
-                debug_assert!(before.len() <= start);
-                self.say(before.trim_end(), events);
+                let before = self.held[..start].trim_end().to_owned();
+                self.held.drain(..start + mark.len());
+                self.say(&before, events);
                 self.mean(mark, meaning);
                 true
             }
@@ -214,7 +214,7 @@ impl Speaker for Speech<'_> {
         }
         let rest = std::mem::take(&mut self.held);
         let is_close = self.closing.is_some_and(|close| close.starts_with(rest.trim_start()));
-        if !is_close && self.calls == 0 || !is_close && !rest.trim().is_empty() {
+        if !is_close && (self.calls == 0 || !rest.trim().is_empty()) {
             Self::say(self, &rest, events);
         }
         match reason {

@@ -14,6 +14,7 @@ mod cors;
 mod error;
 mod fields;
 mod generate;
+mod guarded;
 mod histogram;
 mod ids;
 mod json;
@@ -51,6 +52,7 @@ pub struct State {
     body_bytes_max: usize,
     body_timeout: Duration,
     request_timeout: Duration,
+    open_patience: Duration,
     header_timeout: Duration,
     connections_max: usize,
     cors_origins: Vec<String>,
@@ -70,6 +72,7 @@ impl State {
             body_bytes_max: server.body_bytes_max,
             body_timeout: Duration::from_millis(server.body_timeout_ms),
             request_timeout: Duration::from_millis(server.request_timeout_ms),
+            open_patience: running::OPEN_PATIENCE,
             header_timeout: Duration::from_millis(server.header_timeout_ms),
             connections_max: server.connections_max,
             cors_origins: server.cors_origins.clone(),

@@ -23,7 +23,7 @@ pub async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let request = CompletionRequest::parse(body::read_fields(&state, request).await?)?;
-    let answer = gaia_core::complete(&state.node, request.model.as_deref(), request.task)?;
+    let answer = gaia_core::complete(&state.node, request.model.as_deref(), vec![request.task], 1)?;
     let mut running = Running::new(&state, answer);
     let blame = |error| ApiError::from(error).blame("prompt");
     let head = Head { id: new_id("cmpl-"), created: now_s(), model: running.model().into() };

@@ -1,7 +1,9 @@
 //! Pieces of the answers that chat and completions share.
 
-use gaia_protocol::{FinishReason, Usage};
+use gaia_protocol::Usage;
 use serde::Serialize;
+
+pub use crate::http::metrics::reason_word as reason;
 
 /// OpenAI's count of tokens.
 #[derive(Clone, Copy, Serialize)]
@@ -16,14 +18,5 @@ impl From<Usage> for WireUsage {
         let Usage { prompt_tokens, completion_tokens, .. } = usage;
         let total_tokens = prompt_tokens.saturating_add(completion_tokens);
         Self { prompt_tokens, completion_tokens, total_tokens }
-    }
-}
-
-/// OpenAI's word for an end.
-pub fn reason(reason: FinishReason) -> &'static str {
-    match reason {
-        FinishReason::Stop => "stop",
-        FinishReason::Length => "length",
-        FinishReason::ToolCalls => "tool_calls",
     }
 }

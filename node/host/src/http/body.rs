@@ -16,6 +16,7 @@ use super::State;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::guarded::Guarded;
+use super::ignored::Ignored;
 
 /// A client that is still writing does not read the refusal, and closing on it would make its
 /// system throw the refusal away. So its body is read to the end and dropped, up to this size.
@@ -24,11 +25,12 @@ const DRAIN_BYTES_MAX: usize = 1 << 30;
 /// Reads a JSON object.
 pub async fn read_fields(state: &State, request: Request) -> Result<Fields, ApiError> {
     check_type(request.headers())?;
+    let ignored = request.extensions().get::<Ignored>().cloned().unwrap_or_default();
     let body = request.into_body();
     if body.size_hint().lower() > state.body_bytes_max as u64 {
         return Err(too_large(state.body_bytes_max));
     }
-    Fields::parse(&read(body, state).await?)
+    Ok(Fields::parse(&read(body, state).await?)?.ignoring(ignored))
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {

@@ -3,10 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use super::ignored::Ignored;
 
 /// The fields of a request's body that nobody has taken yet.
 pub struct Fields {
     map: Map<String, Value>,
+    ignored: Ignored,
 }
 
 /// A known field that this node does not honour, and the value (besides null) that asks nothing.
@@ -22,12 +24,22 @@ impl Fields {
             )
         })?;
         match value {
-            Value::Object(map) => Ok(Self { map }),
+            Value::Object(map) => Ok(Self { map, ignored: Ignored::default() }),
             _ => Err(ApiError::new(
                 axum::http::StatusCode::BAD_REQUEST,
                 "body must be a JSON object",
             )),
         }
+    }
+
+    /// The same, where the operator lets some fields pass unheeded.
+    pub fn ignoring(self, ignored: Ignored) -> Self {
+        Self { ignored, ..self }
+    }
+
+    /// What may be ignored.
+    pub fn ignored(&self) -> &Ignored {
+        &self.ignored
     }
 
     /// Takes a field; null counts as absent.
@@ -84,18 +96,43 @@ impl Fields {
     /// one.
     pub fn finish(self, unsupported: &[Unsupported]) -> Result<(), ApiError> {
         for (name, value) in &self.map {
-            let Some((_, asks_nothing)) = unsupported.iter().find(|(known, _)| known == name)
-            else {
-                let message = format!("`{name}` is not a parameter of this route");
-                return Err(ApiError::invalid(name, message).with_code("unknown_parameter"));
-            };
-            if !value.is_null() && !asks_nothing(value) {
-                let message = format!("this node does not support `{name}`; leave it out");
-                return Err(ApiError::invalid(name, message).with_code("unsupported_parameter"));
+            let known = unsupported.iter().find(|(known, _)| known == name);
+            let asks_nothing = known.is_some_and(|(_, nothing)| value.is_null() || nothing(value));
+            if asks_nothing || self.ignored.covers(name, name) {
+                continue;
             }
+            return Err(if known.is_some() { not_supported(name) } else { unknown(name) });
         }
         Ok(())
     }
+}
+
+/// Refuses what nobody has taken of an object inside the body at `param`, unless it is null or may
+/// be ignored.
+pub fn finish_object(
+    param: &str,
+    map: &Map<String, Value>,
+    ignored: &Ignored,
+) -> Result<(), ApiError> {
+    for (name, value) in map {
+        let param = format!("{param}.{name}");
+        if !value.is_null() && !ignored.covers(name, &param) {
+            return Err(unknown(&param));
+        }
+    }
+    Ok(())
+}
+
+/// The refusal of a field that nobody knows.
+pub fn unknown(param: &str) -> ApiError {
+    let message = format!("`{param}` is not a parameter of this route");
+    ApiError::invalid(param, message).with_code("unknown_parameter")
+}
+
+/// The refusal of a field that is known and asks for what this node has not.
+pub fn not_supported(param: &str) -> ApiError {
+    let message = format!("this node does not support `{param}`; leave it out");
+    ApiError::invalid(param, message).with_code("unsupported_parameter")
 }
 
 /// The refusal of a value of the wrong type or range.
@@ -152,6 +189,18 @@ mod tests {
         assert_eq!(code(r#"{"n": 2}"#), Some("unsupported_parameter"));
         assert!(fields(r#"{"n": 1}"#).finish(table).is_ok());
         assert!(fields(r#"{"n": null}"#).finish(table).is_ok());
+    }
+
+    #[test]
+    fn only_what_the_operator_lists_is_ignored() {
+        let table: &[Unsupported] = &[("n", |_| false)];
+        let ignored = Ignored::new(&vec!["m".to_owned(), "n".to_owned()].into());
+        let all = |json: &str| fields(json).ignoring(ignored.clone()).finish(table);
+        assert!(all(r#"{"m": 1, "n": 2}"#).is_ok());
+        assert_eq!(all(r#"{"o": 1}"#).expect_err("refused").param.as_deref(), Some("o"));
+        let inside = |json: &str| finish_object("a", &fields(json).map, &ignored);
+        assert!(inside(r#"{"m": 1, "x": null}"#).is_ok());
+        assert_eq!(inside(r#"{"o": 1}"#).expect_err("refused").param.as_deref(), Some("a.o"));
     }
 
     #[test]

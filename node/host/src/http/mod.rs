@@ -1,7 +1,7 @@
 //! HTTP: OpenAI's API over the use cases of `gaia_core`.
 //!
 //! A request passes, from outside in: span, id and count ([`observe`]) → browsers' rules ([`cors`])
-//! → what is left unread ([`body`]) → the key ([`auth`]) → its route, which parses the body into a
+//! → what is left unread ([`body`]) → the key ([`auth`]) → what is ignored ([`ignored`]) → its route, which parses the body into a
 //! task, starts it and words the answer.
 //!
 //! Invariants: a refusal names the field at fault; nothing of a body or a key is logged; when a
@@ -17,6 +17,7 @@ mod generate;
 mod guarded;
 mod histogram;
 mod ids;
+mod ignored;
 mod json;
 mod metrics;
 mod observe;
@@ -56,6 +57,7 @@ pub struct State {
     header_timeout: Duration,
     connections_max: usize,
     cors_origins: Vec<String>,
+    ignore_fields: Arc<[String]>,
     started_s: u64,
 }
 
@@ -76,6 +78,7 @@ impl State {
             header_timeout: Duration::from_millis(server.header_timeout_ms),
             connections_max: server.connections_max,
             cors_origins: server.cors_origins.clone(),
+            ignore_fields: server.ignore_fields.clone().into(),
             started_s: ids::now_s(),
         }
     }
@@ -95,6 +98,7 @@ fn router(state: &Arc<State>) -> Router {
         .route("/metrics", get(routes::metrics::get))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(state), ignored::tell))
         .layer(from_fn_with_state(Arc::clone(state), auth::check))
         .layer(from_fn_with_state(Arc::clone(state), body::drain))
         .layer(from_fn_with_state(Arc::clone(state), cors::check))

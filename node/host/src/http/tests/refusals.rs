@@ -137,7 +137,12 @@ async fn browsers_hear_which_pages_may_call() {
     assert_eq!(known.header("vary"), Some("origin"));
     let foreign = preflight(&server, "https://b").await;
     assert_eq!(foreign.header("access-control-allow-origin"), None);
-    let everyone = Server::playing(vec![]).await;
+    let own = Server::playing(vec![]).await;
+    assert_eq!(preflight(&own, "https://b").await.header("access-control-allow-origin"), None);
+    let local = preflight(&own, "http://localhost:5173").await;
+    assert_eq!(local.header("access-control-allow-origin"), Some("http://localhost:5173"));
+    let config = ServerConfig { cors_origins: vec!["*".into()], ..Default::default() };
+    let everyone = Server::start(config, AuthConfig::default(), vec![]).await;
     let any = preflight(&everyone, "https://b").await;
     assert_eq!(any.header("access-control-allow-origin"), Some("*"));
     let get = everyone.client.send("GET /health", "origin: https://b\r\n", "").await;

@@ -37,6 +37,12 @@ impl Ignored {
         allowed
     }
 
+    /// What was ignored so far.
+    #[cfg(test)]
+    pub fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn note(&self, param: String) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() < NAMES_MAX && !seen.contains(&param) {

@@ -13,6 +13,7 @@ mod body;
 mod cors;
 mod error;
 mod fields;
+mod format;
 mod generate;
 mod guarded;
 mod histogram;
@@ -24,6 +25,7 @@ mod observe;
 mod patient;
 mod routes;
 mod running;
+mod sampling;
 mod server;
 mod sse;
 #[cfg(test)]

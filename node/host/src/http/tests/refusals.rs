@@ -14,8 +14,14 @@ async fn wrong_requests_are_named() {
         (r#"{"model":"chat"}"#, 400, "messages", ""),
         (&QUESTION.replace("chat", "none"), 404, "model", "model_not_found"),
         (&QUESTION.replace("chat", "embed"), 400, "model", "wrong_model_kind"),
-        (&QUESTION.replace(r#"{"model""#, r#"{"n":2,"model""#), 400, "n", "unsupported_parameter"),
+        (&QUESTION.replace(r#"{"model""#, r#"{"n":0,"model""#), 400, "n", ""),
         (&QUESTION.replace(r#"{"model""#, r#"{"m":2,"model""#), 400, "m", "unknown_parameter"),
+        (
+            &QUESTION.replace(r#"{"model""#, r#"{"audio":2,"model""#),
+            400,
+            "audio",
+            "unsupported_parameter",
+        ),
     ] {
         let answer = server.client.chat(body).await;
         let error = answer.error();

@@ -31,7 +31,7 @@ async fn a_whole_answer() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(
         still(&answer.body),
-        r#"{"id":"chatcmpl-ID","object":"chat.completion","created":TIME,"model":"chat","choices":[{"index":0,"message":{"role":"assistant","content":"Paris","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#
+        r#"{"id":"chatcmpl-ID","object":"chat.completion","created":TIME,"model":"chat","choices":[{"index":0,"message":{"role":"assistant","content":"Paris","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#
     );
 }
 
@@ -60,7 +60,9 @@ async fn a_stream_with_usage() {
             r#"[{"index":0,"delta":{"content":"is"},"logprobs":null,"finish_reason":null}],"usage":null"#,
         ),
         chunk(r#"[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null"#),
-        chunk(r#"[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}"#),
+        chunk(
+            r#"[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}"#,
+        ),
         "data: [DONE]\n\n".into(),
     ];
     assert_eq!(still(&answer.body), golden.concat());
@@ -91,7 +93,7 @@ async fn a_continued_text_whole_and_streamed() {
     let whole = server.client.post("/v1/completions", r#"{"prompt":"a"}"#).await;
     assert_eq!(
         still(&whole.body),
-        r#"{"id":"cmpl-ID","object":"text_completion","created":TIME,"model":"chat","choices":[{"text":"Paris","index":0,"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#
+        r#"{"id":"cmpl-ID","object":"text_completion","created":TIME,"model":"chat","choices":[{"text":"Paris","index":0,"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#
     );
     let streamed = server.client.post("/v1/completions", r#"{"prompt":"a","stream":true}"#).await;
     let chunk = |text: &str, reason: &str| {

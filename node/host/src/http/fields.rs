@@ -74,6 +74,12 @@ impl Fields {
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Takes a field if it says just this, and tells whether it did.
+    pub fn take_if(&mut self, name: &str, says: fn(&Value) -> bool) -> bool {
+        let found = self.map.get(name).is_some_and(says);
+        found && self.map.remove(name).is_some()
+    }
+
     /// Takes a field that must be there.
     pub fn required(&mut self, name: &str) -> Result<Value, ApiError> {
         self.take(name).ok_or_else(|| missing(&self.at(name)))

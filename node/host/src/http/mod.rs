@@ -19,6 +19,7 @@ mod guarded;
 mod histogram;
 mod ids;
 mod ignored;
+mod inputs;
 mod json;
 mod metrics;
 mod observe;

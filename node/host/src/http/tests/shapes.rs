@@ -5,11 +5,12 @@ use gaia_core::ServeError;
 use super::*;
 
 /// Ids and times are new each time.
-fn still(text: &str) -> String {
+pub fn still(text: &str) -> String {
     let mut text = text.to_owned();
     for (start, end, mark) in [
         ("\"id\":\"chatcmpl-", '"', "ID"),
         ("\"id\":\"cmpl-", '"', "ID"),
+        ("\"id\":\"call_", '"', "ID"),
         ("\"created\":", ',', "TIME"),
     ] {
         let mut from = 0;
@@ -156,7 +157,13 @@ async fn a_node_that_loads_is_not_ready_and_says_when_to_come_back() {
 
 #[tokio::test]
 async fn metrics_count_what_happened() {
-    let server = Server::playing(paris()).await;
+    let stats = gaia_protocol::WorkerStats { cached_tokens_total: 5, ..Default::default() };
+    let report = gaia_core::ModelReport { stats, ..Default::default() };
+    let chat = FakeModel::new("chat", ModelKind::Chat).answering(paris()).reporting(report);
+    let (config, auth) = (ServerConfig::default(), AuthConfig::default());
+    let server = Server::start(config, auth, vec![Arc::new(chat), embed()]).await;
+    let info = server.client.get("/v1/info").await;
+    assert!(info.body.contains("\"cached_tokens_total\":5"), "{}", info.body);
     server.client.chat(QUESTION).await;
     server.client.get("/v1/nothing").await;
     let metrics = server.client.get("/metrics").await;
@@ -166,6 +173,11 @@ async fn metrics_count_what_happened() {
         "gaia_requests_total{route=\"/v1/chat/completions\",status=\"200\"} 1",
         "gaia_requests_total{route=\"other\",status=\"404\"} 1",
         "gaia_requests_active 0",
+        "gaia_answers_total{model=\"chat\",finish_reason=\"stop\"} 1",
+        "gaia_cached_tokens_total{model=\"chat\"} 5",
+        "gaia_cache_hits_total{model=\"chat\"} 0",
+        "gaia_draft_tokens_total{model=\"chat\"} 0",
+        "gaia_draft_accepted_total{model=\"chat\"} 0",
         "gaia_sequences_active{model=\"chat\"} 0",
         "gaia_worker_restarts_total{model=\"embed\"} 0",
         "# TYPE gaia_time_to_first_token_seconds histogram",

@@ -40,6 +40,7 @@ pub async fn post(
     Ok(json::ok(&answer(&embeddings, request.encoding)))
 }
 
+#[derive(Debug)]
 struct EmbedRequest {
     model: Option<String>,
     task: EmbedTask,
@@ -143,7 +144,7 @@ mod tests {
             (r#"{"input": "a", "model": 7}"#, "model"),
             (r#"{"input": "a", "more": 7}"#, "more"),
         ] {
-            let error = parse(body).err().expect(body);
+            let error = parse(body).expect_err(body);
             assert_eq!(error.param.as_deref(), Some(param), "{body}");
         }
     }
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn tokens_and_dimensions_are_taken() {
         let body = r#"{"input": [[1, 2], [3]], "dimensions": 2, "user": "me"}"#;
-        let request = parse(body).ok().expect("good");
+        let request = parse(body).expect("good");
         let inputs = vec![Input::Tokens(vec![1, 2]), Input::Tokens(vec![3])];
         assert_eq!((request.task.inputs, request.dimensions), (inputs, Some(2)));
     }

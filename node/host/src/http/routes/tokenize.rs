@@ -40,6 +40,7 @@ pub async fn run(
     Ok(done?)
 }
 
+#[derive(Debug)]
 struct TokenizeRequest {
     model: Option<String>,
     task: TokenizeTask,
@@ -110,14 +111,14 @@ mod tests {
             (r#"{"content": "a", "model": 1}"#, "model"),
             (r#"{"content": "a", "more": 1}"#, "more"),
         ] {
-            let error = parse(body).err().expect("refused");
+            let error = parse(body).expect_err("refused");
             assert_eq!(error.param.as_deref(), Some(param));
         }
     }
 
     #[test]
     fn control_tokens_are_read_unless_told_otherwise() {
-        let task = |body: &str| parse(body).ok().expect("good").task;
+        let task = |body: &str| parse(body).expect("good").task;
         let plain = task(r#"{"content": ""}"#);
         assert_eq!((plain.add_special, plain.parse_special), (false, true));
         let other = task(r#"{"content": "a", "add_special": true, "parse_special": false}"#);

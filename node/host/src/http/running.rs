@@ -66,12 +66,6 @@ impl Running {
         next
     }
 
-    /// Waits for the whole of an answer that is alone.
-    pub async fn collect(self) -> Result<Completion, ServeError> {
-        let (mut all, _) = self.collect_all().await?;
-        all.pop().ok_or_else(unfinished)
-    }
-
     /// Waits for all answers as a whole, in the order of their choices, and what they took.
     pub async fn collect_all(mut self) -> Result<(Vec<Completion>, Usage), ServeError> {
         let count = self.answers.count();

@@ -22,7 +22,10 @@ const UNSUPPORTED: &[Unsupported] = &[
     ("function_call", |value| value == "none"),
     ("functions", |value| value.as_array().is_some_and(Vec::is_empty)),
     ("modalities", |value| value.as_array().is_some_and(|list| *list == ["text"])),
+    ("moderation", |_| false),
     ("prediction", |_| false),
+    ("prompt_cache_options", |value| value["mode"] == "implicit" && value["ttl"].is_null()),
+    ("prompt_cache_retention", |value| value == "in_memory"),
     ("service_tier", |value| value == "auto" || value == "default"),
     ("store", |value| *value == false),
     ("web_search_options", |_| false),
@@ -184,7 +187,10 @@ mod tests {
             r#""modalities": ["audio"]"#,
             r#""audio": {}"#,
             r#""store": true"#,
+            r#""moderation": {}"#,
             r#""prediction": {}"#,
+            r#""prompt_cache_options": {"mode": "explicit"}"#,
+            r#""prompt_cache_retention": "24h""#,
             r#""service_tier": "flex""#,
             r#""web_search_options": {}"#,
         ] {
@@ -198,6 +204,7 @@ mod tests {
             "store": false, "audio": null, "logit_bias": {}, "modalities": ["text"], "user": "me",
             "functions": [], "function_call": "none", "service_tier": "auto", "verbosity": "low",
             "metadata": {"a": "b"}, "safety_identifier": "s", "prompt_cache_key": "k",
+            "prompt_cache_options": {"mode": "implicit"}, "prompt_cache_retention": "in_memory",
             "parallel_tool_calls": true, "tool_choice": "auto", "chat_template_kwargs": {}"#;
         let plain = parse("").expect("good").task;
         assert_eq!(parse(nothing).expect("good").task, plain);

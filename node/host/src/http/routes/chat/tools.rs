@@ -13,8 +13,8 @@ const DESCRIPTION_BYTES_MAX: usize = 64 << 10;
 
 /// Takes `tools`, `tool_choice` and `parallel_tool_calls`.
 pub fn take(fields: &mut Fields) -> Result<Tools, ApiError> {
-    let list = take_list(fields)?;
-    let choice = take_choice(fields, &list)?;
+    let mut list = take_list(fields)?;
+    let choice = take_choice(fields, &mut list)?;
     let single = fields.maybe_flag("parallel_tool_calls")? == Some(false);
     Ok(Tools { list, choice, single })
 }
@@ -63,7 +63,7 @@ fn take_name(fields: &mut Fields) -> Result<String, ApiError> {
     if is_name(&name) { Ok(name) } else { Err(must_be(&fields.at("name"), NAME_RULE)) }
 }
 
-fn take_choice(fields: &mut Fields, list: &[Tool]) -> Result<ToolChoice, ApiError> {
+fn take_choice(fields: &mut Fields, list: &mut Vec<Tool>) -> Result<ToolChoice, ApiError> {
     const WHAT: &str = "\"auto\", \"none\", \"required\" or \
         {\"type\": \"function\", \"function\": {\"name\": …}}";
     let choice = match fields.take("tool_choice") {
@@ -74,7 +74,7 @@ fn take_choice(fields: &mut Fields, list: &[Tool]) -> Result<ToolChoice, ApiErro
             "required" => ToolChoice::Required,
             _ => return Err(must_be("tool_choice", WHAT)),
         },
-        Some(value @ Value::Object(_)) => named(fields.nested("tool_choice", value)?, list)?,
+        Some(value @ Value::Object(_)) => chosen(fields.nested("tool_choice", value)?, list)?,
         Some(_) => return Err(must_be("tool_choice", WHAT)),
     };
     if list.is_empty() {
@@ -84,10 +84,16 @@ fn take_choice(fields: &mut Fields, list: &[Tool]) -> Result<ToolChoice, ApiErro
     Ok(choice)
 }
 
-fn named(mut choice: Fields, list: &[Tool]) -> Result<ToolChoice, ApiError> {
-    if choice.word("type", &["function"])?.is_none() {
-        return Err(missing(&choice.at("type")));
+fn chosen(mut choice: Fields, list: &mut Vec<Tool>) -> Result<ToolChoice, ApiError> {
+    match choice.word("type", &["function", "allowed_tools"])? {
+        Some("function") => named(choice, list).map(ToolChoice::Named),
+        Some(_) => allowed(choice, list),
+        None => Err(missing(&choice.at("type"))),
     }
+}
+
+/// One of the functions, by its name.
+fn named(mut choice: Fields, list: &[Tool]) -> Result<String, ApiError> {
     let function = choice.object("function")?;
     let mut function = function.ok_or_else(|| missing(&choice.at("function")))?;
     let name = take_name(&mut function)?;
@@ -96,7 +102,30 @@ fn named(mut choice: Fields, list: &[Tool]) -> Result<ToolChoice, ApiError> {
     }
     function.finish(&[])?;
     choice.finish(&[])?;
-    Ok(ToolChoice::Named(name))
+    Ok(name)
+}
+
+/// Some of the functions: the others are as if they were not there.
+fn allowed(mut choice: Fields, list: &mut Vec<Tool>) -> Result<ToolChoice, ApiError> {
+    let inner = choice.object("allowed_tools")?;
+    let mut inner = inner.ok_or_else(|| missing(&choice.at("allowed_tools")))?;
+    let mode = inner.word("mode", &["auto", "required"])?;
+    let mode = mode.ok_or_else(|| missing(&inner.at("mode")))?;
+    let mut names = vec![];
+    for (index, value) in inner.list("tools")?.unwrap_or_default().into_iter().enumerate() {
+        let mut tool = inner.nested(&format!("tools[{index}]"), value)?;
+        if tool.word("type", &["function"])?.is_none() {
+            return Err(missing(&tool.at("type")));
+        }
+        names.push(named(tool, list)?);
+    }
+    if names.is_empty() {
+        return Err(must_be(&inner.at("tools"), "a list of at least one of `tools`"));
+    }
+    inner.finish(&[])?;
+    choice.finish(&[])?;
+    list.retain(|tool| names.contains(&tool.name));
+    Ok(if mode == "required" { ToolChoice::Required } else { ToolChoice::Auto })
 }
 
 #[cfg(test)]
@@ -117,6 +146,14 @@ mod tests {
         let mut body = tools(&json!({"name": "f"}));
         body["tool_choice"] = choice.clone();
         body
+    }
+
+    fn allowing(allowed: &Value) -> Value {
+        json!({"type": "allowed_tools", "allowed_tools": allowed})
+    }
+
+    fn by_name(name: &str) -> Value {
+        json!({"type": "function", "function": {"name": name}})
     }
 
     #[test]
@@ -155,12 +192,32 @@ mod tests {
             (json!({"type": "function"}), "tool_choice.function"),
             (json!({"type": "function", "function": {}}), "tool_choice.function.name"),
             (json!({"type": "function", "function": {"name": "g"}}), "tool_choice.function.name"),
+            (json!({"type": "allowed_tools"}), "tool_choice.allowed_tools"),
+            (allowing(&json!({"tools": []})), "tool_choice.allowed_tools.mode"),
+            (allowing(&json!({"mode": "auto"})), "tool_choice.allowed_tools.tools"),
+            (
+                allowing(&json!({"mode": "auto", "tools": [{"type": "custom"}]})),
+                "tool_choice.allowed_tools.tools[0].type",
+            ),
+            (
+                allowing(&json!({"mode": "auto", "tools": [by_name("g")]})),
+                "tool_choice.allowed_tools.tools[0].function.name",
+            ),
         ] {
             let error = parse(&choosing(&choice)).expect_err("refused");
             assert_eq!(error.param.as_deref(), Some(param), "{choice}");
         }
         let none = parse(&json!({"tool_choice": "required"})).expect_err("refused");
         assert_eq!(none.param.as_deref(), Some("tool_choice"));
+    }
+
+    #[test]
+    fn tools_that_are_not_allowed_are_left_out() {
+        let allowed = allowing(&json!({"mode": "required", "tools": [by_name("g")]}));
+        let list = [by_name("f"), by_name("g"), by_name("h")];
+        let tools = parse(&json!({"tools": list, "tool_choice": allowed})).expect("good");
+        let names: Vec<_> = tools.list.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!((names, tools.choice), (vec!["g"], ToolChoice::Required));
     }
 
     #[test]

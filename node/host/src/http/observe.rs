@@ -51,7 +51,12 @@ pub async fn watch(
     watched.status = response.status().as_u16();
     let id = HeaderValue::from_str(&request_id).expect("letters, digits, - and _ alone");
     response.headers_mut().insert(REQUEST_ID, id);
-    response.map(|body| Guarded::body(body, |_| drop(watched)))
+    let last_act = |rest| {
+        // The work behind the body tells the span what it took when it is dropped.
+        drop(rest);
+        drop(watched);
+    };
+    response.map(|body| Guarded::body(body, last_act))
 }
 
 /// The client's own id, if it is harmless, or a new one.

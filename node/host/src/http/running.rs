@@ -97,7 +97,12 @@ struct Meter {
     started: Instant,
     /// When each choice last said something.
     last: Vec<Option<Instant>>,
-    tally: Tally,
+    /// Tokens that came in texts.
+    heard_tokens: u32,
+    /// What the prompts took.
+    begun: Tally,
+    /// What the answers took that have ended.
+    ended: Tally,
 }
 
 impl Meter {
@@ -110,36 +115,32 @@ impl Meter {
             span,
             started: Instant::now(),
             last: vec![None; answers.count()],
-            tally: Tally::new(answers.choices_per_prompt()),
+            heard_tokens: 0,
+            begun: Tally::new(answers.choices_per_prompt()),
+            ended: Tally::new(answers.choices_per_prompt()),
         }
     }
 
     fn note(&mut self, choice: u32, event: &Event) {
         match event {
-            Event::Prompt { tokens, .. } => {
-                self.span.record("prompt_tokens", tokens);
+            Event::Prompt { tokens, cached_tokens } => {
+                let (prompt_tokens, cached_tokens) = (*tokens, *cached_tokens);
+                self.begun.add(choice, Usage { prompt_tokens, cached_tokens, ..Usage::default() });
             }
             Event::Delta { tokens, .. }
             | Event::ToolCall { tokens, .. }
             | Event::ToolArguments { tokens, .. } => self.note_text(choice, *tokens),
             Event::Finish { reason, usage } => {
                 self.state.metrics.count_end(&self.model, *reason);
-                self.note_usage(choice, *usage);
+                self.ended.add(choice, *usage);
             }
             Event::Tokens { .. } | Event::Embedding { .. } | Event::Error { .. } => {}
         }
     }
 
-    fn note_usage(&mut self, choice: u32, usage: Usage) {
-        self.tally.add(choice, usage);
-        let total = self.tally.total();
-        self.span.record("prompt_tokens", total.prompt_tokens);
-        self.span.record("cached_tokens", total.cached_tokens);
-        self.span.record("generated_tokens", total.completion_tokens);
-    }
-
     fn note_text(&mut self, choice: u32, tokens: u32) {
         let now = Instant::now();
+        self.heard_tokens = self.heard_tokens.saturating_add(tokens);
         let is_first = self.last.iter().all(Option::is_none);
         let last = self.last[choice as usize].replace(now);
         let metrics = &self.state.metrics;
@@ -152,5 +153,15 @@ impl Meter {
             let ttft_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
             self.span.record("ttft_ms", ttft_ms);
         }
+    }
+}
+
+/// What was taken is logged once, at the end, however the answers end.
+impl Drop for Meter {
+    fn drop(&mut self) {
+        let (begun, ended) = (self.begun.total(), self.ended.total());
+        self.span.record("prompt_tokens", begun.prompt_tokens.max(ended.prompt_tokens));
+        self.span.record("cached_tokens", begun.cached_tokens.max(ended.cached_tokens));
+        self.span.record("generated_tokens", self.heard_tokens.max(ended.completion_tokens));
     }
 }

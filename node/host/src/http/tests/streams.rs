@@ -8,6 +8,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::client::request;
 use super::*;
+use crate::http::running::Running;
+use crate::http::sse;
 
 /// A server that waits less for a first text than ours.
 async fn impatient(script: Script) -> (Server, Arc<FakeModel>) {
@@ -41,6 +43,36 @@ async fn what_fails_after_the_headers_is_an_event() {
     assert_eq!(chat.cancelled(), 1);
     let (server, _) = impatient(vec![Err(ServeError::WorkerStopped)]).await;
     assert_eq!(server.client.chat(STREAMED).await.status, 503);
+}
+
+/// What a stream says while its model says nothing: of itself each ten seconds.
+#[tokio::test(start_paused = true)]
+async fn a_silent_stream_is_kept_alive_to_its_time_limit() {
+    struct Silent;
+    impl sse::Chunks for Silent {
+        fn start(&mut self) -> Vec<sse::Frame> {
+            vec![]
+        }
+        fn event(&mut self, _choice: u32, _event: Event) -> Vec<sse::Frame> {
+            vec![]
+        }
+        fn end(&mut self) -> Vec<sse::Frame> {
+            vec![]
+        }
+    }
+    let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).hanging());
+    let config = ServerConfig { request_timeout_ms: 35_000, ..ServerConfig::default() };
+    let state = Arc::new(State::new(&config, &AuthConfig::default(), vec![chat]));
+    let text = gaia_protocol::CompleteTask::default();
+    let answers = gaia_core::complete(&state.node, None, vec![text], 1).expect("starts");
+    let mut running = Running::new(&state, answers);
+    running.open().await.expect("nothing failed in the first ten seconds");
+    let body = sse::response(running, Silent).into_body();
+    let bytes = axum::body::to_bytes(body, 1 << 20).await.expect("it ends");
+    let text = String::from_utf8_lossy(&bytes);
+    let (silence, end) = text.split_at(6);
+    assert_eq!(silence, ":\n\n:\n\n", "at 20 and 30 seconds");
+    assert!(end.starts_with("data: {\"error\"") && end.contains("time_limit"), "{end}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! HTTP: OpenAI's API over the use cases of `gaia_core`.
 //!
 //! A request passes, from outside in: span, id and count ([`observe`]) → browsers' rules ([`cors`])
-//! → what is left unread ([`body`]) → the key ([`auth`]) → its route, which parses the body into a
+//! → what is left unread ([`body`]) → the key ([`auth`]) → what is ignored ([`ignored`]) → its route, which parses the body into a
 //! task, starts it and words the answer.
 //!
 //! Invariants: a refusal names the field at fault; nothing of a body or a key is logged; when a
@@ -13,15 +13,20 @@ mod body;
 mod cors;
 mod error;
 mod fields;
+mod format;
 mod generate;
+mod guarded;
 mod histogram;
 mod ids;
+mod ignored;
+mod inputs;
 mod json;
 mod metrics;
 mod observe;
 mod patient;
 mod routes;
 mod running;
+mod sampling;
 mod server;
 mod sse;
 #[cfg(test)]
@@ -51,9 +56,11 @@ pub struct State {
     body_bytes_max: usize,
     body_timeout: Duration,
     request_timeout: Duration,
+    open_patience: Duration,
     header_timeout: Duration,
     connections_max: usize,
     cors_origins: Vec<String>,
+    ignore_fields: Arc<[String]>,
     started_s: u64,
 }
 
@@ -70,9 +77,11 @@ impl State {
             body_bytes_max: server.body_bytes_max,
             body_timeout: Duration::from_millis(server.body_timeout_ms),
             request_timeout: Duration::from_millis(server.request_timeout_ms),
+            open_patience: running::OPEN_PATIENCE,
             header_timeout: Duration::from_millis(server.header_timeout_ms),
             connections_max: server.connections_max,
             cors_origins: server.cors_origins.clone(),
+            ignore_fields: server.ignore_fields.clone().into(),
             started_s: ids::now_s(),
         }
     }
@@ -84,6 +93,12 @@ fn router(state: &Arc<State>) -> Router {
         .route("/v1/chat/completions", post(routes::chat::post))
         .route("/v1/completions", post(routes::completions::post))
         .route("/v1/embeddings", post(routes::embeddings::post))
+        .route("/v1/rerank", post(routes::rerank::post))
+        .route("/rerank", post(routes::rerank::post))
+        .route("/v1/tokenize", post(routes::tokenize::post))
+        .route("/tokenize", post(routes::tokenize::post))
+        .route("/v1/detokenize", post(routes::detokenize::post))
+        .route("/detokenize", post(routes::detokenize::post))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{id}", get(routes::models::one))
         .route("/v1/info", get(routes::info::get))
@@ -92,6 +107,7 @@ fn router(state: &Arc<State>) -> Router {
         .route("/metrics", get(routes::metrics::get))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(state), ignored::tell))
         .layer(from_fn_with_state(Arc::clone(state), auth::check))
         .layer(from_fn_with_state(Arc::clone(state), body::drain))
         .layer(from_fn_with_state(Arc::clone(state), cors::check))

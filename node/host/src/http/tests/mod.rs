@@ -1,9 +1,12 @@
 //! The whole of HTTP over a real socket, with fake models.
 
+mod chat;
 mod client;
 mod connections;
 mod refusals;
 mod shapes;
+mod streams;
+mod texts;
 
 use std::sync::Arc;
 
@@ -30,9 +33,24 @@ type Script = Vec<Result<Event, ServeError>>;
 
 impl Server {
     async fn start(server: ServerConfig, auth: AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
+        Self::serving(State::new(&server, &auth, models)).await
+    }
+
+    /// As [`Server::start`], with what no config can change.
+    async fn start_with(
+        server: ServerConfig,
+        models: Vec<Arc<dyn Model>>,
+        change: impl FnOnce(&mut State),
+    ) -> Self {
+        let mut state = State::new(&server, &AuthConfig::default(), models);
+        change(&mut state);
+        Self::serving(state).await
+    }
+
+    async fn serving(state: State) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let client = Client::new(listener.local_addr().expect("bound"));
-        let state = Arc::new(State::new(&server, &auth, models));
+        let state = Arc::new(state);
         let (stop, stopping) = watch::channel(false);
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, Arc::clone(&state), stopping));

@@ -14,3 +14,4 @@ mod failures;
 mod hostile;
 mod run_app;
 mod status;
+mod structured;

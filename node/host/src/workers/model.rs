@@ -81,7 +81,7 @@ impl WorkerModel {
             ModelStatus::Loading { share } => {
                 (LOADING_RETRY_AFTER, format!("{:.0} % of it are loaded", share * 100.0))
             }
-            ModelStatus::Ready(_) => (LOADING_RETRY_AFTER, "it is just starting".into()),
+            ModelStatus::Unloaded | ModelStatus::Ready(_) => (LOADING_RETRY_AFTER, "it is just starting".into()),
         };
         Err(ServeError::Unavailable { retry_after, reason })
     }

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use gaia_protocol::WorkerConfig;
 
-use crate::config::{Config, LogConfig, Overrides};
+use crate::config::{Config, LogConfig, Overrides, ServedConfig};
 use crate::workers::{Launch, probe};
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +38,7 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check(launch: &Launch, config: &WorkerConfig) -> Result<String> {
+async fn check(launch: &Launch, config: &ServedConfig) -> Result<String> {
     let advice = "run scripts/setup, or correct the path";
     for (what, path) in [
         ("the worker's program", &launch.binary),
@@ -50,7 +49,7 @@ async fn check(launch: &Launch, config: &WorkerConfig) -> Result<String> {
             anyhow::bail!("{what} {} is missing: {advice}", path.display());
         }
     }
-    let card = probe(launch, config).await?;
+    let card = probe(launch, &config.worker()).await?;
     Ok(format!("{} ({} tokens of context)", card.description, card.context_tokens))
 }
 

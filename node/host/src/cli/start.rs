@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use gaia_core::{Model, Models};
+use gaia_core::Models;
 use gaia_protocol::ModelKind;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -47,7 +47,8 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let address = listener.local_addr().context("asking which port was taken")?;
     announce(&config, &format!("Listening on http://{address}"));
     let workers = Workers::start(&config)?;
-    let state = http::State::new(&config.server, &config.auth, workers.models());
+    let state =
+        http::State::new(&config.server, &config.auth, workers.models()).managed(workers.manager());
     let (stop, stopping) = watch::channel(false);
     let mut serving = pin!(http::serve(listener, Arc::new(state), stopping));
     tokio::select! {
@@ -95,8 +96,7 @@ fn allow_files(connections_max: usize) {
 }
 
 /// Tells how to try the node as soon as every model is ready. Never ends.
-async fn greet(config: &Config, address: SocketAddr, models: Vec<Arc<dyn Model>>) {
-    let models = Models::new(models);
+async fn greet(config: &Config, address: SocketAddr, models: Models) {
     while !models.are_ready() {
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -30,6 +30,11 @@ impl Fields {
         }
     }
 
+    /// All fields, for a route whose fields are those of another format.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.map
+    }
+
     /// Takes a field; null counts as absent.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         self.map.remove(name).filter(|value| !value.is_null())

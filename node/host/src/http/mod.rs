@@ -35,13 +35,14 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use gaia_core::{Admission, Model, Models, Node};
+use gaia_core::{Admission, Models, Node};
 
 use self::auth::Auth;
 use self::error::ApiError;
 use self::metrics::Metrics;
 pub use self::server::serve;
 use crate::config::{AuthConfig, ServerConfig};
+use crate::workers::Manager;
 
 /// What all requests share.
 pub struct State {
@@ -55,16 +56,19 @@ pub struct State {
     connections_max: usize,
     cors_origins: Vec<String>,
     started_s: u64,
+    listens_on_loopback: bool,
+    manager: Option<Arc<Manager>>,
 }
 
 impl State {
     /// Serves `models` within the limits of `server`, to whom `auth` lets in.
     #[must_use]
-    pub fn new(server: &ServerConfig, auth: &AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
-        let metrics = Metrics::new(models.iter().map(|model| model.name()));
+    pub fn new(server: &ServerConfig, auth: &AuthConfig, models: impl Into<Models>) -> Self {
+        let models = models.into();
+        let metrics = Metrics::new(models.all().iter().map(|model| model.name()));
         let admission = Admission::new(server.requests_max);
         Self {
-            node: Node { models: Models::new(models), admission },
+            node: Node { models, admission },
             auth: Auth::new(auth, server.metrics_public),
             metrics,
             body_bytes_max: server.body_bytes_max,
@@ -74,7 +78,15 @@ impl State {
             connections_max: server.connections_max,
             cors_origins: server.cors_origins.clone(),
             started_s: ids::now_s(),
+            listens_on_loopback: server.listen.ip().is_loopback(),
+            manager: None,
         }
+    }
+
+    /// The same, whose operator may load and unload models.
+    #[must_use]
+    pub fn managed(self, manager: Arc<Manager>) -> Self {
+        Self { manager: Some(manager), ..self }
     }
 }
 
@@ -90,6 +102,7 @@ fn router(state: &Arc<State>) -> Router {
         .route("/health", get(routes::health::health))
         .route("/ready", get(routes::health::ready))
         .route("/metrics", get(routes::metrics::get))
+        .merge(routes::admin::router(state))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(state), auth::check))

@@ -8,15 +8,9 @@ use anyhow::Result;
 use crate::config::{Config, LogConfig, Overrides, ServedConfig};
 use crate::workers::{Launch, probe};
 
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    overrides: Overrides,
-}
-
 /// Loads each model in a worker of its own; exit code 1 if anything is wrong.
-pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config::load(&arguments.overrides)?;
+pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
+    let config = Config::load(overrides)?;
     // What goes wrong is told below; a worker's own words are for `start`.
     crate::log::start(&LogConfig { filter: "off".into(), ..config.log.clone() })?;
     let launch = Launch::new(&config)?;

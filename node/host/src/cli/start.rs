@@ -30,16 +30,10 @@ const FILES_BESIDES: u64 = 256;
 /// What shells report for a process that a person interrupted.
 const INTERRUPTED: u8 = 130;
 
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    overrides: Overrides,
-}
-
 /// Serves until the first signal, then drains. The port is taken before any model is loaded, so
 /// that a port in use is told at once.
-pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config::load(&arguments.overrides)?;
+pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
+    let config = Config::load(overrides)?;
     crate::log::start(&config.log)?;
     allow_files(config.server.connections_max);
     let mut signals = Signals::new()?;

@@ -23,7 +23,7 @@ pub use admin::{AdminConfig, Changes};
 pub use model::{LoadWhen, ServedConfig};
 pub use overrides::Overrides;
 pub(crate) use overrides::name_and_path;
-pub use paths::Places;
+pub use paths::{Places, key_from_environment};
 pub use reader::Problem;
 pub use sections::{ApiKey, AuthConfig, LogConfig, LogFormat, ServerConfig, SupervisionConfig};
 

@@ -122,7 +122,7 @@ fn config() -> Config {
     Config::parse("the test's config", CONFIG, places).expect("it is valid")
 }
 
-fn card() -> ModelCard {
+pub fn card() -> ModelCard {
     ModelCard {
         name: "m".into(),
         kind: ModelKind::Chat,

@@ -1,5 +1,6 @@
 //! The whole of HTTP over a real socket, with fake models.
 
+mod admin;
 mod client;
 mod connections;
 mod refusals;
@@ -31,8 +32,13 @@ type Script = Vec<Result<Event, ServeError>>;
 impl Server {
     async fn start(server: ServerConfig, auth: AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let state = State::new(&server, &auth, models);
+        Self::with(listener, state)
+    }
+
+    fn with(listener: TcpListener, state: State) -> Self {
         let client = Client::new(listener.local_addr().expect("bound"));
-        let state = Arc::new(State::new(&server, &auth, models));
+        let state = Arc::new(state);
         let (stop, stopping) = watch::channel(false);
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, Arc::clone(&state), stopping));

@@ -12,5 +12,6 @@ mod concurrency;
 mod embeddings;
 mod failures;
 mod hostile;
+mod management;
 mod run_app;
 mod status;

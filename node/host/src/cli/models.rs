@@ -217,6 +217,9 @@ fn line(model: &Value) -> String {
     if let Some(bytes) = model["stats"]["memory_bytes"].as_u64().filter(|bytes| *bytes > 0) {
         line += &format!("  {} MiB", bytes >> 20);
     }
+    if let Some(layers) = model["card"]["gpu_layers"].as_u64().filter(|layers| *layers > 0) {
+        line += &format!("  {layers} layers on the GPU");
+    }
     for key in ["reason", "last_error"] {
         if let Some(reason) = model[key].as_str() {
             line += &format!("\n           {}: {reason}", key.replace('_', " "));

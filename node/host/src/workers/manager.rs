@@ -165,6 +165,7 @@ impl Manager {
         let manager = Arc::clone(self);
         self.begin(hold, move |slot| async move {
             manager.retire(slot.vacate()).await;
+            tracing::info!(model = slot.name(), "unloaded by the operator");
             Ok(())
         })
     }
@@ -179,6 +180,7 @@ impl Manager {
         self.begin(hold, move |slot| async move {
             manager.forget(&slot);
             manager.retire(slot.close()).await;
+            tracing::info!(model = slot.name(), "removed by the operator");
             Ok(())
         })
     }
@@ -229,7 +231,7 @@ impl Manager {
             successor.end().await;
             return Err(failure);
         }
-        tracing::info!(model = slot.name(), "swapped");
+        tracing::info!(model = slot.name(), "swapped by the operator");
         self.retire(slot.switch(successor, config)).await;
         Ok(())
     }
@@ -278,6 +280,9 @@ impl Manager {
         let work = work(hold.clone());
         self.fleet.spawn(async move {
             let ended = work.await;
+            if let Err(failure) = &ended {
+                tracing::warn!(model = hold.name(), %failure, "what the operator asked for failed");
+            }
             hold.note(ended.as_ref().err().map(ToString::to_string));
             drop(hold);
             // Nobody needs to wait for it.

@@ -43,7 +43,7 @@ fn describe(model: &dyn Model, report: ModelReport) -> Value {
     described
 }
 
-fn facts(card: &ModelCard) -> Value {
+pub(super) fn facts(card: &ModelCard) -> Value {
     json!({
         "architecture": card.architecture,
         "description": card.description,
@@ -62,6 +62,6 @@ fn facts(card: &ModelCard) -> Value {
     })
 }
 
-pub(super) fn stats(stats: &WorkerStats) -> Value {
+fn stats(stats: &WorkerStats) -> Value {
     serde_json::to_value(stats).expect("numbers alone")
 }

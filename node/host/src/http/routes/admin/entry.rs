@@ -4,6 +4,7 @@ use gaia_core::{Model, ModelStatus};
 use serde_json::{Value, json};
 
 use crate::http::routes::health::word;
+use crate::http::routes::info::facts;
 use crate::workers::{Overview, Slot};
 
 /// What it is, how it is, what it counted.
@@ -28,7 +29,8 @@ pub async fn of(slot: &Slot) -> Value {
     match overview.status {
         ModelStatus::Loading { share } => entry["share"] = json!(share),
         ModelStatus::Down { reason, .. } => entry["reason"] = json!(reason),
-        ModelStatus::Ready(_) | ModelStatus::Unloaded => {}
+        ModelStatus::Ready(card) => entry["card"] = facts(&card),
+        ModelStatus::Unloaded => {}
     }
     entry
 }

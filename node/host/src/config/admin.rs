@@ -49,6 +49,9 @@ impl AdminConfig {
     pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Self {
         let mut folders = |key: &str, default: &str| -> Vec<PathBuf> {
             let written: Vec<PathBuf> = table.value(key, vec![default.into()]);
+            if written.iter().any(|folder| goes_up(folder)) {
+                table.wrong(key, "write the folders without `..`");
+            }
             written.iter().map(|folder| places.resolve(folder)).collect()
         };
         let model_dirs = folders("model_dirs", "models");
@@ -106,8 +109,11 @@ fn models(given: &Table) -> Vec<(String, &str)> {
 
 /// Whether a file lies in one of the folders, by its name: a link there was put there on purpose.
 fn within(path: &Path, folders: &[PathBuf], key: &str) -> Result<(), String> {
-    let goes_up = path.components().any(|part| part == Component::ParentDir);
-    if goes_up || !folders.iter().any(|folder| path.starts_with(folder)) {
+    let holds = |folder: &PathBuf| {
+        path.starts_with(folder)
+            || folder.canonicalize().is_ok_and(|folder| path.starts_with(folder))
+    };
+    if goes_up(path) || !folders.iter().any(holds) {
         return Err(format!("lies in none of the folders of {key} in the config"));
     }
     match path.metadata() {
@@ -115,6 +121,10 @@ fn within(path: &Path, folders: &[PathBuf], key: &str) -> Result<(), String> {
         Ok(found) if found.is_file() => Ok(()),
         _ => Err("there is no such file".into()),
     }
+}
+
+fn goes_up(path: &Path) -> bool {
+    path.components().any(|part| part == Component::ParentDir)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn all_problems_are_told_at_once() {
     let said = complaint(
         "colour = 1\n[server]\nlisten = \"nowhere\"\nrequests_max = 0\nport = 1\n\
          [auth]\nkeys = [{ name = \"a\", hash = \"secret\" }]\n[log]\nformat = \"xml\"\n\
-         [worker]\nrestart_delay_ms_min = 40000\n\
+         [worker]\nrestart_delay_ms_min = 40000\n[admin]\nmodel_dirs = [\"../models\"]\n\
          [[models]]\nname = \"a b\"\nkind = \"vision\"\nsequences_max = -1\n",
     );
     for key in [
@@ -34,6 +34,7 @@ fn all_problems_are_told_at_once() {
         "server.port: unknown key; the keys here are: listen,",
         "auth.keys[0].hash:",
         "log.format:",
+        "admin.model_dirs: write the folders without",
         "worker.restart_delay_ms_min:",
         "models[0].name: \"a b\"",
         "models[0].kind:",

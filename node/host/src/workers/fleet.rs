@@ -72,8 +72,8 @@ impl Fleet {
             }
             supervisor.run().await;
         };
-        self.spawn(life)?;
         let mut tasks = self.lock();
+        tasks.spawn(life)?;
         tasks.stops.retain(|stop| !stop.is_closed());
         tasks.stops.push(stop.clone());
         Ok(Tenant { model, is_required: false, stop })
@@ -84,16 +84,7 @@ impl Fleet {
     /// # Errors
     /// [`ServeError::Unavailable`]: the node ends.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        let mut tasks = self.lock();
-        if tasks.is_ending {
-            let reason = "the node is ending".into();
-            return Err(ServeError::Unavailable { retry_after: RETRY_AFTER, reason });
-        }
-        while let Some(ended) = tasks.set.try_join_next() {
-            report(ended);
-        }
-        tasks.set.spawn(task);
-        Ok(())
+        self.lock().spawn(task)
     }
 
     /// Lets the requests of a worker that takes no more of them end, for the drain grace at most,
@@ -143,6 +134,20 @@ impl Fleet {
     }
 }
 
+impl Tasks {
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+        if self.is_ending {
+            let reason = "the node is ending".into();
+            return Err(ServeError::Unavailable { retry_after: RETRY_AFTER, reason });
+        }
+        while let Some(ended) = self.set.try_join_next() {
+            report(ended);
+        }
+        self.set.spawn(task);
+        Ok(())
+    }
+}
+
 impl Tenant {
     /// The same, counted or not.
     #[must_use]
@@ -164,8 +169,7 @@ impl Tenant {
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended.map_err(|error| (!error.is_cancelled()).then_some(error)) {
-        let Some(error) = error else { return };
+    if let Err(error) = ended {
         tracing::error!("a task that keeps a worker failed: {error}");
     }
 }

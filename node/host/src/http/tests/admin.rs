@@ -22,15 +22,20 @@ struct Managed {
 }
 
 impl Managed {
+    /// A node whose workers end at once.
     async fn start(more: &str) -> Self {
+        Self::with_worker("/bin/false", more).await
+    }
+
+    async fn with_worker(binary: &str, more: &str) -> Self {
         let places = Places {
             node_home: "/no/such/home".into(),
             user_home: "/home/ada".into(),
             config_folder: "/etc/gaia".into(),
         };
         let text = format!(
-            "{more}\n[worker]\nbinary = \"/bin/false\"\n[[models]]\nname = \"m\"\nkind = \"chat\"\n\
-             path = \"models/m.gguf\"\napp = \"apps/chat.wasm\"\nload = \"demand\"\n"
+            "{more}\n[worker]\nbinary = {binary:?}\n[[models]]\nname = \"m\"\nkind = \"chat\"\n\
+             path = \"models/m.gguf\"\napp = \"apps/chat.wasm\"\nload = \"demand\"\nload_timeout_ms = 500\n"
         );
         let config = Config::parse("the test's config", &text, places).expect("it is valid");
         let workers = Workers::start(&config).expect("the program is there");
@@ -173,4 +178,22 @@ async fn an_operation_says_how_it_went() {
 async fn an_operation_that_nobody_waits_for_is_accepted() {
     let node = Managed::start("").await;
     assert_eq!(node.send("POST /admin/models/m/unload", LOCAL, "").await.status, 202);
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_its_model_holds_its_place_and_is_told_when_to_come_back() {
+    // It reads nothing, says nothing and does not end: a model that loads for ever.
+    let node = Managed::with_worker("/bin/yes", "[server]\nrequests_max = 1").await;
+    let question = r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#;
+    let client = &node.server.client;
+    let second = async {
+        while node.server.state.node.admission.active() == 0 {
+            tokio::task::yield_now().await;
+        }
+        client.chat(question).await
+    };
+    let (first, second) = tokio::join!(client.chat(question), second);
+    assert_eq!((second.status, &second.error()["code"]), (429, &"overloaded".into()));
+    assert_eq!((first.status, first.header("retry-after")), (503, Some("10")), "{first:?}");
+    assert!(first.body.contains("it is still being loaded"), "{first:?}");
 }

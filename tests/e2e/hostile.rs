@@ -50,7 +50,7 @@ const REFUSED: &[(&str, u16, &str, &str)] = &[
         "max_tokens",
         "",
     ),
-    (r#"{"model":"chat","n":2,"messages":[{"role":"user","content":"hi"}]}"#, 400, "n", ""),
+    (r#"{"model":"chat","n":17,"messages":[{"role":"user","content":"hi"}]}"#, 400, "n", ""),
     (
         r#"{"model":"chat","tools":[{}],"messages":[{"role":"user","content":"hi"}]}"#,
         400,

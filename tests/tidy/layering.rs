@@ -30,6 +30,8 @@ const VOCABULARY: &[&str] = &[
 /// Families of crates that count as one library with one owner.
 const OWNERS: &[(&str, &str)] = &[
     ("llama-cpp", "gaia-inference"),
+    ("llguidance", "gaia-inference"),
+    ("toktrie", "gaia-inference"),
     ("wasmedge", "gaia-runtime"),
     ("qdrant", "gaia-knowledge"),
     ("axum", "gaia-host"),

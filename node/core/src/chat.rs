@@ -2,7 +2,8 @@
 
 use gaia_protocol::{ChatTask, Task};
 
-use crate::{Answer, Node, ServeError};
+use crate::answers::Batch;
+use crate::{Answer, Answers, Node, ServeError};
 
 /// Starts to answer a conversation with the named model, or with the only one that can.
 ///
@@ -10,13 +11,39 @@ use crate::{Answer, Node, ServeError};
 /// Before the first event: [`ServeError::Invalid`], [`ServeError::UnknownModel`],
 /// [`ServeError::WrongKind`], [`ServeError::Overloaded`] or [`ServeError::Unavailable`].
 pub fn chat(node: &Node, model: Option<&str>, task: ChatTask) -> Result<Answer, ServeError> {
+    check(&task)?;
+    Answer::start(node, model, Task::Chat(task))
+}
+
+/// Starts `choices` answers to one conversation; with a seed, each choice has one of its own that
+/// follows from it. Needs a permit for each.
+///
+/// # Errors
+/// As [`chat`].
+pub fn chat_choices(
+    node: &Node,
+    model: Option<&str>,
+    task: ChatTask,
+    choices: u32,
+) -> Result<Answers, ServeError> {
+    check(&task)?;
+    let task = |choice| {
+        let mut task = task.clone();
+        task.sampling.seed = task.sampling.seed.map(|seed: u32| seed.wrapping_add(choice));
+        Task::Chat(task)
+    };
+    let tasks = (0..choices.max(1)).map(task).collect();
+    Answers::start(node, model, Batch { tasks, choices_per_prompt: choices.max(1) })
+}
+
+fn check(task: &ChatTask) -> Result<(), ServeError> {
     if task.messages.is_empty() {
         return Err(ServeError::Invalid {
             message: "messages is empty: give at least one message".into(),
             param: Some("messages".into()),
         });
     }
-    Answer::start(node, model, Task::Chat(task))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -76,6 +103,55 @@ mod tests {
         assert!(block_on(answer.next()).is_some_and(|event| event.is_ok()));
         drop(answer);
         assert_eq!((node.admission.active(), model.cancelled()), (0, 1));
+    }
+
+    #[test]
+    fn choices_need_room_for_all_and_one_failure_ends_them() {
+        let good = vec![Ok(delta("a")), Ok(delta("b"))];
+        let bad = vec![Ok(delta("c")), Err(ServeError::WorkerStopped)];
+        let model = FakeModel::new("m", ModelKind::Chat).answering_in_turn(vec![good, bad]);
+        let (node, model) = node_of(model.hanging());
+        let error = chat_choices(&node, None, task(), 5).err().expect("refused");
+        assert!(matches!(error, ServeError::Invalid { .. }), "four is the limit: {error}");
+        let permit = node.admission.admit().expect("room");
+        let error = chat_choices(&node, None, task(), 4).err().expect("refused");
+        assert!(matches!(error, ServeError::Overloaded { .. }));
+        assert_eq!(model.started(), 0);
+        drop(permit);
+        let mut answers = chat_choices(&node, None, task(), 2).expect("starts");
+        let mut heard = vec![];
+        let error = loop {
+            match block_on(answers.next()).expect("an error before the end") {
+                Ok((choice, _)) => heard.push(choice),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((heard, error), (vec![0, 1, 0], ServeError::WorkerStopped));
+        assert!(block_on(answers.next()).is_none());
+        assert_eq!((node.admission.active(), model.cancelled()), (0, 1));
+    }
+
+    #[test]
+    fn choices_take_turns_with_seeds_of_their_own_and_end_one_by_one() {
+        let scripts = vec![vec![Ok(finish())], vec![Ok(delta("b")), Ok(delta("c")), Ok(finish())]];
+        let model = FakeModel::new("m", ModelKind::Chat).answering_in_turn(scripts);
+        let (node, model) = node_of(model);
+        let mut seeded = task();
+        seeded.sampling.seed = Some(u32::MAX);
+        let mut answers = chat_choices(&node, None, seeded, 2).expect("starts");
+        assert_eq!((answers.count(), node.admission.active()), (2, 2));
+        let mut order = vec![];
+        while let Some(next) = block_on(answers.next()) {
+            order.push(next.expect("good").0);
+            assert_eq!(node.admission.active(), if order.len() < 4 { 1 } else { 0 });
+        }
+        assert_eq!(order, [0, 1, 1, 1]);
+        let seed = |task: Task| match task {
+            Task::Chat(task) => task.sampling.seed,
+            _ => None,
+        };
+        let seeds: Vec<_> = model.tasks().into_iter().map(seed).collect();
+        assert_eq!(seeds, [Some(u32::MAX), Some(0)]);
     }
 
     #[test]

@@ -19,6 +19,32 @@ pub struct Embeddings {
     pub usage: Usage,
 }
 
+impl Embeddings {
+    /// Cuts each vector to its first `dimensions` numbers and makes its length one again. Models of
+    /// Matryoshka training keep most of the meaning there.
+    ///
+    /// # Errors
+    /// [`ServeError::Invalid`]: the vectors are shorter than that, or nothing would be left.
+    pub fn cut(mut self, dimensions: usize) -> Result<Self, ServeError> {
+        let length = self.vectors.first().map_or(0, Vec::len);
+        if dimensions == 0 || dimensions > length {
+            let message = format!("`dimensions` must be from 1 to {length} with this model");
+            return Err(ServeError::Invalid { message, param: Some("dimensions".into()) });
+        }
+        self.vectors.iter_mut().for_each(|vector| cut(vector, dimensions));
+        Ok(self)
+    }
+}
+
+fn cut(vector: &mut Vec<f32>, dimensions: usize) {
+    vector.truncate(dimensions);
+    let length = vector.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    if length > 0.0 {
+        #[expect(clippy::cast_possible_truncation, reason = "it was an f32 before")]
+        vector.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
+    }
+}
+
 /// Turns texts into vectors with the named model, or with the only one that can. Dropping the future
 /// cancels the task.
 ///
@@ -101,6 +127,18 @@ mod tests {
         let embeddings = block_on(embed(&node, None, task(&["a", "b"]))).expect("vectors");
         assert_eq!(embeddings.vectors, [[1.0], [2.0]]);
         assert_eq!(node.admission.active(), 0);
+    }
+
+    #[test]
+    fn vectors_are_cut_to_length_one_but_never_grow() {
+        let vectors = vec![vec![3.0, 4.0, 12.0], vec![0.0, 0.0, 1.0]];
+        let whole = Embeddings { model: "e".into(), vectors, usage: Usage::default() };
+        for dimensions in [0, 4] {
+            let error = whole.clone().cut(dimensions).expect_err("refused");
+            assert_eq!(error.to_string(), "`dimensions` must be from 1 to 3 with this model");
+        }
+        let cut = whole.cut(2).expect("shorter");
+        assert_eq!(cut.vectors, [[0.6, 0.8], [0.0, 0.0]]);
     }
 
     #[test]

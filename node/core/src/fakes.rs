@@ -21,7 +21,7 @@ pub struct FakeModel {
     name: String,
     kind: ModelKind,
     status: Mutex<ModelStatus>,
-    script: Vec<Result<Event, ServeError>>,
+    scripts: Vec<Vec<Result<Event, ServeError>>>,
     hangs: bool,
     report: ModelReport,
     tasks: Mutex<Vec<Task>>,
@@ -36,7 +36,7 @@ impl FakeModel {
             name: name.to_owned(),
             kind,
             status: Mutex::new(ModelStatus::Ready(Box::new(card(name, kind)))),
-            script: vec![],
+            scripts: vec![vec![]],
             hangs: false,
             report: ModelReport::default(),
             tasks: Mutex::default(),
@@ -47,7 +47,17 @@ impl FakeModel {
     /// Answers every task with these.
     #[must_use]
     pub fn answering(self, script: Vec<Result<Event, ServeError>>) -> Self {
-        Self { script, ..self }
+        Self { scripts: vec![script], ..self }
+    }
+
+    /// Answers the first task with the first script, the next with the next, and so on around.
+    ///
+    /// # Panics
+    /// There is no script.
+    #[must_use]
+    pub fn answering_in_turn(self, scripts: Vec<Vec<Result<Event, ServeError>>>) -> Self {
+        assert!(!scripts.is_empty(), "a model answers with something");
+        Self { scripts, ..self }
     }
 
     /// Says no more after its answer, but does not end either.
@@ -119,9 +129,11 @@ impl Model for FakeModel {
             return Err(ServeError::Unavailable { retry_after, reason: "it is loading".into() });
         }
         self.assert_kind(&task);
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let script = &self.scripts[tasks.len() % self.scripts.len()];
+        tasks.push(task);
         Ok(Box::pin(Script {
-            steps: self.script.clone().into_iter(),
+            steps: script.clone().into_iter(),
             hangs: self.hangs,
             ended: false,
             end_seen: false,

@@ -1,8 +1,8 @@
 //! The domain: what the node does, without saying how.
 //!
 //! Ports ([`Model`]) are what the use cases need from the outside world; the rooms around implement
-//! them. Use cases ([`chat`], [`complete`], [`embed`], [`tokenize`]) choose a model, take a permit and turn a task
-//! into an answer. No I/O, no engine and no HTTP is named here.
+//! them. Use cases ([`chat`], [`complete`], [`embed`], [`rerank`], [`tokenize`]) choose a model, take a
+//! permit and turn a task into an answer. No I/O, no engine and no HTTP is named here.
 //!
 //! Invariants: a permit lives exactly as long as its answer; dropping an answer cancels the task; an
 //! answer that reaches a use case's caller kept the order of events, whatever the app did.
@@ -10,6 +10,7 @@
 
 mod admission;
 mod answer;
+mod answers;
 mod chat;
 mod complete;
 mod completion;
@@ -20,15 +21,20 @@ pub mod fakes;
 mod model;
 mod models;
 mod order;
+mod rerank;
+mod tally;
 mod tokenize;
 
 pub use admission::{Admission, Permit};
 pub use answer::Answer;
-pub use chat::chat;
+pub use answers::Answers;
+pub use chat::{chat, chat_choices};
 pub use complete::complete;
 pub use completion::{CompletedCall, Completion, Gathering};
 pub use embed::{Embeddings, embed};
 pub use error::ServeError;
 pub use model::{EventStream, Model, ModelReport, ModelStatus, ReportFuture};
 pub use models::{Models, NameTaken, Node, Served};
+pub use rerank::{Ranking, rerank};
+pub use tally::Tally;
 pub use tokenize::tokenize;

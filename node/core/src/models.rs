@@ -169,12 +169,6 @@ impl Models {
     }
 }
 
-impl From<Vec<Arc<dyn Model>>> for Models {
-    fn from(list: Vec<Arc<dyn Model>>) -> Self {
-        Self::new(list)
-    }
-}
-
 impl Served {
     fn answers_to(&self, name: &str) -> bool {
         self.model.name() == name || self.aliases.iter().any(|alias| alias == name)

@@ -105,7 +105,8 @@ fn round(engine: &Engine, streams: usize, settings: &Settings) -> Result<String,
     let length = settings.get("prompt", 78)?;
     let temperature = settings.get("temperature", 0.0)?;
     let sampling = Sampling { temperature, seed: Some(1), ..Sampling::default() };
-    let options = GenerateOptions { sampling, tokens_max: Some(tokens_max) };
+    let options =
+        GenerateOptions { sampling, tokens_max: Some(tokens_max), ..GenerateOptions::default() };
     let prompts: Vec<_> =
         (0..streams).map(|stream| prompt(engine, stream, length)).collect::<Result<_, _>>()?;
     let start = Instant::now();

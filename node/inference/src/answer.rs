@@ -1,5 +1,7 @@
 //! What a caller holds while the engine computes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::queue::Inlet;
@@ -26,16 +28,65 @@ impl Step {
     }
 }
 
+/// How likely a token was, and what was likely in its place; by the model alone, before penalties,
+/// temperature and constraints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenScores {
+    /// The token.
+    pub token: Token,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// The likeliest tokens in its place, likeliest first.
+    pub top: Vec<(Token, f32)>,
+}
+
+/// A step on its way to its reader.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Delivery {
+    pub(crate) step: Step,
+    pub(crate) scores: Option<TokenScores>,
+    /// With the first step, if they were asked for.
+    pub(crate) prompt_scores: Vec<TokenScores>,
+}
+
+impl From<Step> for Delivery {
+    fn from(step: Step) -> Self {
+        Self { step, scores: None, prompt_scores: vec![] }
+    }
+}
+
 /// A running generation. Dropping it cancels: its sequence is free before the next step.
 pub struct Generation {
-    inlet: Inlet<Step>,
+    inlet: Inlet<Delivery>,
     /// The final step, once it was taken.
     end: Option<Step>,
+    scores: Option<TokenScores>,
+    prompt_scores: Vec<TokenScores>,
+    cached_tokens: Arc<AtomicU32>,
 }
 
 impl Generation {
-    pub(crate) fn new(inlet: Inlet<Step>) -> Self {
-        Self { inlet, end: None }
+    pub(crate) fn new(inlet: Inlet<Delivery>, cached_tokens: Arc<AtomicU32>) -> Self {
+        Self { inlet, end: None, scores: None, prompt_scores: vec![], cached_tokens }
+    }
+
+    /// Tokens of the prompt that were found in the cache; known with the first step.
+    #[must_use]
+    pub fn cached_tokens(&self) -> u32 {
+        self.cached_tokens.load(Relaxed)
+    }
+
+    /// How likely the token of the last step was, if that was asked for.
+    #[must_use]
+    pub fn scores(&self) -> Option<&TokenScores> {
+        self.scores.as_ref()
+    }
+
+    /// How likely the prompt's tokens were, from the second on, if that was asked for; known with the
+    /// first step.
+    #[must_use]
+    pub fn prompt_scores(&self) -> &[TokenScores] {
+        &self.prompt_scores
     }
 
     /// The next step; `None` if there is none yet after `patience`. A final step is given again
@@ -47,9 +98,14 @@ impl Generation {
         if self.end.is_some() {
             return Ok(self.end);
         }
-        let step = self.inlet.take(patience)?;
-        self.end = step.filter(|step| step.is_final());
-        Ok(step)
+        let Some(delivery) = self.inlet.take(patience)? else { return Ok(None) };
+        let Delivery { step, scores, prompt_scores } = delivery;
+        self.scores = scores;
+        if !prompt_scores.is_empty() {
+            self.prompt_scores = prompt_scores;
+        }
+        self.end = Some(step).filter(|step| step.is_final());
+        Ok(Some(step))
     }
 }
 

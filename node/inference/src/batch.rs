@@ -2,6 +2,10 @@
 
 use crate::Token;
 
+/// Outputs of a step beyond one per sequence: guesses to check and prompt tokens to score. Each takes
+/// a row of logits, 200 kB with a vocabulary of 50,000.
+pub(crate) const OUTPUTS_EXTRA: u32 = 64;
+
 /// One token of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {

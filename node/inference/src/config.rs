@@ -63,6 +63,15 @@ pub enum SplitMode {
     Row,
 }
 
+/// A LoRA adapter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lora {
+    /// Its GGUF file.
+    pub path: PathBuf,
+    /// How strongly it counts; 1 as it was trained.
+    pub scale: f32,
+}
+
 /// One model and how its engine runs.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -104,6 +113,14 @@ pub struct EngineConfig {
     pub cache_type_k: CacheType,
     /// Element type of the value cache.
     pub cache_type_v: CacheType,
+    /// Adapters that change the weights while the model computes.
+    pub loras: Vec<Lora>,
+    /// Guess next tokens from the text so far and check them in one step, where it pays.
+    pub prompt_lookup: bool,
+    /// A small model with the same vocabulary that guesses next tokens.
+    pub draft_path: Option<PathBuf>,
+    /// A full context forgets its older half and goes on.
+    pub context_shift: bool,
     /// Folder of the loadable ggml backends; `None`: `../lib/ggml` from the binary, else where they
     /// were built. The first engine of a process loads them for all.
     pub backends_dir: Option<PathBuf>,
@@ -146,6 +163,10 @@ impl EngineConfig {
             flash_attention: FlashAttention::default(),
             cache_type_k: CacheType::default(),
             cache_type_v: CacheType::default(),
+            loras: vec![],
+            prompt_lookup: true,
+            draft_path: None,
+            context_shift: false,
             backends_dir: None,
         }
     }
@@ -162,6 +183,9 @@ impl EngineConfig {
             ("context_tokens", self.context_tokens.unwrap_or(2), 2..=CONTEXT_TOKENS_LIMIT),
             ("threads", self.threads.unwrap_or(1), 1..=THREADS_LIMIT),
         ];
+        if self.loras.iter().any(|lora| !lora.scale.is_finite()) {
+            return Some("a scale of loras is no number".into());
+        }
         let outside = ranges.into_iter().find(|(_, value, range)| !range.contains(value));
         outside.map(|(name, value, range)| {
             let (start, end) = range.into_inner();

@@ -1,10 +1,13 @@
 //! The handle that callers hold.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use crate::answer::{Generation, PendingEmbedding};
 use crate::bell::Bell;
+use crate::chooser::Chooser;
+use crate::constraint::Grammars;
 use crate::counters::Counters;
 use crate::embedder::Text;
 use crate::ffi::Model;
@@ -37,6 +40,8 @@ pub(crate) struct Inner {
     /// Requests that may wait.
     pub(crate) queue_max: u32,
     pub(crate) text_bytes_max: usize,
+    /// Made when the first constraint comes.
+    pub(crate) grammars: OnceLock<Result<Grammars, String>>,
     /// `None` after the thread was joined.
     pub(crate) thread: Option<JoinHandle<()>>,
 }
@@ -116,14 +121,18 @@ impl Engine {
         self.0.check(&prompt, self.0.info.context_tokens as usize - 1)?;
         let seat = self.0.seats.take().ok_or(self.0.queue_full())?;
         let (outlet, inlet) = queue(self.0.run_ahead_tokens, Arc::clone(&self.0.bell));
+        let cached_tokens = Arc::new(AtomicU32::new(0));
         let job = Job {
             tokens_max: options.tokens_max.unwrap_or(u32::MAX),
-            sampler: Sampler::new(options.sampling, &prompt),
+            scores_prompt: options.scores_prompt,
+            sampler: self.0.chooser(options, &prompt)?,
             prompt,
             outlet,
+            cached_tokens: Arc::clone(&cached_tokens),
             _seat: Some(seat),
         };
-        if inbox.push(job) { Ok(Generation::new(inlet)) } else { Err(AdmitError::Stopped) }
+        let generation = Generation::new(inlet, cached_tokens);
+        if inbox.push(job) { Ok(generation) } else { Err(AdmitError::Stopped) }
     }
 
     /// Starts to turn a tokenized text into a vector. Never blocks.
@@ -161,6 +170,26 @@ impl Inner {
             Some(token) => Err(AdmitError::BadToken(token.0)),
             None => Ok(()),
         }
+    }
+
+    fn chooser(&self, options: GenerateOptions, prompt: &[Token]) -> Result<Chooser, AdmitError> {
+        let obedience = match &options.constraint {
+            Some(constraint) => Some(self.grammars()?.compile(constraint)?),
+            None => None,
+        };
+        let mut sampling = options.sampling;
+        let mut bias = std::mem::take(&mut sampling.logit_bias);
+        if sampling.ignore_end {
+            bias.extend(self.model.end_tokens().into_iter().map(|end| (end, f32::NEG_INFINITY)));
+        }
+        let scores = options.scores.map(|scores| scores as usize);
+        let sampler = Sampler::new(sampling, prompt);
+        Ok(Chooser { sampler, bias, obedience, scores, prompt_scores: vec![] })
+    }
+
+    fn grammars(&self) -> Result<&Grammars, AdmitError> {
+        let grammars = self.grammars.get_or_init(|| Grammars::new(&self.model));
+        grammars.as_ref().map_err(|error| AdmitError::BadConstraint(error.clone()))
     }
 
     fn queue_full(&self) -> AdmitError {

@@ -116,6 +116,9 @@ pub enum AdmitError {
     /// A sampling number is out of its range.
     #[error("{0}")]
     BadOptions(&'static str),
+    /// The schema or grammar can't be obeyed.
+    #[error("{0}")]
+    BadConstraint(String),
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,
@@ -130,6 +133,9 @@ pub enum ComputeError {
     /// The model's numbers are not finite: its file is damaged, or its arithmetic overflowed.
     #[error("the model computed what is no number")]
     NotFinite,
+    /// The schema or grammar became too hard on the way.
+    #[error("the grammar could not be followed: {0}")]
+    Constraint(String),
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,

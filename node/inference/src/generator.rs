@@ -3,24 +3,30 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::answer::Delivery;
+use crate::chooser::Chooser;
 use crate::counters::Counters;
+use crate::draft::{Draft, Reader};
 use crate::ffi::{Context, Model};
 use crate::inbox::Inbox;
-use crate::sampler::{Sampler, Scratch};
-use crate::scheduler::{self, Output, Plan, Scheduler};
+use crate::plan::{CacheChange, Output, Plan, Purpose};
+use crate::sampler::Scratch;
+use crate::scheduler::{self, Sampled, Scheduler};
 use crate::{ComputeError, Token};
 
 /// A request for an answer.
-pub(crate) type Job = scheduler::Job<Sampler>;
+pub(crate) type Job = scheduler::Job<Chooser>;
 
 /// What the thread owns.
 pub(crate) struct Generator {
     pub(crate) context: Context,
     pub(crate) model: Arc<Model>,
-    pub(crate) scheduler: Scheduler<Sampler>,
+    pub(crate) scheduler: Scheduler<Chooser>,
     pub(crate) inbox: Arc<Inbox<Job>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) scratch: Scratch,
+    /// A small model that guesses ahead.
+    pub(crate) draft: Option<Draft>,
 }
 
 impl Generator {
@@ -28,9 +34,13 @@ impl Generator {
     pub(crate) fn run(mut self) {
         while let Some(jobs) = self.inbox.take() {
             jobs.into_iter().for_each(|job| self.scheduler.add(job));
-            self.forget_abandoned();
+            let dropped = self.scheduler.drop_abandoned();
+            Counters::add(&self.counters.cancelled, dropped);
             self.scheduler.admit();
-            let plan = self.scheduler.plan();
+            self.count_found();
+            self.change_cache();
+            let readers = self.draft();
+            let plan = self.scheduler.plan(readers);
             self.counters.active.store(count(self.scheduler.active()), Relaxed);
             if plan.entries.is_empty() {
                 self.inbox.wait();
@@ -40,43 +50,114 @@ impl Generator {
         }
     }
 
-    fn forget_abandoned(&mut self) {
-        let (freed, dropped) = self.scheduler.drop_abandoned();
-        freed.into_iter().for_each(|sequence| self.context.forget(sequence));
-        Counters::add(&self.counters.cancelled, dropped);
+    /// What the small model guesses. If it fails it guesses no more; the answers go on without.
+    fn draft(&mut self) -> Vec<Reader> {
+        let Some(draft) = &mut self.draft else { return vec![] };
+        let mut readers = self.scheduler.readers();
+        if let Err(error) = draft.guess(&mut readers) {
+            tracing::error!(%error, "the draft model failed; going on without it");
+            self.draft = None;
+            return vec![];
+        }
+        readers
+    }
+
+    fn count_found(&mut self) {
+        for tokens in self.scheduler.take_found() {
+            Counters::add(&self.counters.cached_tokens, tokens);
+            Counters::add(&self.counters.cache_hits, 1);
+        }
+    }
+
+    /// Brings the cache to where the scheduler takes it to be.
+    fn change_cache(&mut self) {
+        for change in self.scheduler.take_changes() {
+            if let Some(lost) = self.context.change(change) {
+                tracing::warn!(sequence = lost, ?change, "llama.cpp could not change its cache");
+                self.scheduler.lose(lost);
+            }
+        }
     }
 
     fn step(&mut self, plan: &Plan) {
         Counters::add(&self.counters.decode_steps, 1);
         if let Err(code) = self.context.decode(&plan.entries) {
             tracing::error!(code, tokens = plan.entries.len(), "a decode step failed");
-            let freed = self.scheduler.fail(plan, &ComputeError::Decode(code));
-            freed.into_iter().for_each(|sequence| self.context.forget(sequence));
+            self.scheduler.fail(plan, &ComputeError::Decode(code));
             return;
         }
         self.scheduler.computed(plan);
         Counters::add(&self.counters.prompt_tokens, plan.prompt_tokens);
+        Counters::add(&self.counters.draft_tokens, plan.guesses);
+        let mut passed = None;
         for output in &plan.outputs {
-            if self.hand_out(*output) {
-                self.context.forget(output.sequence);
+            // Behind a wrong guess the rest of the sequence was computed in vain.
+            if passed != Some(output.sequence) && !self.hand_out(*output) {
+                passed = Some(output.sequence);
+            }
+        }
+        self.scheduler.settle(plan);
+        // Before new requests look at the cache.
+        self.change_cache();
+    }
+
+    /// Deals with one output. True: the next one of its sequence counts too.
+    fn hand_out(&mut self, output: Output) -> bool {
+        let sequence = output.sequence;
+        let Some(logits) = self.context.logits(output.entry) else {
+            self.scheduler.fail_one(sequence, ComputeError::NotFinite);
+            return false;
+        };
+        let guess = match output.purpose {
+            Purpose::Score(token) => {
+                self.scheduler.sampler(sequence).score_prompt(logits, token, &mut self.scratch);
+                return true;
+            }
+            Purpose::Sample { guess } => guess,
+        };
+        if self.scheduler.wants_no_token(sequence) {
+            let scores = self.scheduler.sampler(sequence).take_prompt_scores();
+            self.scheduler.end_at_prompt(sequence, scores);
+            return false;
+        }
+        let sampler = self.scheduler.sampler(sequence);
+        match sampler.choose(logits, &mut self.scratch) {
+            Ok(token) => {
+                let delivery = sampler.delivery(token, logits, &mut self.scratch);
+                self.pass_on(sequence, guess, (token, delivery))
+            }
+            Err(error) => {
+                self.scheduler.fail_one(sequence, error);
+                false
             }
         }
     }
 
-    /// Samples one token and hands it to its reader. True: the sequence has ended.
-    fn hand_out(&mut self, output: Output) -> bool {
-        let Some(token) = self.sample(output) else {
-            self.scheduler.fail_one(output.sequence, ComputeError::NotFinite);
-            return true;
-        };
+    fn pass_on(&mut self, sequence: u32, guess: Option<Token>, chosen: (Token, Delivery)) -> bool {
+        let (token, delivery) = chosen;
         Counters::add(&self.counters.generated_tokens, 1);
+        if guess == Some(token) {
+            Counters::add(&self.counters.draft_accepted, 1);
+        }
         let is_end = self.model.is_end_of_generation(token);
-        self.scheduler.sampled(output.sequence, token, is_end)
+        self.scheduler.sampled(sequence, Sampled { token, is_end, guess, delivery })
     }
+}
 
-    fn sample(&mut self, output: Output) -> Option<Token> {
-        let logits = self.context.logits(output.entry)?;
-        self.scheduler.sampler(output.sequence).choose(logits, &mut self.scratch)
+impl Context {
+    /// Changes the cache. A sequence whose part could not be kept is empty and returned.
+    fn change(&mut self, change: CacheChange) -> Option<u32> {
+        let (sequence, done) = match change {
+            CacheChange::Keep { sequence, tokens } => (sequence, self.keep(sequence, tokens)),
+            CacheChange::Copy { from, to, tokens } => (to, self.copy(from, to, tokens)),
+            CacheChange::Shift { sequence, kept, dropped } => {
+                (sequence, self.shift(sequence, kept, dropped))
+            }
+        };
+        (!done).then(|| {
+            self.forget(sequence);
+            sequence
+        })
     }
 }
 

@@ -13,14 +13,19 @@ mod answer;
 mod backends;
 mod batch;
 mod bell;
+mod chooser;
 mod config;
+mod constraint;
 mod counters;
+mod draft;
 mod embedder;
 mod engine;
 mod error;
 mod ffi;
 mod file;
+mod gbnf;
 mod generator;
+mod guess;
 mod inbox;
 mod info;
 mod load;
@@ -28,6 +33,8 @@ mod machine;
 mod memory;
 mod options;
 mod pace;
+mod plan;
+mod prefix;
 mod processor;
 mod queue;
 mod random;
@@ -35,13 +42,14 @@ mod sampler;
 mod scheduler;
 mod start;
 
-pub use answer::{Generation, PendingEmbedding, Step};
+pub use answer::{Generation, PendingEmbedding, Step, TokenScores};
 pub use config::{
     BATCH_TOKENS_LIMIT, CONTEXT_TOKENS_DEFAULT_MAX, CacheType, EngineConfig, EngineKind,
-    FlashAttention, RUN_AHEAD_TOKENS_LIMIT, SEQUENCES_LIMIT, SplitMode, TEXTS_PER_REQUEST, Tuning,
+    FlashAttention, Lora, RUN_AHEAD_TOKENS_LIMIT, SEQUENCES_LIMIT, SplitMode, TEXTS_PER_REQUEST,
+    Tuning,
 };
 pub use engine::{Engine, Progress};
 pub use error::{AdmitError, ComputeError, LoadError, TokenizeError};
 pub use info::{Device, EngineInfo, EngineStats};
 pub use machine::{Machine, kind_of, machine};
-pub use options::{GenerateOptions, Sampling, Token, TokenizeOptions};
+pub use options::{Constraint, GenerateOptions, Sampling, Token, TokenizeOptions};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{CONTEXT_TOKENS_DEFAULT_MAX, Tuning};
 use crate::engine::{Inner, Progress};
-use crate::ffi::{self, Context, ContextPlan, Header, Model};
+use crate::ffi::{self, Adapters, Context, ContextPlan, Header, Model};
 use crate::memory::{self, Shape};
 use crate::{Device, EngineConfig, EngineInfo, EngineKind, LoadError};
 
@@ -39,8 +39,9 @@ pub(crate) fn load(
     let shape = loader.shape(&model)?;
     loader.check_memory(memory::context_bytes(&model, config, &shape) + model.sizes().bytes)?;
     let context = loader.context(&model, &shape)?;
+    let draft = loader.draft(&model, &shape)?;
     let info = loader.info(&model, &shape, devices);
-    crate::start::start(config, tuning, crate::start::Parts { model, context, info })
+    crate::start::start(config, tuning, crate::start::Parts { model, context, info, draft })
 }
 
 /// CPU threads: no more than the cores that affinity and control group leave to this process. With
@@ -129,9 +130,13 @@ impl Loader<'_> {
             batch_tokens: shape.batch_tokens,
             threads: self.threads,
         };
+        let mut adapters = Adapters::load(model, &self.config.loras)?;
         ffi::take_errors();
         let context = Context::new(Arc::clone(model), &plan);
         let mut context = context.ok_or_else(|| self.refuse(&ffi::take_errors()))?;
+        if !adapters.attach(&mut context) {
+            return Err(self.refuse("llama.cpp does not take its adapters (loras)"));
+        }
         if context.sequence_tokens() < shape.context_tokens {
             return Err(self.refuse("llama.cpp made a smaller context than was asked for"));
         }
@@ -148,6 +153,26 @@ impl Loader<'_> {
             self.refuse(&format!("the first step failed with code {code} {}", ffi::take_errors()))
         })?;
         Ok(context)
+    }
+
+    /// The context of the draft model, if the config names one.
+    fn draft(&self, model: &Model, shape: &Shape) -> Result<Option<Context>, LoadError> {
+        let Some(path) = self.config.draft_path.clone() else { return Ok(None) };
+        let config = EngineConfig { loras: vec![], ..self.config.clone() };
+        let config = EngineConfig { model_path: path, draft_path: None, ..config };
+        let loader = Loader { config: &config, ..*self };
+        loader.check_header(crate::file::check(&config.model_path)?)?;
+        let draft = Arc::new(Model::load(&config, self.gpu_layers, &mut |_| true)?);
+        loader.check_kind(&draft)?;
+        if draft.is_recurrent() {
+            return Err(loader.refuse("a draft model must be able to take back what it read"));
+        }
+        if !draft.has_vocabulary_of(model) {
+            return Err(loader.refuse("a draft model must have the vocabulary of its model"));
+        }
+        let needed = memory::context_bytes(&draft, &config, shape) + draft.sizes().bytes;
+        loader.check_memory(needed)?;
+        loader.context(&draft, shape).map(Some)
     }
 
     fn refuse(&self, reason: &str) -> LoadError {

@@ -41,6 +41,10 @@ pub struct Sampling {
     pub presence_penalty: f32,
     /// How many tokens back is lately. 64 unless set.
     pub penalty_last_tokens: u32,
+    /// Added to the logits of these tokens.
+    pub logit_bias: Vec<(Token, f32)>,
+    /// The model's own end is no choice: only a limit ends the answer.
+    pub ignore_end: bool,
     /// The same seed gives the same choices from the same logits; `None`: a random one.
     pub seed: Option<u32>,
 }
@@ -56,6 +60,8 @@ impl Default for Sampling {
             frequency_penalty: 0.0,
             presence_penalty: 0.0,
             penalty_last_tokens: 64,
+            logit_bias: vec![],
+            ignore_end: false,
             seed: None,
         }
     }
@@ -78,6 +84,10 @@ impl Sampling {
             ),
             (self.frequency_penalty.is_finite(), "frequency_penalty is not a number"),
             (self.presence_penalty.is_finite(), "presence_penalty is not a number"),
+            (
+                self.logit_bias.iter().all(|(_, bias)| !bias.is_nan()),
+                "logit_bias holds what is no number",
+            ),
         ];
         checks.iter().find(|(holds, _)| !holds).map(|(_, fault)| *fault)
     }
@@ -91,20 +101,45 @@ impl Sampling {
     }
 }
 
+/// What an answer must look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Constraint {
+    /// JSON that obeys this schema.
+    JsonSchema(String),
+    /// A text of this grammar, in llguidance's Lark.
+    Lark(String),
+    /// A text of this grammar, in llama.cpp's GBNF.
+    Gbnf(String),
+}
+
+/// Likeliest tokens that are told with a score at most; OpenAI allows 20.
+const SCORES_LIMIT: u32 = 64;
+
 /// What one generation may do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GenerateOptions {
     /// How tokens are chosen.
     pub sampling: Sampling,
-    /// Tokens to generate at most, not 0; `None`: until the context is full.
+    /// Tokens to generate at most, 0 only to score the prompt; `None`: until the context is full.
     pub tokens_max: Option<u32>,
+    /// What the answer must look like.
+    pub constraint: Option<Constraint>,
+    /// Score each token, and so many of the likeliest in its place.
+    pub scores: Option<u32>,
+    /// Score the prompt's tokens too.
+    pub scores_prompt: bool,
 }
 
 impl GenerateOptions {
     /// What is wrong with the numbers, if anything is.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        let no_tokens = (self.tokens_max == Some(0)).then_some("tokens_max is 0");
-        no_tokens.or_else(|| self.sampling.fault())
+        if self.tokens_max == Some(0) && !self.scores_prompt {
+            return Some("tokens_max is 0");
+        }
+        if self.scores.is_some_and(|scores| scores > SCORES_LIMIT) {
+            return Some("scores is above 64");
+        }
+        self.sampling.fault()
     }
 }
 
@@ -128,7 +163,7 @@ mod tests {
             ("presence_penalty", Sampling { presence_penalty: f32::NAN, ..base.clone() }),
         ];
         for (name, sampling) in refused {
-            let options = GenerateOptions { sampling, tokens_max: None };
+            let options = GenerateOptions { sampling, ..GenerateOptions::default() };
             let fault = options.fault().expect("the number is out of its range");
             assert!(fault.starts_with(name), "{fault}");
         }

@@ -20,6 +20,23 @@ pub(crate) struct Scratch {
     candidates: Vec<(f32, u32)>,
     logits: Vec<f32>,
     recent: Vec<Token>,
+    /// Logits after bias and constraint.
+    pub(crate) altered: Vec<f32>,
+}
+
+impl Scratch {
+    /// The likeliest tokens, likeliest first, with their logits.
+    pub(crate) fn likeliest(&mut self, logits: &[f32], count: usize) -> Vec<(f32, Token)> {
+        if count == 0 {
+            return vec![];
+        }
+        gather_top_k(&mut self.candidates, logits, count);
+        self.candidates.sort_unstable_by(likelier_first);
+        self.candidates
+            .iter()
+            .filter_map(|(logit, id)| Some((*logit, token_at(*id as usize)?)))
+            .collect()
+    }
 }
 
 /// The state of one answer's choices.

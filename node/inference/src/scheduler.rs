@@ -2,16 +2,35 @@
 //!
 //! Running sequences come first, one token each, so that no prompt stalls a stream; what is left of
 //! the batch goes to prompts in the order of arrival. A sequence whose reader lags is left out until
-//! its queue has room. The lowest free sequence is given out first: llama.cpp computes sequences
-//! with neighbouring numbers together.
+//! its queue has room. Behind a running sequence's token the step may carry guesses of what follows:
+//! they are confirmed or dropped when the step is sampled.
+//!
+//! A sequence keeps its tokens when its request ends; see the module `prefix` for how the next
+//! request finds them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::answer::Step;
-use crate::batch::Entry;
+use crate::answer::{Delivery, Step, TokenScores};
+use crate::batch::{Entry, OUTPUTS_EXTRA};
+use crate::draft::Reader;
+use crate::guess::{self, Luck};
 use crate::inbox::Seat;
+use crate::plan::{CacheChange, Output, Plan, Purpose};
+use crate::prefix::{self, Candidate};
 use crate::queue::Outlet;
 use crate::{ComputeError, Token};
+
+/// With more streams a step has no time to spare for guesses: computing, not reading the weights, is
+/// what it waits for.
+const GUESSING_STREAMS_MAX: usize = 4;
+
+/// What the scheduler asks of whatever chooses a request's tokens.
+pub(crate) trait Choose {
+    /// Tokens that will follow for certain, or nearly so.
+    fn foreseen(&mut self) -> Vec<Token>;
+}
 
 /// A request for a sequence.
 pub(crate) struct Job<S> {
@@ -21,40 +40,37 @@ pub(crate) struct Job<S> {
     pub(crate) tokens_max: u32,
     /// Chooses its tokens.
     pub(crate) sampler: S,
+    /// The prompt's tokens are to be scored, so all of it must be computed.
+    pub(crate) scores_prompt: bool,
     /// Where its steps go.
-    pub(crate) outlet: Outlet<Step>,
+    pub(crate) outlet: Outlet<Delivery>,
+    /// Told how much of the prompt was found in the cache.
+    pub(crate) cached_tokens: Arc<AtomicU32>,
     /// Its place among the engine's requests.
     pub(crate) _seat: Option<Seat>,
 }
 
-/// A sequence that a request holds.
-struct Sequence<S> {
-    job: Job<S>,
-    /// Tokens in the cache.
+/// A sequence of the cache, used or not.
+struct Slot<S> {
+    /// The tokens computed and, while a request runs, those to compute next.
+    tokens: Vec<Token>,
+    /// How many of `tokens` are in the cache.
     computed: usize,
-    /// The sampled token that a next step computes.
-    next: Option<Token>,
+    /// Guesses computed behind them and not confirmed.
+    loose: usize,
+    used: u64,
+    run: Option<Run<S>>,
+}
+
+/// A request that holds a sequence.
+struct Run<S> {
+    job: Job<S>,
     generated: u32,
-}
-
-/// An entry of a step after which a token is to be sampled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Output {
-    /// Index of the entry in the step.
-    pub(crate) entry: usize,
-    /// Its sequence.
-    pub(crate) sequence: u32,
-}
-
-/// One step.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
-    /// The tokens to compute, by sequence and position.
-    pub(crate) entries: Vec<Entry>,
-    /// Where a token is to be sampled.
-    pub(crate) outputs: Vec<Output>,
-    /// How many entries are prompt.
-    pub(crate) prompt_tokens: usize,
+    /// Guesses for the step, behind the last of the sequence's tokens.
+    guess: Vec<Token>,
+    luck: Luck,
+    /// Another sequence computes this prompt's beginning: which, and how much of it.
+    awaits: Option<(u32, usize)>,
 }
 
 /// The sizes that bound a step.
@@ -68,21 +84,39 @@ pub(crate) struct Bounds {
     pub(crate) batch_tokens: u32,
     /// Prompt tokens of a step that also carries streams.
     pub(crate) prompt_tokens_beside_streams: u32,
+    /// What may be done with the cache.
+    pub(crate) abilities: Abilities,
+}
+
+/// What model and config allow.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Abilities {
+    /// A sequence can be cut back, so that prompts share beginnings and guesses can be dropped.
+    pub(crate) cuts: bool,
+    /// Guess from the text so far.
+    pub(crate) guesses: bool,
+    /// A full context forgets its middle.
+    pub(crate) shifts: bool,
 }
 
 /// All requests of one engine.
 pub(crate) struct Scheduler<S> {
-    sequences: Vec<Option<Sequence<S>>>,
+    slots: Vec<Slot<S>>,
     /// Sequences in the order in which their requests came.
     order: Vec<u32>,
     waiting: VecDeque<Job<S>>,
+    changes: Vec<CacheChange>,
+    /// Tokens found in the cache, for each request that found some since the last look.
+    found: Vec<usize>,
+    clock: u64,
     bounds: Bounds,
 }
 
-impl<S> Scheduler<S> {
+impl<S: Choose> Scheduler<S> {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        let sequences = (0..bounds.sequences_max).map(|_| None).collect();
-        Self { sequences, order: vec![], waiting: VecDeque::new(), bounds }
+        let slots = (0..bounds.sequences_max).map(|_| Slot::default()).collect();
+        let (order, waiting, changes) = (vec![], VecDeque::new(), vec![]);
+        Self { slots, order, waiting, changes, found: vec![], clock: 0, bounds }
     }
 
     /// Takes a request; it waits until a sequence is free.
@@ -95,54 +129,179 @@ impl<S> Scheduler<S> {
         self.order.len()
     }
 
-    /// Drops requests whose reader is gone. Returns the sequences that are free now and how many
-    /// requests were dropped in all.
-    pub(crate) fn drop_abandoned(&mut self) -> (Vec<u32>, usize) {
+    /// The changes of the cache that came up since the last call, in their order.
+    pub(crate) fn take_changes(&mut self) -> Vec<CacheChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Tokens found in the cache by each request that found some since the last call.
+    pub(crate) fn take_found(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Drops requests whose reader is gone. Returns how many.
+    pub(crate) fn drop_abandoned(&mut self) -> usize {
         let before = self.waiting.len();
         self.waiting.retain(|job| !job.outlet.is_abandoned());
-        let is_gone = |id: &u32| self.sequence(*id).job.outlet.is_abandoned();
+        let is_gone = |id: &u32| self.run(*id).job.outlet.is_abandoned();
         let gone: Vec<u32> = self.order.iter().copied().filter(is_gone).collect();
         gone.iter().for_each(|id| self.release(*id));
-        let dropped = before - self.waiting.len() + gone.len();
-        (gone, dropped)
+        before - self.waiting.len() + gone.len()
     }
 
     /// Gives free sequences to waiting requests.
     pub(crate) fn admit(&mut self) {
-        for id in 0..self.bounds.sequences_max {
-            if self.sequences[id as usize].is_none() {
-                let Some(job) = self.waiting.pop_front() else { return };
-                let sequence = Sequence { job, computed: 0, next: None, generated: 0 };
-                self.sequences[id as usize] = Some(sequence);
-                self.order.push(id);
-            }
+        while let Some(job) = self.waiting.pop_front() {
+            let shares = self.bounds.abilities.cuts && !job.scores_prompt;
+            // One token is computed anew: its logits are needed.
+            let reusable = if shares { job.prompt.len() - 1 } else { 0 };
+            let candidates: Vec<_> = self.slots.iter().map(Slot::candidate).collect();
+            let Some(place) = prefix::place(&candidates, &job.prompt, reusable) else {
+                self.waiting.push_front(job);
+                break;
+            };
+            self.seat(place, job);
+        }
+        for index in 0..self.order.len() {
+            self.share(self.order[index]);
         }
     }
 
-    /// The next step; empty if nothing can be computed now.
-    pub(crate) fn plan(&self) -> Plan {
-        let mut chunks = vec![0; self.sequences.len()];
-        let streams = self.order.iter().filter(|id| self.sequence(**id).can_stream());
-        streams.for_each(|id| chunks[*id as usize] = 1);
-        let streams: usize = chunks.iter().sum();
-        let mut room = self.bounds.batch_tokens as usize - streams;
-        if streams > 0 {
+    fn seat(&mut self, place: prefix::Place, mut job: Job<S>) {
+        let sequence = place.sequence;
+        let slot = &mut self.slots[sequence as usize];
+        if slot.computed > place.kept {
+            self.changes.push(CacheChange::Keep { sequence, tokens: place.kept });
+        }
+        slot.tokens = std::mem::take(&mut job.prompt);
+        slot.computed = place.kept;
+        let (guess, luck) = (vec![], Luck::default());
+        slot.run = Some(Run { job, generated: 0, guess, luck, awaits: place.source });
+        self.order.push(sequence);
+        if place.source.is_none() {
+            self.note_found(sequence);
+        }
+    }
+
+    fn note_found(&mut self, id: u32) {
+        let cached = self.slots[id as usize].computed;
+        self.run(id).job.cached_tokens.store(count(cached), Relaxed);
+        if cached > 0 {
+            self.found.push(cached);
+        }
+    }
+
+    /// Copies the beginning that a prompt waits for, if it is computed by now. A source that stopped
+    /// on its way, or went to another prompt, gives what it has in common.
+    fn share(&mut self, id: u32) {
+        let Some((from, wanted)) = self.run(id).awaits else { return };
+        let source = &self.slots[from as usize];
+        let common = prefix::common_tokens(&source.tokens, &self.slots[id as usize].tokens);
+        if source.is_prompting() && common >= wanted && source.computed < wanted {
+            return;
+        }
+        let tokens = common.min(source.computed).min(wanted);
+        let slot = &mut self.slots[id as usize];
+        if tokens > slot.computed {
+            slot.computed = tokens;
+            self.changes.push(CacheChange::Copy { from, to: id, tokens });
+        }
+        self.run_mut(id).awaits = None;
+        self.note_found(id);
+    }
+
+    /// The running sequences for which another model may guess, in order.
+    pub(crate) fn readers(&mut self) -> Vec<Reader> {
+        let streams = self.streams();
+        if !self.bounds.abilities.cuts || streams.len() > GUESSING_STREAMS_MAX {
+            return vec![];
+        }
+        let mut readers = vec![];
+        for sequence in streams {
+            let slot = &mut self.slots[sequence as usize];
+            let limit = slot.guesses_max(&self.bounds);
+            let run = slot.run.as_mut().expect("a stream is in use");
+            if limit > 0 && run.luck.tries() {
+                let (tokens, guess) = (slot.tokens.clone(), vec![]);
+                readers.push(Reader { sequence, tokens, limit, guess });
+            }
+        }
+        readers
+    }
+
+    /// Sequences that compute their next token.
+    fn streams(&self) -> Vec<u32> {
+        let can_stream = |id: &u32| self.slots[*id as usize].can_stream();
+        self.order.iter().copied().filter(can_stream).collect()
+    }
+
+    /// Guesses what follows in the running sequences, where another model has not.
+    fn guess(&mut self, streams: &[u32], readers: &mut [Reader]) {
+        let mut room = OUTPUTS_EXTRA as usize;
+        let looks_up = self.bounds.abilities.guesses && streams.len() <= GUESSING_STREAMS_MAX;
+        for id in streams {
+            let slot = &mut self.slots[*id as usize];
+            let limit = slot.guesses_max(&self.bounds).min(room);
+            let run = slot.run.as_mut().expect("a stream is in use");
+            let mut guess = run.job.sampler.foreseen();
+            let drafted = readers.iter_mut().find(|reader| reader.sequence == *id);
+            if let Some(drafted) = drafted.filter(|_| guess.is_empty()) {
+                guess = std::mem::take(&mut drafted.guess);
+            } else if guess.is_empty() && looks_up && run.luck.tries() {
+                guess = guess::lookup(&slot.tokens, limit).to_vec();
+            }
+            guess.truncate(limit);
+            room -= guess.len();
+            run.guess = guess;
+        }
+    }
+
+    /// The next step, with what another model guessed; empty if nothing can be computed now.
+    pub(crate) fn plan(&mut self, mut readers: Vec<Reader>) -> Plan {
+        let streams = self.streams();
+        if self.bounds.abilities.cuts {
+            self.guess(&streams, &mut readers);
+        }
+        let mut chunks = vec![0; self.slots.len()];
+        let mut room = self.bounds.batch_tokens as usize;
+        for id in &streams {
+            room -= 1;
+            chunks[*id as usize] = 1;
+        }
+        for id in &streams {
+            let guesses = self.run(*id).guess.len().min(room);
+            self.run_mut(*id).guess.truncate(guesses);
+            room -= guesses;
+            chunks[*id as usize] += guesses;
+        }
+        if !streams.is_empty() {
             room = room.min(self.bounds.prompt_tokens_beside_streams as usize);
         }
-        let prompts = self.order.iter().filter(|id| self.sequence(**id).next.is_none());
-        for id in prompts {
-            let chunk = self.sequence(*id).prompt_left().min(room);
-            chunks[*id as usize] = chunk;
-            room -= chunk;
+        let mut scores = OUTPUTS_EXTRA as usize - self.guesses();
+        for id in &self.order {
+            let slot = &self.slots[*id as usize];
+            let mut chunk = slot.prompt_left().min(room);
+            if slot.run.as_ref().is_some_and(|run| run.job.scores_prompt) {
+                chunk = chunk.min(scores);
+                scores -= chunk;
+            }
+            if chunk > 0 {
+                chunks[*id as usize] = chunk;
+                room -= chunk;
+            }
         }
         self.step(&chunks)
+    }
+
+    fn guesses(&self) -> usize {
+        self.order.iter().map(|id| self.run(*id).guess.len()).sum()
     }
 
     fn step(&self, chunks: &[usize]) -> Plan {
         let mut plan = Plan::default();
         for (id, chunk) in (0..).zip(chunks) {
             if *chunk > 0 {
-                self.sequence(id).append(&mut plan, id, *chunk);
+                self.slots[id as usize].append(&mut plan, id, *chunk);
             }
         }
         plan
@@ -150,96 +309,227 @@ impl<S> Scheduler<S> {
 
     /// The sampler of a sequence.
     pub(crate) fn sampler(&mut self, id: u32) -> &mut S {
-        &mut self.sequence_mut(id).job.sampler
+        &mut self.run_mut(id).job.sampler
     }
 
     /// Notes that a step was computed.
     pub(crate) fn computed(&mut self, plan: &Plan) {
         for entry in &plan.entries {
-            let sequence = self.sequence_mut(entry.sequence);
-            sequence.computed += 1;
-            sequence.next = None;
+            let slot = &mut self.slots[entry.sequence as usize];
+            if slot.computed < slot.tokens.len() {
+                slot.computed += 1;
+            } else {
+                slot.loose += 1;
+            }
         }
     }
 
-    /// Takes a sampled token. True: the sequence has ended and is free.
-    pub(crate) fn sampled(&mut self, id: u32, token: Token, is_end: bool) -> bool {
-        let context_tokens = self.bounds.context_tokens as usize;
-        let sequence = self.sequence_mut(id);
-        sequence.generated += 1;
-        sequence.next = Some(token);
-        let end = if is_end {
-            Some(Step::EndOfGeneration(token))
-        } else {
-            sequence.job.outlet.push(Step::Token(token));
-            sequence.end_after(context_tokens)
-        };
-        let Some(end) = end else { return false };
-        sequence.job.outlet.push(end);
+    /// Takes the token sampled from an output of the step. True: the next output of this sequence
+    /// counts too, for the token was the guess.
+    pub(crate) fn sampled(&mut self, id: u32, sampled: Sampled) -> bool {
+        let Sampled { token, is_end, guess, delivery } = sampled;
+        let is_confirmed = guess == Some(token);
+        let slot = &mut self.slots[id as usize];
+        let run = slot.run.as_mut().expect("a sampled sequence is in use");
+        run.generated += 1;
+        slot.tokens.push(token);
+        if is_confirmed {
+            slot.computed += 1;
+            slot.loose -= 1;
+        }
+        let run = slot.run.as_ref().expect("as above");
+        let end = if is_end { Some(Step::EndOfGeneration(token)) } else { None };
+        if end.is_none() {
+            run.job.outlet.push(delivery);
+        }
+        let Some(end) = end.or_else(|| self.end_after(id)) else { return is_confirmed };
+        self.run(id).job.outlet.push(end.into());
         self.release(id);
-        true
+        false
     }
 
-    /// Ends the sequences of a step that could not be computed. Returns them: they are free.
-    pub(crate) fn fail(&mut self, plan: &Plan, error: &ComputeError) -> Vec<u32> {
-        let mut ids: Vec<u32> = plan.entries.iter().map(|entry| entry.sequence).collect();
-        ids.dedup();
-        ids.iter().for_each(|id| self.fail_one(*id, error.clone()));
-        ids
+    /// Drops what was guessed wrong in a step, once all its outputs were looked at.
+    pub(crate) fn settle(&mut self, plan: &Plan) {
+        for sequence in plan.sequences() {
+            let slot = &mut self.slots[sequence as usize];
+            let guessed = slot.run.as_mut().map_or(0, |run| std::mem::take(&mut run.guess).len());
+            if guessed > 0
+                && let Some(run) = &mut slot.run
+            {
+                run.luck.note(guessed, guessed - slot.loose);
+            }
+            if std::mem::take(&mut slot.loose) > 0 {
+                self.changes.push(CacheChange::Keep { sequence, tokens: slot.computed });
+            }
+        }
     }
 
-    /// Ends one sequence with an error; it is free.
+    /// Ends a sequence whose prompt was all that was asked for.
+    pub(crate) fn end_at_prompt(&mut self, id: u32, prompt_scores: Vec<TokenScores>) {
+        let end = Delivery { prompt_scores, ..Step::LimitReached.into() };
+        self.run(id).job.outlet.push(end);
+        self.release(id);
+    }
+
+    /// Whether a sequence's request wants no token at all.
+    pub(crate) fn wants_no_token(&self, id: u32) -> bool {
+        self.run(id).job.tokens_max == 0
+    }
+
+    /// Ends the sequences of a step that could not be computed; what they hold is lost.
+    pub(crate) fn fail(&mut self, plan: &Plan, error: &ComputeError) {
+        plan.sequences().for_each(|id| self.fail_one(id, error.clone()));
+    }
+
+    /// Ends one sequence with an error; what it holds is lost.
     pub(crate) fn fail_one(&mut self, id: u32, error: ComputeError) {
-        self.sequence(id).job.outlet.fail(error);
+        self.run(id).job.outlet.fail(error);
         self.release(id);
+        self.lose(id);
+    }
+
+    /// A sequence's cache is gone: it is computed anew.
+    pub(crate) fn lose(&mut self, sequence: u32) {
+        let slot = &mut self.slots[sequence as usize];
+        (slot.computed, slot.loose) = (0, 0);
+        if slot.run.is_none() {
+            slot.tokens.clear();
+        }
+        self.changes.push(CacheChange::Keep { sequence, tokens: 0 });
     }
 
     fn release(&mut self, id: u32) {
-        self.sequences[id as usize] = None;
+        let slot = &mut self.slots[id as usize];
+        slot.run = None;
+        slot.tokens.truncate(slot.computed);
+        self.clock += 1;
+        slot.used = self.clock;
         self.order.retain(|other| *other != id);
+        if !self.bounds.abilities.cuts {
+            self.lose(id);
+        }
     }
 
-    fn sequence(&self, id: u32) -> &Sequence<S> {
-        self.sequences[id as usize].as_ref().expect("a sequence in `order` is in use")
+    /// Why nothing may follow the token just generated, if so. Makes room where the config lets it.
+    fn end_after(&mut self, id: u32) -> Option<Step> {
+        let slot = &mut self.slots[id as usize];
+        let run = slot.run.as_ref().expect("a sampled sequence is in use");
+        if run.generated >= run.job.tokens_max {
+            return Some(Step::LimitReached);
+        }
+        if slot.tokens.len() < self.bounds.context_tokens as usize {
+            return None;
+        }
+        // Guesses behind this token would be left at their old places.
+        if !self.bounds.abilities.shifts || slot.loose > 0 {
+            return Some(Step::ContextFull);
+        }
+        let (kept, dropped) = slot.shift();
+        self.changes.push(CacheChange::Shift { sequence: id, kept, dropped });
+        None
     }
 
-    fn sequence_mut(&mut self, id: u32) -> &mut Sequence<S> {
-        self.sequences[id as usize].as_mut().expect("a sequence in a plan is in use")
+    fn run(&self, id: u32) -> &Run<S> {
+        self.slots[id as usize].run.as_ref().expect("a sequence in `order` is in use")
+    }
+
+    fn run_mut(&mut self, id: u32) -> &mut Run<S> {
+        self.slots[id as usize].run.as_mut().expect("a sequence in a plan is in use")
     }
 }
 
-impl<S> Sequence<S> {
+/// A token chosen from an output.
+pub(crate) struct Sampled {
+    /// The token.
+    pub(crate) token: Token,
+    /// It ends the answer.
+    pub(crate) is_end: bool,
+    /// What the step took to follow.
+    pub(crate) guess: Option<Token>,
+    /// What the reader gets.
+    pub(crate) delivery: Delivery,
+}
+
+impl<S> Default for Slot<S> {
+    fn default() -> Self {
+        Self { tokens: vec![], computed: 0, loose: 0, used: 0, run: None }
+    }
+}
+
+impl<S> Slot<S> {
+    fn candidate(&self) -> Candidate<'_> {
+        Candidate { tokens: &self.tokens, is_free: self.run.is_none(), used: self.used }
+    }
+
     fn can_stream(&self) -> bool {
-        self.next.is_some() && self.job.outlet.has_room()
+        self.run.as_ref().is_some_and(|run| run.generated > 0 && run.job.outlet.has_room())
+    }
+
+    /// A request computes its prompt here, and no reader can hold it up.
+    fn is_prompting(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.generated == 0)
     }
 
     fn prompt_left(&self) -> usize {
-        self.job.prompt.len().saturating_sub(self.computed)
+        match &self.run {
+            Some(run) if run.generated == 0 && run.awaits.is_none() => {
+                self.tokens.len() - self.computed
+            }
+            _ => 0,
+        }
+    }
+
+    /// Guesses that can still become tokens of the answer.
+    fn guesses_max(&self, bounds: &Bounds) -> usize {
+        let Some(run) = &self.run else { return 0 };
+        let wanted = run.job.tokens_max - run.generated;
+        let room = (bounds.context_tokens as usize).saturating_sub(self.tokens.len());
+        room.min(wanted as usize).saturating_sub(1)
     }
 
     fn append(&self, plan: &mut Plan, id: u32, chunk: usize) {
+        let Some(run) = &self.run else { return };
+        let known = self.tokens.len();
+        let token =
+            |index: usize| self.tokens.get(index).or_else(|| run.guess.get(index - known)).copied();
         for index in self.computed..self.computed + chunk {
-            let token = self.next.unwrap_or_else(|| self.job.prompt[index]);
-            let output = self.next.is_some() || index + 1 == self.job.prompt.len();
-            if output {
-                plan.outputs.push(Output { entry: plan.entries.len(), sequence: id });
-            }
-            let position = u32::try_from(index).expect("a context is below 2^32 tokens");
-            plan.entries.push(Entry { token, position, sequence: id, output });
+            let purpose = if index + 1 >= known {
+                Some(Purpose::Sample { guess: token(index + 1) })
+            } else {
+                token(index + 1).filter(|_| run.job.scores_prompt).map(Purpose::Score)
+            };
+            let entry = plan.entries.len();
+            plan.outputs.extend(purpose.map(|purpose| Output { entry, sequence: id, purpose }));
+            plan.entries.push(Entry {
+                token: token(index).expect("a chunk ends with the last guess"),
+                position: count(index),
+                sequence: id,
+                output: purpose.is_some(),
+            });
         }
-        plan.prompt_tokens += if self.next.is_none() { chunk } else { 0 };
+        plan.guesses += run.guess.len();
+        plan.prompt_tokens += if run.generated == 0 { chunk } else { 0 };
     }
 
-    /// Why nothing may follow the token just generated, if so.
-    fn end_after(&self, context_tokens: usize) -> Option<Step> {
-        if self.generated >= self.job.tokens_max {
-            return Some(Step::LimitReached);
-        }
-        let tokens = self.job.prompt.len() + self.generated as usize;
-        (tokens >= context_tokens).then_some(Step::ContextFull)
+    /// Forgets the older half of what is behind the first tokens, which hold attention together.
+    fn shift(&mut self) -> (usize, usize) {
+        const KEPT_TOKENS: usize = 4;
+        let kept = KEPT_TOKENS.min(self.computed);
+        let dropped = (self.computed - kept) / 2;
+        self.tokens.drain(kept..kept + dropped);
+        self.computed -= dropped;
+        (kept, dropped)
     }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 #[path = "scheduler_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "scheduler_cache_tests.rs"]
+mod cache_tests;

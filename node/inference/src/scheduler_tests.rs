@@ -9,11 +9,28 @@ const BOUNDS: Bounds = Bounds {
     context_tokens: 100,
     batch_tokens: 10,
     prompt_tokens_beside_streams: 6,
+    abilities: Abilities { cuts: false, guesses: false, shifts: false },
 };
+
+/// Foresees nothing.
+struct Blind;
+
+impl Choose for Blind {
+    fn foreseen(&mut self) -> Vec<Token> {
+        vec![]
+    }
+}
+
+fn job<S>(prompt: Vec<Token>, tokens_max: u32, sampler: S) -> (Job<S>, Inlet<Delivery>) {
+    let (outlet, inlet) = queue(2, Arc::default());
+    let cached_tokens = Arc::default();
+    let scores_prompt = false;
+    (Job { prompt, tokens_max, sampler, scores_prompt, outlet, cached_tokens, _seat: None }, inlet)
+}
 
 /// A scheduler whose model always answers with token 7.
 struct World {
-    scheduler: Scheduler<()>,
+    scheduler: Scheduler<Blind>,
 }
 
 impl World {
@@ -21,10 +38,9 @@ impl World {
         Self { scheduler: Scheduler::new(bounds) }
     }
 
-    fn request(&mut self, prompt_tokens: i32, tokens_max: u32) -> Inlet<Step> {
-        let (outlet, inlet) = queue(2, Arc::default());
-        let prompt = (0..prompt_tokens).map(Token).collect();
-        self.scheduler.add(Job { prompt, tokens_max, sampler: (), outlet, _seat: None });
+    fn request(&mut self, prompt_tokens: i32, tokens_max: u32) -> Inlet<Delivery> {
+        let (job, inlet) = job((0..prompt_tokens).map(Token).collect(), tokens_max, Blind);
+        self.scheduler.add(job);
         inlet
     }
 
@@ -36,12 +52,15 @@ impl World {
     fn step_sampling(&mut self, token: Token, is_end: bool) -> Vec<(u32, usize)> {
         self.scheduler.drop_abandoned();
         self.scheduler.admit();
-        let plan = self.scheduler.plan();
+        let plan = self.scheduler.plan(vec![]);
         self.scheduler.computed(&plan);
         for output in &plan.outputs {
             assert_eq!(plan.entries[output.entry].sequence, output.sequence);
-            self.scheduler.sampled(output.sequence, token, is_end);
+            let delivery = Step::Token(token).into();
+            let sampled = Sampled { token, is_end, guess: None, delivery };
+            self.scheduler.sampled(output.sequence, sampled);
         }
+        self.scheduler.settle(&plan);
         shape(&plan)
     }
 }
@@ -51,8 +70,9 @@ fn shape(plan: &Plan) -> Vec<(u32, usize)> {
     runs.map(|run| (run[0].sequence, run.len())).collect()
 }
 
-fn taken(inlet: &Inlet<Step>) -> Vec<Step> {
-    std::iter::from_fn(|| inlet.take(Duration::ZERO).ok().flatten()).collect()
+fn taken(inlet: &Inlet<Delivery>) -> Vec<Step> {
+    let next = || inlet.take(Duration::ZERO).ok().flatten();
+    std::iter::from_fn(next).map(|delivery| delivery.step).collect()
 }
 
 #[test]
@@ -77,7 +97,7 @@ fn tokens_have_their_places_and_the_sampled_one_follows_the_prompt() {
     let mut world = World::new(BOUNDS);
     let _inlet = world.request(2, 9);
     world.step();
-    let plan = world.scheduler.plan();
+    let plan = world.scheduler.plan(vec![]);
     let expected = Entry { token: Token(7), position: 2, sequence: 0, output: true };
     assert_eq!(plan.entries, [expected]);
     assert_eq!(plan.prompt_tokens, 0);
@@ -111,7 +131,7 @@ fn a_request_waits_for_a_sequence_and_gets_the_lowest_free_one() {
     assert_eq!(world.step(), [(0, 1), (1, 1), (2, 1)]);
     assert_eq!(world.scheduler.active(), 3);
     drop(inlets.remove(1));
-    assert_eq!(world.scheduler.drop_abandoned(), (vec![1], 1));
+    assert_eq!(world.scheduler.drop_abandoned(), 1);
     world.step();
     assert_eq!(taken(&inlets[2]), [Step::Token(Token(7))], "the fourth has sequence 1 now");
 }
@@ -144,7 +164,7 @@ fn an_abandoned_request_leaves_at_once_running_or_waiting() {
     let inlets: Vec<_> = (0..5).map(|_| world.request(5, 50)).collect();
     world.step();
     drop(inlets);
-    assert_eq!(world.scheduler.drop_abandoned(), (vec![0, 1, 2], 5));
+    assert_eq!(world.scheduler.drop_abandoned(), 5);
     assert_eq!(world.scheduler.active(), 0);
     assert_eq!(world.step(), []);
 }
@@ -177,7 +197,7 @@ fn prompt_and_answer_never_exceed_the_context() {
     let mut last_position = 0;
     while !steps.contains(&Step::ContextFull) {
         world.scheduler.admit();
-        let entries = world.scheduler.plan().entries;
+        let entries = world.scheduler.plan(vec![]).entries;
         last_position = entries.iter().map(|entry| entry.position).max().expect("a step");
         world.step();
         steps.extend(taken(&inlet));
@@ -195,8 +215,10 @@ fn a_failed_step_ends_its_sequences_and_no_other() {
     world.step();
     let failing = world.request(1, 50);
     world.scheduler.admit();
-    let plan = world.scheduler.plan();
-    assert_eq!(world.scheduler.fail(&plan, &ComputeError::Decode(-3)), [1]);
+    let plan = world.scheduler.plan(vec![]);
+    world.scheduler.fail(&plan, &ComputeError::Decode(-3));
+    let lost = CacheChange::Keep { sequence: 1, tokens: 0 };
+    assert!(world.scheduler.take_changes().contains(&lost));
     assert_eq!(failing.take(Duration::ZERO), Err(ComputeError::Decode(-3)));
     assert_eq!(taken(&paused).len(), 2);
     assert_eq!(world.step(), [(0, 1)]);

@@ -1,18 +1,19 @@
 //! Starts the thread of a loaded model.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use crate::bell::Bell;
 use crate::config::{TEXTS_PER_REQUEST, Tuning};
 use crate::counters::Counters;
+use crate::draft::Draft;
 use crate::embedder::Embedder;
 use crate::engine::{Desk, Inner};
 use crate::ffi::{Context, Model};
 use crate::generator::Generator;
 use crate::inbox::{Closing, Inbox, Seats};
 use crate::sampler::Scratch;
-use crate::scheduler::{Bounds, Scheduler};
+use crate::scheduler::{Abilities, Bounds, Scheduler};
 use crate::{EngineConfig, EngineInfo, EngineKind, LoadError};
 
 /// A text that no context can hold is refused before it is tokenized, but never one below this:
@@ -24,6 +25,8 @@ pub(crate) struct Parts {
     pub(crate) model: Arc<Model>,
     pub(crate) context: Context,
     pub(crate) info: EngineInfo,
+    /// Of the draft model, if there is one.
+    pub(crate) draft: Option<Context>,
 }
 
 /// Starts the thread that owns the context.
@@ -32,7 +35,7 @@ pub(crate) fn start(
     tuning: &Tuning,
     parts: Parts,
 ) -> Result<Inner, LoadError> {
-    let Parts { model, context, info } = parts;
+    let Parts { model, context, info, draft } = parts;
     let bell = Arc::<Bell>::default();
     let counters = Arc::<Counters>::default();
     let waiting_max = match config.kind {
@@ -47,6 +50,7 @@ pub(crate) fn start(
                 context_tokens: info.context_tokens,
                 batch_tokens: u32::try_from(context.batch_tokens()).unwrap_or(u32::MAX),
                 prompt_tokens_beside_streams: tuning.prompt_tokens_beside_streams,
+                abilities: abilities(config, &model, &context),
             };
             let generator = Generator {
                 context,
@@ -55,6 +59,7 @@ pub(crate) fn start(
                 inbox: Arc::clone(&inbox),
                 counters: Arc::clone(&counters),
                 scratch: Scratch::default(),
+                draft: draft.map(|context| Draft::new(context, config.sequences_max)),
             };
             let closing = Closing(Arc::clone(&inbox));
             (Desk::Generate(inbox), spawn(move || (closing, generator.run()).1))
@@ -83,8 +88,20 @@ pub(crate) fn start(
         queue_max: waiting_max,
         text_bytes_max: text_bytes_max.max(TEXT_BYTES_MAX_LEAST),
         info,
+        grammars: OnceLock::new(),
         thread: Some(thread?),
     })
+}
+
+/// What model and config allow to be done with the cache. A state that does not grow with the text
+/// can't be cut back to a part of it.
+fn abilities(config: &EngineConfig, model: &Model, context: &Context) -> Abilities {
+    let cuts = !model.is_recurrent();
+    Abilities {
+        cuts,
+        guesses: cuts && config.prompt_lookup,
+        shifts: config.context_shift && cuts && context.can_shift(),
+    }
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LoadError> {

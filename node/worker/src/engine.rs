@@ -1,6 +1,6 @@
 //! From the host's words to the engine's.
 
-use gaia_inference::{CacheType, EngineConfig, EngineKind, FlashAttention, SplitMode};
+use gaia_inference::{CacheType, EngineConfig, EngineKind, FlashAttention, Lora, SplitMode};
 use gaia_protocol::{self as protocol, ModelConfig, ModelKind};
 
 /// The engine that serves `model`.
@@ -25,8 +25,16 @@ pub fn engine_config(model: &ModelConfig) -> EngineConfig {
         flash_attention: flash_attention(model.flash_attention),
         cache_type_k: cache_type(model.cache_type_k),
         cache_type_v: cache_type(model.cache_type_v),
+        loras: model.loras.iter().map(lora).collect(),
+        prompt_lookup: model.prompt_lookup,
+        draft_path: model.draft_path.clone(),
+        context_shift: model.context_shift,
         backends_dir: model.backends_dir.clone(),
     }
+}
+
+fn lora(lora: &protocol::LoraConfig) -> Lora {
+    Lora { path: lora.path.clone(), scale: lora.scale }
 }
 
 fn split_mode(mode: protocol::SplitMode) -> SplitMode {

@@ -14,11 +14,15 @@ pub fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let sort_keys: Option<bool> = options.get("sort_keys")?;
     options.assert_all_used()?;
     let json = match sort_keys {
-        // The map of serde_json is a sorted one.
-        Some(true) => write(&serde_json::to_value(value).map_err(failed)?, indent)?,
+        Some(true) => write(&sorted(serde_json::to_value(value).map_err(failed)?), indent)?,
         _ => write(value, indent)?,
     };
     Ok(if ensure_ascii == Some(true) { escape_non_ascii(&json) } else { json })
+}
+
+fn sorted(mut value: serde_json::Value) -> serde_json::Value {
+    value.sort_all_objects();
+    value
 }
 
 fn write(value: &impl Serialize, indent: Option<usize>) -> Result<String, Error> {

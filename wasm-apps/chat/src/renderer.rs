@@ -1,8 +1,7 @@
 //! The model's own chat template, rendered as Hugging Face's `apply_chat_template` does it.
 
-use gaia_app_sdk::{Message, Role};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
+use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, context, escape_formatter};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::borrow::Cow;
@@ -13,8 +12,12 @@ use crate::{clock, json};
 /// What a template renders.
 #[derive(Clone, Copy, Debug)]
 pub struct Conversation<'a> {
-    /// The turns, oldest first.
-    pub messages: &'a [Message],
+    /// The turns, oldest first: a list of objects.
+    pub messages: &'a serde_json::Value,
+    /// The functions as OpenAI spells them, or null.
+    pub tools: &'a serde_json::Value,
+    /// More variables: an object.
+    pub options: &'a serde_json::Value,
     /// Spelling of the begin-of-sequence token.
     pub bos_token: &'a str,
     /// Spelling of the end-of-sequence token.
@@ -62,28 +65,18 @@ impl Renderer {
         template: &str,
         conversation: Conversation<'_>,
     ) -> Result<String, TemplateError> {
-        let Conversation { messages, bos_token, eos_token } = conversation;
+        let Conversation { messages, tools, options, bos_token, eos_token } = conversation;
         let context = context! {
-            messages => messages.iter().map(message_value).collect::<Vec<_>>(),
+            messages => Value::from(Serde(messages)),
             add_generation_prompt => true,
             bos_token,
             eos_token,
-            tools => (),
+            tools => Value::from(Serde(tools)),
             documents => (),
+            ..Value::from(Serde(options))
         };
         self.environment.render_str(&without_generation_tags(template), context).map_err(explain)
     }
-}
-
-/// In the order in which clients write the keys: `tojson` keeps it.
-fn message_value(message: &Message) -> Value {
-    let role = match message.role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
-    };
-    Value::from_pairs([("role", role), ("content", &message.content)])
 }
 
 /// Marks an error that the template raised on purpose.
@@ -149,12 +142,18 @@ mod tests {
     use super::*;
 
     fn render(template: &str) -> Result<String, TemplateError> {
-        let messages = [
-            Message { role: Role::User, content: " Hi <é> ".into(), ..Message::default() },
-            Message { role: Role::Assistant, content: "Yes".into(), ..Message::default() },
-        ];
-        let conversation =
-            Conversation { messages: &messages, bos_token: "<s>", eos_token: "</s>" };
+        let messages = serde_json::json!([
+            {"role": "user", "content": " Hi <é> "},
+            {"role": "assistant", "content": "Yes"},
+        ]);
+        let nothing = serde_json::Value::Null;
+        let conversation = Conversation {
+            messages: &messages,
+            tools: &nothing,
+            options: &serde_json::json!({"style": "brief"}),
+            bos_token: "<s>",
+            eos_token: "</s>",
+        };
         Renderer::default().render(template, conversation)
     }
 

@@ -1,42 +1,105 @@
-//! From a request to what the model shall do.
+//! From a request to a prompt.
 
 use gaia_app_sdk::{
-    ChatTask, CompleteTask, ErrorCode, Failure, GenerateJob, GenerateOptions, Guard, GuestModel,
-    GuestRequest, Input, Message, Strictness, Task,
+    ChatTask, CompleteTask, ErrorCode, Failure, Format, GenerateJob, GenerateOptions, Grammar,
+    Guard, GuestModel, GuestRequest, Input, Plain, Speaker, Strictness, Task, ToolChoice,
 };
 
-use crate::{Conversation, Renderer, TemplateError};
+use crate::prompt::{self, Prompt};
+use crate::speech::Speech;
+use crate::{Renderer, calls};
 
-/// A prompt and how to answer it.
-#[derive(Clone, Debug, PartialEq)]
+/// A request, ready for the engine.
+#[derive(Debug)]
 pub struct Work<'a> {
     /// What the model reads.
-    pub prompt: String,
+    pub prompt: Input,
+    echo: Option<String>,
     options: GenerateOptions,
     stop: &'a [String],
     context_tokens: u32,
     param: &'static str,
+    grammar_param: &'static str,
+    speech: Option<Speech<'a>>,
 }
 
 impl<'a> Work<'a> {
-    /// What a request asks for.
+    /// What a request for text asks for.
     ///
     /// # Errors
     /// A [`Failure`] that names the field of the request, to report as it is.
     pub fn new(request: &'a GuestRequest, renderer: &Renderer) -> Result<Self, Failure> {
-        let model = &request.model;
         match &request.task {
-            Task::Chat(task) => Self::chat(model, task, renderer),
-            Task::Complete(task) => Self::complete(model, task),
+            Task::Chat(task) => Self::chat(&request.model, task, renderer),
+            Task::Complete(task) => Self::complete(&request.model, task),
             Task::Embed(_) => {
-                let message = "this model generates text; it can't turn texts into vectors";
-                Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"))
+                Err(refuse("model", "this model generates text; it can't turn texts into vectors"))
             }
-            Task::Tokenize(_) => {
-                let message = "this app can't show tokens";
-                Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"))
-            }
+            Task::Tokenize(_) => Err(refuse("model", "tokens are no text to generate")),
         }
+    }
+
+    fn chat(model: &GuestModel, task: &'a ChatTask, renderer: &Renderer) -> Result<Self, Failure> {
+        let Prompt { text, family, thinks } = prompt::chat(model, task, renderer)?;
+        let mut options = GenerateOptions::new(&task.sampling, task.max_tokens);
+        options.token_break = true;
+        options.grammar = Grammar::of(&task.format);
+        let calls = task.tools.choice != ToolChoice::None && !task.tools.list.is_empty();
+        let mut grammar_param = "response_format";
+        if let Some(grammar) = calls.then(|| calls::forced(family, &task.tools)).flatten() {
+            if task.format != Format::Text {
+                let message = "response_format and a tool_choice that demands a call exclude each \
+                               other";
+                return Err(Failure::new(ErrorCode::InvalidRequest, message).at("response_format"));
+            }
+            options.grammar = Some(grammar);
+            grammar_param = "tools";
+        }
+        let tools = if calls { &task.tools.list[..] } else { &[] };
+        // A grammar leaves no room for thoughts.
+        let thinks = thinks && options.grammar.is_none();
+        let speaks = !tools.is_empty() || family.thinks();
+        let speech = Speech::new(family, tools, thinks).single(task.tools.single);
+        Ok(Self {
+            prompt: Input::Text(text),
+            echo: None,
+            options,
+            stop: &task.stop,
+            context_tokens: model.context_tokens,
+            param: "messages",
+            grammar_param,
+            speech: speaks.then_some(speech),
+        })
+    }
+
+    /// What a completion asks for. Its prompt is raw, as in llama-server: control tokens spelled in
+    /// it are control tokens, so that a client can write the whole format itself.
+    fn complete(model: &GuestModel, task: &'a CompleteTask) -> Result<Self, Failure> {
+        if task.prompt.is_empty() && !model.adds_bos {
+            return Err(refuse("prompt", "prompt is empty"));
+        }
+        let mut options = GenerateOptions::new(&task.sampling, task.max_tokens);
+        options.grammar = Grammar::of(&task.format);
+        options.prompt_logprobs = task.echo && task.sampling.logprobs.is_some();
+        let mut prompt = task.prompt.clone();
+        if let Some(suffix) = &task.suffix {
+            prompt = Input::Text(around(model, &task.prompt, suffix)?);
+            options.token_break = true;
+        }
+        let echo = task.prompt.as_text().filter(|_| task.echo).map(str::to_owned);
+        if task.echo && echo.is_none() {
+            return Err(refuse("echo", "echo needs a prompt of text, not of tokens"));
+        }
+        Ok(Self {
+            prompt,
+            echo,
+            options,
+            stop: &task.stop,
+            context_tokens: model.context_tokens,
+            param: "prompt",
+            grammar_param: "grammar",
+            speech: None,
+        })
     }
 
     /// The work as the sdk takes it.
@@ -44,101 +107,38 @@ impl<'a> Work<'a> {
     pub fn job(&self) -> GenerateJob<'_> {
         GenerateJob {
             prompt: &self.prompt,
+            echo: self.echo.as_deref(),
             options: self.options.clone(),
             stop: self.stop,
             context_tokens: self.context_tokens,
             param: self.param,
+            grammar_param: self.grammar_param,
         }
     }
 
-    fn chat(model: &GuestModel, task: &'a ChatTask, renderer: &Renderer) -> Result<Self, Failure> {
-        let options = GenerateOptions::new(&task.sampling, task.max_tokens);
-        Ok(Self {
-            prompt: chat_prompt(model, &task.messages, renderer)?,
-            options: GenerateOptions { token_break: true, ..options },
-            stop: &task.stop,
-            context_tokens: model.context_tokens,
-            param: "messages",
-        })
-    }
-
-    /// The prompt of a completion is raw, as in llama-server: control tokens spelled in it are
-    /// control tokens, so that a client can write the whole format itself.
-    fn complete(model: &GuestModel, task: &'a CompleteTask) -> Result<Self, Failure> {
-        if task.prompt.is_empty() && !model.adds_bos {
-            return Err(Failure::new(ErrorCode::InvalidRequest, "prompt is empty").at("prompt"));
+    /// What reads the model's text.
+    pub fn speaker(&mut self) -> Box<dyn Speaker + 'a> {
+        match self.speech.take() {
+            Some(speech) => Box::new(speech),
+            None => Box::new(Plain),
         }
-        Ok(Self {
-            prompt: text(&task.prompt)?.to_owned(),
-            options: GenerateOptions::new(&task.sampling, task.max_tokens),
-            stop: &task.stop,
-            context_tokens: model.context_tokens,
-            param: "prompt",
-        })
     }
 }
 
-fn text(prompt: &Input) -> Result<&str, Failure> {
-    let message = "prompt must be a text";
-    prompt.as_text().ok_or_else(|| Failure::new(ErrorCode::InvalidRequest, message).at("prompt"))
-}
-
-fn chat_prompt(
-    model: &GuestModel,
-    messages: &[Message],
-    renderer: &Renderer,
-) -> Result<String, Failure> {
-    if messages.is_empty() {
-        return Err(Failure::new(ErrorCode::InvalidRequest, "messages is empty").at("messages"));
-    }
-    let Some(template) = &model.chat_template else {
-        let message = format!(
-            "model {:?} has no chat template: it can't chat; use /v1/completions or a model with one",
-            model.name
-        );
-        return Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"));
+/// A prompt that has the model fill the middle.
+fn around(model: &GuestModel, prompt: &Input, suffix: &str) -> Result<String, Failure> {
+    let Some([before, after, middle]) = &model.fill_tokens else {
+        let message = "this model can't fill the middle of a text; leave suffix out";
+        return Err(refuse("suffix", message));
     };
-    let prompt = shielded_prompt(template, model, messages, renderer)
-        .map_err(|error| Failure::new(ErrorCode::Template, error.to_string()).at("messages"))?;
-    // The tokenizer adds the token that most templates write too; the model shall see one.
-    match prompt.strip_prefix(&model.bos_token) {
-        Some(rest) if model.adds_bos => Ok(rest.to_owned()),
-        _ => Ok(prompt),
-    }
-}
-
-/// Renders with all control tokens in the messages broken.
-///
-/// A template may cut something out of a message and so join two halves of a control token. That
-/// shows when the same template is given text in which no control token can begin: the prompt then
-/// holds fewer of them, and is the one to use.
-fn shielded_prompt(
-    template: &str,
-    model: &GuestModel,
-    messages: &[Message],
-    renderer: &Renderer,
-) -> Result<String, TemplateError> {
+    let Some(prompt) = prompt.as_text() else {
+        return Err(refuse("suffix", "suffix needs a prompt of text, not of tokens"));
+    };
     let guard = Guard::new(&model.control_tokens);
-    let render = |messages: &[Message]| {
-        let GuestModel { bos_token, eos_token, .. } = model;
-        renderer.render(template, Conversation { messages, bos_token, eos_token })
-    };
-    let shielded = shield(messages, &guard, Strictness::Spelled);
-    let strict = shield(messages, &guard, Strictness::EveryStart);
-    let prompt = render(&shielded)?;
-    if strict == shielded {
-        return Ok(prompt);
-    }
-    let strict_prompt = render(&strict)?;
-    let is_safe = guard.count(&prompt) == guard.count(&strict_prompt);
-    Ok(if is_safe { prompt } else { strict_prompt })
+    let [prompt, suffix] = [prompt, suffix].map(|text| guard.shield(text, Strictness::Spelled));
+    Ok(format!("{before}{prompt}{after}{suffix}{middle}"))
 }
 
-fn shield(messages: &[Message], guard: &Guard<'_>, strictness: Strictness) -> Vec<Message> {
-    let shield = |message: &Message| Message {
-        role: message.role,
-        content: guard.shield(&message.content, strictness),
-        ..message.clone()
-    };
-    messages.iter().map(shield).collect()
+fn refuse(param: &str, message: &str) -> Failure {
+    Failure::new(ErrorCode::InvalidRequest, message).at(param)
 }

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use gaia_app_chat::{Conversation, Renderer, TemplateError};
-use gaia_app_sdk::Message;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Golden {
     tokens: Tokens,
-    conversations: BTreeMap<String, Vec<Message>>,
+    conversations: BTreeMap<String, serde_json::Value>,
     cases: Vec<Case>,
 }
 
@@ -42,6 +41,8 @@ fn templates_render_as_hugging_face_renders_them() {
         let template = std::fs::read_to_string(path).expect("every case's template is committed");
         let conversation = Conversation {
             messages: &golden.conversations[&case.conversation],
+            tools: &serde_json::Value::Null,
+            options: &serde_json::json!({}),
             bos_token: &golden.tokens.bos_token,
             eos_token: &golden.tokens.eos_token,
         };

@@ -39,7 +39,8 @@ fn complete(model: GuestModel, prompt: &str) -> GuestRequest {
 }
 
 fn prompt(request: &GuestRequest) -> String {
-    Work::new(request, &Renderer::default()).expect("work").prompt
+    let work = Work::new(request, &Renderer::default()).expect("work");
+    work.prompt.as_text().expect("a text").to_owned()
 }
 
 fn refusal(request: &GuestRequest) -> Failure {
@@ -136,7 +137,7 @@ fn a_completion_is_raw_and_its_options_reach_the_engine() {
     task.stop = vec!["\n".into()];
     let work = Work::new(&request, &Renderer::default()).expect("work");
     let job = work.job();
-    assert_eq!(job.prompt, "<|im_start|>user\u{FDD0}");
+    assert_eq!(*job.prompt, "<|im_start|>user\u{FDD0}".into());
     assert_eq!((job.stop, job.context_tokens, job.param), (&["\n".to_owned()][..], 64, "prompt"));
     let options = serde_json::to_string(&job.options).expect("JSON");
     let expected = r#"{"n-predict":3,"temp":0.0,"top-p":0.9,"seed":7,"token-break":false}"#;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gaia_app_sdk::{
     EmbedJob, EmbedTask, ErrorCode, Events, Failure, Flow, Graph, GuestModel, Input, Model, Sink,
-    Task, embed, serve,
+    Task, embed, serve, tokenize,
 };
 
 /// Texts that the engine gets at once: two batches of 16, one to compute and one to wait, so that it
@@ -20,9 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     serve(|request, events| {
-        let Task::Embed(task) = &request.task else {
-            let message = "this model turns texts into vectors; it can't generate text";
-            return Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"));
+        let task = match &request.task {
+            Task::Embed(task) => task,
+            Task::Tokenize(task) => {
+                let model = Model::load(&request.model.name)?;
+                return tokenize(&model, (&request.model, task), events);
+            }
+            Task::Chat(_) | Task::Complete(_) => {
+                let message = "this model turns texts into vectors; it can't generate text";
+                return Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"));
+            }
         };
         check(task)?;
         answer(&Model::load(&request.model.name)?, &request.model, task, events)

@@ -57,6 +57,12 @@ pub enum Output {
     Metadata,
     /// The newest token's bytes (`get_output_single`, index 0).
     Token,
+    /// The newest token's probability as JSON (`get_output_single`, index 2).
+    Logprob,
+    /// The input's tokens (`get_output`, index 2).
+    InputTokens,
+    /// The prompt's tokens' probabilities as JSON (`get_output`, index 3).
+    PromptLogprobs,
 }
 
 /// A loaded model.
@@ -73,7 +79,8 @@ pub trait Graph {
 
 /// One execution context of a model.
 pub trait Context {
-    /// Sets the prompt or input text (index 0) or the options as JSON (index 1).
+    /// Sets the prompt or input text (index 0), the options as JSON (index 1), or the prompt as
+    /// tokens, 32 bits each, little-endian (index 2).
     ///
     /// # Errors
     /// Every [`Errno`] of `set_input`.
@@ -149,6 +156,9 @@ impl Context for GraphExecutionContext {
             Output::Whole => self.get_output(0, buffer)?,
             Output::Metadata => self.get_output(1, buffer)?,
             Output::Token => self.get_output_single(0, buffer)?,
+            Output::Logprob => self.get_output_single(2, buffer)?,
+            Output::InputTokens => self.get_output(2, buffer)?,
+            Output::PromptLogprobs => self.get_output(3, buffer)?,
         })
     }
 }

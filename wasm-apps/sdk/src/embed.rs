@@ -91,7 +91,7 @@ impl<G: Graph> Window<'_, G> {
             None => self.model.session()?,
         };
         let context_tokens = self.job.context_tokens;
-        match set_input(&mut session, input) {
+        match session.set_input(input) {
             Ok(tokens) if tokens > context_tokens => {
                 return Err(ModelError::PromptTooLong { tokens: Some(tokens) });
             }
@@ -103,11 +103,6 @@ impl<G: Graph> Window<'_, G> {
         }
         Ok(())
     }
-}
-
-/// Texts alone: a WASI-NN backend tokenizes by itself.
-fn set_input<C: Context>(session: &mut Session<C>, input: &Input) -> Result<u32, ModelError> {
-    session.set_prompt(input.as_text().unwrap_or_default())
 }
 
 fn compute<C: Context>(session: &mut Session<C>, patience: Duration) -> Result<(), ModelError> {

@@ -48,6 +48,7 @@ impl From<ModelError> for Failure {
         let code = match error {
             ModelError::Busy => ErrorCode::Overloaded,
             ModelError::PromptTooLong { .. } => ErrorCode::PromptTooLong,
+            ModelError::Refused { .. } => ErrorCode::InvalidRequest,
             _ => ErrorCode::Internal,
         };
         Self::new(code, error.to_string())

@@ -1,15 +1,21 @@
 //! From a prompt to a streamed answer.
 
-use gaia_protocol::{ErrorCode, Event, FinishReason, Sampling, Usage};
+use gaia_protocol::{
+    Channel, ErrorCode, Event, FinishReason, Format, Input, Sampling, TokenLogprob, Usage,
+};
 use serde::Serialize;
 
-use crate::{Answer, Context, EndReason, Events, Failure, Flow, ModelError, Session, Sink, Step};
+use crate::{
+    Answer, Context, EndReason, Events, Failure, Flow, ModelError, Session, Sink, Speaker, Step,
+};
 
 /// Everything that one answer needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerateJob<'a> {
     /// What the model reads, control tokens and all.
-    pub prompt: &'a str,
+    pub prompt: &'a Input,
+    /// Text that the answer begins with, before the model's own.
+    pub echo: Option<&'a str>,
     /// How the engine computes.
     pub options: GenerateOptions,
     /// Strings that end the answer; they are not part of it.
@@ -18,10 +24,13 @@ pub struct GenerateJob<'a> {
     pub context_tokens: u32,
     /// The request's field that the prompt was made of, for errors.
     pub param: &'static str,
+    /// The request's field that the grammar was made of, for errors.
+    pub grammar_param: &'static str,
 }
 
 /// Options of the GGML backend. `None` leaves the choice to the engine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct GenerateOptions {
     /// Tokens to generate at most.
     #[serde(rename = "n-predict", skip_serializing_if = "Option::is_none")]
@@ -30,26 +39,102 @@ pub struct GenerateOptions {
     #[serde(rename = "temp", skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
     /// Nucleus size.
-    #[serde(rename = "top-p", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f32>,
+    /// Only so many of the likeliest tokens; 0: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+    /// Only tokens with this share of the likeliest one's probability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f32>,
+    /// Subtracted for each time a token stands in the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f32>,
+    /// Subtracted if a token stands in the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f32>,
+    /// Above 1, what stood lately becomes unlikelier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_penalty: Option<f32>,
+    /// Added to these tokens' logits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logit_bias: Vec<(u32, f32)>,
     /// The same seed gives the same answer.
-    #[serde(rename = "seed", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u32>,
+    /// Tell each token's probability, and those of so many of the likeliest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<u32>,
+    /// Tell the probabilities of the prompt's tokens.
+    #[serde(skip_serializing_if = "is_false")]
+    pub prompt_logprobs: bool,
+    /// Go on when the model would end.
+    #[serde(skip_serializing_if = "is_false")]
+    pub ignore_eos: bool,
+    /// What the answer must look like.
+    #[serde(flatten)]
+    pub grammar: Option<Grammar>,
     /// Whether U+FDD0 in the prompt cuts it (see [`crate::TOKEN_BREAK`]).
-    #[serde(rename = "token-break")]
     pub token_break: bool,
+}
+
+/// What an answer must look like, as the engine reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grammar {
+    /// A JSON schema, as text.
+    JsonSchema(String),
+    /// GBNF.
+    #[serde(rename = "grammar")]
+    Gbnf(String),
+    /// llguidance's Lark.
+    LarkGrammar(String),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl GenerateOptions {
     /// The options that a request asks for.
     #[must_use]
     pub fn new(sampling: &Sampling, tokens_max: Option<u32>) -> Self {
-        let Sampling { temperature, top_p, seed, .. } = *sampling;
-        Self { tokens_max, temperature, top_p, seed, token_break: false }
+        let sampling = sampling.clone();
+        Self {
+            tokens_max,
+            temperature: sampling.temperature,
+            top_p: sampling.top_p,
+            top_k: sampling.top_k,
+            min_p: sampling.min_p,
+            frequency_penalty: sampling.frequency_penalty,
+            presence_penalty: sampling.presence_penalty,
+            repeat_penalty: sampling.repeat_penalty,
+            logit_bias: sampling.logit_bias,
+            seed: sampling.seed,
+            logprobs: sampling.logprobs,
+            prompt_logprobs: false,
+            ignore_eos: sampling.ignore_eos,
+            grammar: None,
+            token_break: false,
+        }
     }
 }
 
-/// Answers a prompt: [`Event::Prompt`], an [`Event::Delta`] per token that has text to show, and
+impl Grammar {
+    /// What a format asks of the engine.
+    #[must_use]
+    pub fn of(format: &Format) -> Option<Self> {
+        match format {
+            Format::Text => None,
+            Format::JsonObject => Some(Self::JsonSchema(r#"{"type":"object"}"#.into())),
+            Format::JsonSchema(schema) => Some(Self::JsonSchema(schema.to_string())),
+            Format::Grammar(gbnf) => Some(Self::Gbnf(gbnf.clone())),
+        }
+    }
+}
+
+/// Answers a prompt: [`Event::Prompt`], what `speaker` makes of the model's text, and
 /// [`Event::Finish`]. [`Flow::Stop`] means that the client went away in between.
 ///
 /// The engine admits a prompt with the first step, so [`Event::Prompt`] waits for it: a full queue
@@ -60,83 +145,195 @@ impl GenerateOptions {
 pub fn generate<C: Context, S: Sink>(
     session: &mut Session<C>,
     job: &GenerateJob<'_>,
+    speaker: &mut dyn Speaker,
     events: &mut Events<S>,
 ) -> Result<Flow, Failure> {
-    let prompt_tokens = prepare(session, job).map_err(|error| explain(error, job))?;
-    let mut answer = Answer::new(job.stop);
-    let mut end = advance(session, job, &mut answer)?;
-    let mut flow = events.emit(&Event::Prompt { tokens: prompt_tokens, cached_tokens: 0 })?;
+    let prompt_tokens = prepare(session, job).map_err(|error| explain(error, job, job.param))?;
+    let mut work =
+        Work { session, job, speaker, answer: Answer::new(job.stop), telling: Telling::default() };
+    let mut end = work.advance()?;
+    let cached_tokens = work.session.cached_tokens()?;
+    let mut flow = events.emit(&Event::Prompt { tokens: prompt_tokens, cached_tokens })?;
+    if flow == Flow::Continue {
+        flow = work.echo(events)?;
+    }
     while end.is_none() && flow == Flow::Continue {
-        flow = send_delta(&mut answer, events)?;
+        flow = work.tell(events)?;
         if flow == Flow::Continue {
-            end = advance(session, job, &mut answer)?;
+            end = work.advance()?;
         }
     }
     // The place is freed before the last events wait for a slow client. A failure here costs the
     // answer nothing: it is whole, and the instance's end frees the place too.
-    session.finish().unwrap_or_else(|error| eprintln!("{error}"));
+    work.session.finish().unwrap_or_else(|error| eprintln!("{error}"));
     let Some(reason) = end.filter(|_| flow == Flow::Continue) else { return Ok(Flow::Stop) };
-    if send_delta(&mut answer, events)? == Flow::Stop {
-        return Ok(Flow::Stop);
-    }
-    let usage = Usage { prompt_tokens, completion_tokens: answer.tokens(), ..Usage::default() };
-    Ok(events.emit(&Event::Finish { reason, usage })?)
+    work.end(reason, (prompt_tokens, cached_tokens), events)
 }
 
 fn prepare<C: Context>(session: &mut Session<C>, job: &GenerateJob<'_>) -> Result<u32, ModelError> {
     session.set_options(&job.options)?;
-    let tokens = session.set_prompt(job.prompt)?;
+    let tokens = session.set_input(job.prompt)?;
     match tokens < job.context_tokens {
         true => Ok(tokens),
         false => Err(ModelError::PromptTooLong { tokens: Some(tokens) }),
     }
 }
 
-/// Adds one token to the answer, or says why there is no further one.
-fn advance<C: Context>(
-    session: &mut Session<C>,
-    job: &GenerateJob<'_>,
-    answer: &mut Answer,
-) -> Result<Option<FinishReason>, Failure> {
-    if job.options.tokens_max.is_some_and(|limit| answer.tokens() >= limit) {
-        answer.cut();
-        return Ok(Some(FinishReason::Length));
-    }
-    Ok(match session.next_token().map_err(|error| explain(error, job))? {
-        Step::Token(bytes) => answer.push(bytes).then_some(FinishReason::Stop),
-        Step::End(end) => Some(finish(answer, end)),
-    })
+/// An answer on its way.
+struct Work<'w, C> {
+    session: &'w mut Session<C>,
+    job: &'w GenerateJob<'w>,
+    speaker: &'w mut dyn Speaker,
+    answer: Answer,
+    telling: Telling,
 }
 
-fn finish(answer: &mut Answer, end: EndReason) -> FinishReason {
-    match end {
-        EndReason::EndOfGeneration => {
-            answer.finish();
-            answer.count();
-            FinishReason::Stop
+/// What was not told yet, and what was.
+#[derive(Default)]
+struct Telling {
+    events: Vec<Event>,
+    /// Of the tokens since the last content.
+    logprobs: Vec<TokenLogprob>,
+    tokens: u32,
+    reasoning_tokens: u32,
+}
+
+impl<C: Context> Work<'_, C> {
+    /// Adds one token to the answer, or says why there is no further one.
+    fn advance(&mut self) -> Result<Option<FinishReason>, Failure> {
+        // A prompt whose tokens are scored must be computed even if no token is wanted.
+        let is_first_score = self.job.options.prompt_logprobs && self.answer.tokens() == 0;
+        if self.job.options.tokens_max.is_some_and(|limit| self.answer.tokens() >= limit)
+            && !is_first_score
+        {
+            self.answer.cut();
+            return Ok(Some(FinishReason::Length));
         }
-        EndReason::ContextFull => {
-            answer.cut();
-            FinishReason::Length
+        if self.speaker.has_enough() {
+            return Ok(Some(FinishReason::Stop));
         }
+        let step = self
+            .session
+            .next_token()
+            .map_err(|error| explain(error, self.job, self.job.grammar_param))?;
+        let end = match step {
+            Step::Token(bytes) => self.answer.push(bytes).then_some(FinishReason::Stop),
+            Step::End(end) => return Ok(Some(self.finish(end))),
+        };
+        if self.job.options.logprobs.is_some() {
+            self.telling.logprobs.push(self.session.logprob()?);
+        }
+        Ok(end)
+    }
+
+    fn finish(&mut self, end: EndReason) -> FinishReason {
+        match end {
+            // A limit of nothing ends like the model does.
+            EndReason::EndOfGeneration if self.job.options.tokens_max == Some(0) => {
+                FinishReason::Length
+            }
+            EndReason::EndOfGeneration => {
+                self.answer.finish();
+                self.answer.count();
+                FinishReason::Stop
+            }
+            EndReason::ContextFull => {
+                self.answer.cut();
+                FinishReason::Length
+            }
+        }
+    }
+
+    /// Begins the answer with the text that it shall begin with.
+    fn echo<S: Sink>(&mut self, events: &mut Events<S>) -> Result<Flow, Failure> {
+        let Some(text) = self.job.echo else { return Ok(Flow::Continue) };
+        let mut logprobs = vec![];
+        if self.job.options.prompt_logprobs {
+            let first = self.session.tokens()?.into_iter().next();
+            let scored = self.session.prompt_logprobs()?;
+            let unscored = |token| TokenLogprob { token, logprob: None, top: vec![] };
+            logprobs.extend(first.map(unscored).into_iter().chain(scored));
+        }
+        let (channel, text) = (Channel::Content, text.to_owned());
+        Ok(events.emit(&Event::Delta { text, tokens: 0, channel, logprobs })?)
+    }
+
+    /// Hands over what the text so far makes.
+    fn tell<S: Sink>(&mut self, events: &mut Events<S>) -> Result<Flow, Failure> {
+        if let Some((text, tokens)) = self.answer.delta() {
+            self.speaker.say(text, &mut self.telling.events);
+            self.telling.tokens += tokens;
+            self.answer.take();
+        }
+        self.telling.send(events)
+    }
+
+    fn end<S: Sink>(
+        &mut self,
+        reason: FinishReason,
+        (prompt_tokens, cached_tokens): (u32, u32),
+        events: &mut Events<S>,
+    ) -> Result<Flow, Failure> {
+        if self.tell(events)? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+        let reason = self.speaker.finish(reason, &mut self.telling.events);
+        if self.telling.send(events)? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+        let usage = Usage {
+            prompt_tokens,
+            completion_tokens: self.answer.tokens(),
+            cached_tokens,
+            reasoning_tokens: self.telling.reasoning_tokens,
+        };
+        Ok(events.emit(&Event::Finish { reason, usage })?)
     }
 }
 
-fn send_delta<S: Sink>(answer: &mut Answer, events: &mut Events<S>) -> Result<Flow, Failure> {
-    let Some((text, tokens)) = answer.delta() else { return Ok(Flow::Continue) };
-    let flow = events.emit_delta(text, tokens)?;
-    answer.take();
-    Ok(flow)
+impl Telling {
+    /// Sends the events. The first one brings the tokens along, the first content the probabilities.
+    fn send<S: Sink>(&mut self, events: &mut Events<S>) -> Result<Flow, Failure> {
+        for mut event in self.events.drain(..) {
+            match &mut event {
+                Event::Delta { tokens, channel: Channel::Reasoning, .. } => {
+                    *tokens = std::mem::take(&mut self.tokens);
+                    self.reasoning_tokens += *tokens;
+                    self.logprobs.clear();
+                }
+                Event::Delta { tokens, logprobs, .. } => {
+                    *tokens = std::mem::take(&mut self.tokens);
+                    *logprobs = std::mem::take(&mut self.logprobs);
+                }
+                Event::ToolCall { tokens, .. } | Event::ToolArguments { tokens, .. } => {
+                    *tokens = std::mem::take(&mut self.tokens);
+                    self.logprobs.clear();
+                }
+                _ => {}
+            }
+            if events.emit(&event)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::Continue)
+    }
 }
 
 /// Adds what the person who sent the request needs to know.
-fn explain(error: ModelError, job: &GenerateJob<'_>) -> Failure {
-    let ModelError::PromptTooLong { tokens } = error else { return error.into() };
-    let length = tokens.map_or("too many".into(), |tokens| tokens.to_string());
-    let message = format!(
-        "the prompt has {length} tokens, but the model's context holds {} for prompt and answer \
-         together; shorten {}",
-        job.context_tokens, job.param
-    );
-    Failure::new(ErrorCode::PromptTooLong, message).at(job.param)
+fn explain(error: ModelError, job: &GenerateJob<'_>, blame: &str) -> Failure {
+    match error {
+        ModelError::PromptTooLong { tokens } => {
+            let length = tokens.map_or("too many".into(), |tokens| tokens.to_string());
+            let message = format!(
+                "the prompt has {length} tokens, but the model's context holds {} for prompt and \
+                 answer together; shorten {}",
+                job.context_tokens, job.param
+            );
+            Failure::new(ErrorCode::PromptTooLong, message).at(job.param)
+        }
+        ModelError::Refused { reason } => {
+            Failure::new(ErrorCode::InvalidRequest, format!("{blame}: {reason}")).at(blame)
+        }
+        error => error.into(),
+    }
 }

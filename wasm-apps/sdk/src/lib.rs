@@ -30,9 +30,11 @@ mod generate;
 mod guard;
 mod model;
 mod serve;
+mod speaker;
 mod stop;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod tokenize;
 mod utf8;
 
 pub use answer::Answer;
@@ -41,12 +43,15 @@ pub use embed::{EmbedJob, embed};
 pub use events::{Events, Flow, GaiaHost, HostError, Sink};
 pub use failure::Failure;
 pub use gaia_protocol::{
-    ChatTask, CompleteTask, EmbedTask, ErrorCode, Event, FinishReason, GuestModel, GuestRequest,
-    Input, Message, Role, Sampling, TOKEN_BREAK, TOKEN_BREAK_OPTION, Task, Usage,
+    Channel, ChatTask, CompleteTask, EmbedTask, ErrorCode, Event, FinishReason, Format, GuestModel,
+    GuestRequest, Input, Message, Role, Sampling, TOKEN_BREAK, TOKEN_BREAK_OPTION, Task,
+    TokenLogprob, TokenText, TokenizeTask, Tool, ToolCall, ToolChoice, Tools, Usage,
 };
-pub use generate::{GenerateJob, GenerateOptions, generate};
+pub use generate::{GenerateJob, GenerateOptions, Grammar, generate};
 pub use guard::{Guard, Strictness};
 pub use model::{EndReason, Model, ModelError, Session, Step};
 pub use serve::{next_request, serve};
+pub use speaker::{Plain, Speaker, push_text};
 pub use stop::StopStrings;
+pub use tokenize::tokenize;
 pub use utf8::Utf8Assembler;

@@ -1,5 +1,6 @@
 //! A model and one conversation with it.
 
+use gaia_protocol::{Input, TokenLogprob, TokenText};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -8,8 +9,8 @@ use crate::{Context, Errno, Graph, Output, WasiNn};
 /// Bytes of the first output buffer: more than any token, and most vectors.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// Bytes of an output at most: a vector of 64k numbers.
-const BUFFER_BYTES_MAX: usize = 1 << 20;
+/// Bytes of an output at most: a vector of 64k numbers, or the pieces of a million tokens.
+const BUFFER_BYTES_MAX: usize = 16 << 20;
 
 /// Why the model did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,12 @@ pub enum ModelError {
         /// Its length, if the engine got as far as counting.
         tokens: Option<u32>,
     },
+    /// The engine can't do what was asked, and says why.
+    #[error("{reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
     /// A WASI-NN call failed in another way.
     #[error("the engine failed in {call}: {errno}")]
     Call {
@@ -37,7 +44,7 @@ pub enum ModelError {
         /// Its answer.
         errno: Errno,
     },
-    /// The engine's output is over 1 MiB.
+    /// The engine's output is over 16 MiB.
     #[error("the engine's output is over {BUFFER_BYTES_MAX} bytes")]
     OutputTooLarge,
     /// The engine's output is not the JSON it should be.
@@ -111,6 +118,10 @@ pub enum EndReason {
 #[derive(Deserialize)]
 struct Metadata {
     input_tokens: u32,
+    /// What only the node's own backend says.
+    #[serde(default)]
+    cached_tokens: u32,
+    error: Option<String>,
 }
 
 /// What `get_output` says at index 0 of an embedding model.
@@ -145,18 +156,87 @@ impl<C: Context> Session<C> {
         }
     }
 
+    /// Sets the prompt as text or as tokens; as [`Self::set_prompt`].
+    ///
+    /// # Errors
+    /// As [`Self::set_prompt`], and [`ModelError::Refused`] for a token that the model does not have.
+    pub fn set_input(&mut self, input: &Input) -> Result<u32, ModelError> {
+        let tokens = match input {
+            Input::Text(text) => return self.set_prompt(text),
+            Input::Tokens(tokens) => tokens,
+        };
+        let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+        match self.context.set_input(2, &bytes) {
+            Ok(()) => self.prompt_tokens(),
+            Err(errno) => Err(self.refused("set_input(2)", errno)),
+        }
+    }
+
+    /// The tokens of the prompt that was set, and what each stands for.
+    ///
+    /// # Errors
+    /// [`ModelError::Call`], [`ModelError::OutputTooLarge`].
+    pub fn tokens(&mut self) -> Result<Vec<TokenText>, ModelError> {
+        let mut rest = self.read(Output::InputTokens)?;
+        let mut tokens = vec![];
+        while let Some((head, after)) = rest.split_at_checked(8) {
+            let [id, length] = [0, 4].map(|at| {
+                u32::from_le_bytes(head[at..at + 4].try_into().expect("four of eight bytes"))
+            });
+            let cut = after.split_at_checked(length as usize);
+            let (bytes, next) = cut.ok_or(ModelError::OutputTooLarge)?;
+            tokens.push(TokenText { id, bytes: bytes.to_vec() });
+            rest = next;
+        }
+        Ok(tokens)
+    }
+
+    /// How likely the newest token was.
+    ///
+    /// # Errors
+    /// [`ModelError::Call`], [`ModelError::Output`].
+    pub fn logprob(&mut self) -> Result<TokenLogprob, ModelError> {
+        Ok(serde_json::from_slice(self.read(Output::Logprob)?)?)
+    }
+
+    /// How likely the prompt's tokens were, from the second on; known with the first step.
+    ///
+    /// # Errors
+    /// [`ModelError::Call`], [`ModelError::Output`].
+    pub fn prompt_logprobs(&mut self) -> Result<Vec<TokenLogprob>, ModelError> {
+        Ok(serde_json::from_slice(self.read(Output::PromptLogprobs)?)?)
+    }
+
+    /// Tokens of the prompt that were found in a cache; known with the first step.
+    ///
+    /// # Errors
+    /// [`ModelError::Call`], [`ModelError::Output`].
+    pub fn cached_tokens(&mut self) -> Result<u32, ModelError> {
+        Ok(self.metadata()?.cached_tokens)
+    }
+
     /// Computes and returns the next step of the answer.
     ///
     /// # Errors
-    /// [`ModelError::PromptTooLong`], [`ModelError::Busy`], [`ModelError::Call`].
+    /// [`ModelError::PromptTooLong`], [`ModelError::Busy`], [`ModelError::Refused`],
+    /// [`ModelError::Call`].
     pub fn next_token(&mut self) -> Result<Step<'_>, ModelError> {
         match self.context.compute_single() {
             Ok(()) => Ok(Step::Token(self.read(Output::Token)?)),
             // The bytes that come with this errno spell the end token: they are not the answer's.
             Err(Errno::EndOfSequence) => Ok(Step::End(EndReason::EndOfGeneration)),
             Err(Errno::ContextFull) => Ok(Step::End(EndReason::ContextFull)),
-            Err(errno) => Err(failed("compute_single")(errno)),
+            Err(errno) => Err(self.refused("compute_single", errno)),
         }
+    }
+
+    /// The error of a call, with the engine's reason if it gives one.
+    fn refused(&mut self, call: &'static str, errno: Errno) -> ModelError {
+        let reason = match errno {
+            Errno::InvalidArgument => self.metadata().ok().and_then(|metadata| metadata.error),
+            _ => None,
+        };
+        reason.map_or_else(|| failed(call)(errno), |reason| ModelError::Refused { reason })
     }
 
     /// Ends the answer, so that the model's place is free before the app returns.
@@ -186,8 +266,11 @@ impl<C: Context> Session<C> {
     }
 
     fn prompt_tokens(&mut self) -> Result<u32, ModelError> {
-        let output = self.read(Output::Metadata)?;
-        Ok(serde_json::from_slice::<Metadata>(output)?.input_tokens)
+        Ok(self.metadata()?.input_tokens)
+    }
+
+    fn metadata(&mut self) -> Result<Metadata, ModelError> {
+        Ok(serde_json::from_slice(self.read(Output::Metadata)?)?)
     }
 
     /// Copies an output out, into a larger buffer if need be.
@@ -262,7 +345,7 @@ mod tests {
         small.set_prompt("a").expect("set");
         small.compute().expect("computed");
         assert_eq!(small.embedding().expect("vector").get(), vector);
-        let mut huge = session(Script { vector: numbers(600_000), ..Script::default() });
+        let mut huge = session(Script { vector: numbers(9_000_000), ..Script::default() });
         huge.set_prompt("a").expect("set");
         huge.compute().expect("computed");
         assert!(matches!(huge.embedding(), Err(ModelError::OutputTooLarge)));

@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use gaia_protocol::Event;
+use gaia_protocol::{Event, TokenLogprob, TokenText};
 
 use crate::{Context, Errno, Flow, Graph, HostError, Output, Sink};
 
@@ -48,6 +48,10 @@ pub struct Script {
     pub compute_busy: usize,
     /// Every text's vector, as JSON.
     pub vector: String,
+    /// Texts get `<s>` before and `</s>` behind them.
+    pub framed: bool,
+    /// What the engine says against the options, at the first step.
+    pub refusal: Option<String>,
 }
 
 impl Default for Script {
@@ -56,10 +60,12 @@ impl Default for Script {
             pieces: Vec::new(),
             end: Errno::EndOfSequence,
             set_input_errno: None,
-            prompt_tokens_max: 100,
+            prompt_tokens_max: 10_000,
             queue_max: 100,
             compute_busy: 0,
             vector: "[1.0]".into(),
+            framed: false,
+            refusal: None,
         }
     }
 }
@@ -108,7 +114,7 @@ impl Graph for ScriptedGraph {
     type Context = ScriptedContext;
 
     fn open_context(&self) -> Result<ScriptedContext, Errno> {
-        Ok(ScriptedContext { graph: self.clone(), prompt_tokens: 0, state: State::Empty })
+        Ok(ScriptedContext { graph: self.clone(), tokens: vec![], state: State::Empty })
     }
 }
 
@@ -116,7 +122,8 @@ impl Graph for ScriptedGraph {
 #[derive(Debug)]
 pub struct ScriptedContext {
     graph: ScriptedGraph,
-    prompt_tokens: u32,
+    /// The input's words.
+    tokens: Vec<String>,
     state: State,
 }
 
@@ -132,7 +139,10 @@ enum State {
 
 impl Context for ScriptedContext {
     fn set_input(&mut self, index: usize, text: &[u8]) -> Result<(), Errno> {
-        let text = std::str::from_utf8(text).expect("inputs are UTF-8");
+        if index == 2 {
+            return self.set_tokens(text);
+        }
+        let text = std::str::from_utf8(text).expect("texts are UTF-8");
         self.graph.inputs.borrow_mut().push((index, text.to_owned()));
         match index {
             0 => self.set_text(text),
@@ -161,6 +171,9 @@ impl Context for ScriptedContext {
             State::Single(done) => done,
             state => panic!("compute_single in state {state:?}"),
         };
+        if self.graph.script.refusal.is_some() {
+            return Err(Errno::InvalidArgument);
+        }
         let is_more = done < self.graph.script.pieces.len();
         self.state = if is_more { State::Single(done + 1) } else { State::Ended };
         if is_more { Ok(()) } else { Err(self.graph.script.end) }
@@ -176,12 +189,21 @@ impl Context for ScriptedContext {
         let script = &self.graph.script;
         let bytes = match (output, self.state) {
             (Output::Metadata, _) => {
-                format!(r#"{{"input_tokens":{},"output_tokens":0}}"#, self.prompt_tokens).into()
+                let error = serde_json::to_string(&script.refusal).expect("a text is JSON");
+                let tokens = self.tokens.len();
+                format!(r#"{{"input_tokens":{tokens},"cached_tokens":1,"error":{error}}}"#).into()
             }
             (Output::Whole, State::Computed) => {
                 format!(r#"{{"n_embedding":1,"embedding":{}}}"#, script.vector).into()
             }
             (Output::Token, State::Single(done)) => script.pieces[done - 1].clone(),
+            (Output::Logprob, State::Single(done)) => logprob(&script.pieces[done - 1]),
+            (Output::InputTokens, _) => self.pieces(),
+            (Output::PromptLogprobs, State::Single(_) | State::Ended) => {
+                let scored = self.tokens.iter().skip(1).map(|token| logprob(token.as_bytes()));
+                let scored = scored.map(|json| String::from_utf8(json).expect("JSON"));
+                format!("[{}]", scored.collect::<Vec<_>>().join(",")).into()
+            }
             (output, state) => panic!("no {output:?} in state {state:?}"),
         };
         buffer.get_mut(..bytes.len()).ok_or(Errno::TooLarge)?.copy_from_slice(&bytes);
@@ -189,14 +211,49 @@ impl Context for ScriptedContext {
     }
 }
 
+/// Every token is as likely as any other.
+fn logprob(bytes: &[u8]) -> Vec<u8> {
+    let token = TokenText { id: 0, bytes: bytes.to_vec() };
+    let logprob = TokenLogprob { token, logprob: Some(-1.0), top: vec![] };
+    serde_json::to_vec(&logprob).expect("numbers and bytes are JSON")
+}
+
 impl ScriptedContext {
+    /// Every number is the word that spells it; 0 is no token.
+    fn set_tokens(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        assert_eq!(bytes.len() % 4, 0, "tokens have 32 bits");
+        let numbers =
+            bytes.chunks(4).map(|four| u32::from_le_bytes(four.try_into().expect("four")));
+        let numbers: Vec<u32> = numbers.collect();
+        if numbers.contains(&0) {
+            return Err(Errno::InvalidArgument);
+        }
+        self.tokens = numbers.iter().map(u32::to_string).collect();
+        self.state = State::Set;
+        self.graph.waiting.set(self.graph.waiting.get() + 1);
+        Ok(())
+    }
+
+    /// The tokens as `get_output` gives them.
+    fn pieces(&self) -> Vec<u8> {
+        let mut bytes = vec![];
+        for (id, token) in (1_u32..).zip(&self.tokens) {
+            bytes.extend(id.to_le_bytes());
+            bytes.extend((token.len() as u32).to_le_bytes());
+            bytes.extend(token.as_bytes());
+        }
+        bytes
+    }
+
     fn set_text(&mut self, text: &str) -> Result<(), Errno> {
         let script = &self.graph.script;
         if let Some(errno) = script.set_input_errno {
             return Err(errno);
         }
-        self.prompt_tokens = text.split_whitespace().count() as u32;
-        if self.prompt_tokens > script.prompt_tokens_max {
+        let frame = |mark: &str| script.framed.then(|| mark.to_owned());
+        let words = text.split_whitespace().map(str::to_owned);
+        self.tokens = frame("<s>").into_iter().chain(words).chain(frame("</s>")).collect();
+        if self.tokens.len() > script.prompt_tokens_max as usize {
             return Err(Errno::PromptTooLong);
         }
         if self.graph.waiting.get() >= script.queue_max {

@@ -3,7 +3,7 @@
 use gaia_app_sdk::testing::{Recorder, Script, ScriptedGraph};
 use gaia_app_sdk::{
     Errno, ErrorCode, Event, Events, Failure, FinishReason, Flow, GenerateJob, GenerateOptions,
-    Model, Sampling, Usage, generate,
+    Input, Model, Plain, Sampling, Usage, generate,
 };
 
 const CONTEXT_TOKENS: u32 = 10;
@@ -16,6 +16,7 @@ struct Run {
 
 struct Ask<'a> {
     prompt: &'a str,
+    echo: Option<&'a str>,
     options: GenerateOptions,
     stop: Vec<String>,
     recorder: Recorder,
@@ -24,7 +25,7 @@ struct Ask<'a> {
 impl Default for Ask<'_> {
     fn default() -> Self {
         let (options, recorder) = (GenerateOptions::default(), Recorder::default());
-        Self { prompt: "two words", options, stop: Vec::new(), recorder }
+        Self { prompt: "two words", echo: None, options, stop: Vec::new(), recorder }
     }
 }
 
@@ -32,14 +33,17 @@ fn run(script: Script, ask: Ask<'_>) -> Run {
     let graph = ScriptedGraph::new(script);
     let mut session = Model::new(graph.clone()).session().expect("opens");
     let mut events = Events::new(ask.recorder);
+    let prompt = Input::from(ask.prompt);
     let job = GenerateJob {
-        prompt: ask.prompt,
+        prompt: &prompt,
+        echo: ask.echo,
         options: ask.options,
         stop: &ask.stop,
         context_tokens: CONTEXT_TOKENS,
         param: "messages",
+        grammar_param: "response_format",
     };
-    let result = generate(&mut session, &job, &mut events);
+    let result = generate(&mut session, &job, &mut Plain, &mut events);
     Run { result, events: events.into_sink().events, inputs: graph.inputs() }
 }
 
@@ -50,11 +54,11 @@ fn delta(text: &str, tokens: u32) -> Event {
 fn finish(reason: FinishReason, completion_tokens: u32) -> Event {
     Event::Finish {
         reason,
-        usage: Usage { prompt_tokens: 2, completion_tokens, ..Usage::default() },
+        usage: Usage { prompt_tokens: 2, completion_tokens, cached_tokens: 1, ..Usage::default() },
     }
 }
 
-const PROMPT: Event = Event::Prompt { tokens: 2, cached_tokens: 0 };
+const PROMPT: Event = Event::Prompt { tokens: 2, cached_tokens: 1 };
 
 #[test]
 fn a_prompt_over_the_context_is_refused_with_both_numbers() {

@@ -41,8 +41,8 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let address = listener.local_addr().context("asking which port was taken")?;
     announce(&config, &format!("Listening on http://{address}"));
     let workers = Workers::start(&config)?;
-    let state =
-        http::State::new(&config.server, &config.auth, workers.models()).managed(workers.manager());
+    let state = http::State::new(&config.server, &config.auth, workers.models().all())
+        .managed(workers.manager());
     let (stop, stopping) = watch::channel(false);
     let mut serving = pin!(http::serve(listener, Arc::new(state), stopping));
     tokio::select! {

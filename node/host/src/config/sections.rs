@@ -28,11 +28,18 @@ pub struct ServerConfig {
     pub requests_max: u32,
     /// Time an answer may take.
     pub request_timeout_ms: u64,
-    /// Origins whose pages may call the node; `*` is every one, an empty list is none.
+    /// Origins whose pages may call the node; `:*` at an origin's end is every port of it, `*` alone
+    /// is every origin, an empty list is none.
     pub cors_origins: Vec<String>,
+    /// Fields of requests to ignore where the node does not know or support them, instead of refusing
+    /// the request; `*` is every one.
+    pub ignore_fields: Vec<String>,
     /// Show `/metrics` without a key.
     pub metrics_public: bool,
 }
+
+/// The pages of this machine itself: any other page that a person opens could use the node too.
+const LOOPBACK: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
 impl Default for ServerConfig {
     fn default() -> Self {
@@ -45,7 +52,8 @@ impl Default for ServerConfig {
             body_timeout_ms: 30_000,
             requests_max: 256,
             request_timeout_ms: 600_000,
-            cors_origins: vec!["*".into()],
+            cors_origins: LOOPBACK.map(str::to_owned).to_vec(),
+            ignore_fields: vec![],
             metrics_public: false,
         }
     }
@@ -65,12 +73,15 @@ impl ServerConfig {
             requests_max: table.within("requests_max", default.requests_max, 1..=65_536),
             request_timeout_ms: table.time("request_timeout_ms", default.request_timeout_ms),
             cors_origins: table.value("cors_origins", default.cors_origins),
+            ignore_fields: table.value("ignore_fields", default.ignore_fields),
             metrics_public: table.value("metrics_public", default.metrics_public),
         };
         for (index, origin) in read.cors_origins.iter().enumerate() {
             if !is_origin(origin) {
                 let key = format!("cors_origins[{index}]");
-                table.wrong(&key, "write an origin such as \"https://example.org\", or \"*\"");
+                let right =
+                    "\"https://example.org\", \"http://localhost:*\" for every port, or \"*\"";
+                table.wrong(&key, &format!("write an origin such as {right}"));
             }
         }
         table.finish();
@@ -80,7 +91,8 @@ impl ServerConfig {
 
 fn is_origin(origin: &str) -> bool {
     let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+    let host = host.map(|host| host.strip_suffix(":*").unwrap_or(host));
+    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*']))
 }
 
 /// `[auth]`: who may ask.

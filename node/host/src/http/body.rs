@@ -1,8 +1,6 @@
 //! Reads a request's JSON body within its limits, and what a refused request leaves unread.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -10,13 +8,15 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::State;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::guarded::Guarded;
+use super::ignored::Ignored;
 
 /// A client that is still writing does not read the refusal, and closing on it would make its
 /// system throw the refusal away. So its body is read to the end and dropped, up to this size.
@@ -25,11 +25,12 @@ const DRAIN_BYTES_MAX: usize = 1 << 30;
 /// Reads a JSON object.
 pub async fn read_fields(state: &State, request: Request) -> Result<Fields, ApiError> {
     check_type(request.headers())?;
+    let ignored = request.extensions().get::<Ignored>().cloned().unwrap_or_default();
     let body = request.into_body();
     if body.size_hint().lower() > state.body_bytes_max as u64 {
         return Err(too_large(state.body_bytes_max));
     }
-    Fields::parse(&read(body, state).await?)
+    Ok(Fields::parse(&read(body, state).await?)?.ignoring(ignored))
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -80,7 +81,7 @@ pub async fn drain(
         return next.run(request).await;
     }
     let rest = Rest::default();
-    let request = request.map(|body| Body::new(Lent { body, rest: rest.clone() }));
+    let request = request.map(|body| Guarded::body(body, give_back(&rest)));
     let response = next.run(request).await;
     // Who was too slow once is not waited for twice.
     if response.status() != StatusCode::REQUEST_TIMEOUT {
@@ -88,6 +89,16 @@ pub async fn drain(
         drop_slowly(unread, state.body_timeout).await;
     }
     response
+}
+
+/// What is unread when the route lets go of it.
+fn give_back(rest: &Rest) -> impl FnOnce(Body) + Send + Unpin + 'static {
+    let rest = Arc::clone(rest);
+    move |body| {
+        if !body.is_end_stream() {
+            *rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+    }
 }
 
 async fn drop_slowly(unread: Option<Body>, patience: Duration) {
@@ -101,38 +112,3 @@ async fn drop_slowly(unread: Option<Body>, patience: Duration) {
 }
 
 type Rest = Arc<Mutex<Option<Body>>>;
-
-/// A body that goes back to its lender when it is dropped.
-struct Lent {
-    body: Body,
-    rest: Rest,
-}
-
-impl HttpBody for Lent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if !self.body.is_end_stream() {
-            let body = std::mem::take(&mut self.body);
-            *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
-        }
-    }
-}

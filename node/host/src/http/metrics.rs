@@ -6,12 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gaia_core::{ModelReport, Node};
+use gaia_protocol::FinishReason;
 
 use super::histogram::Histograms;
 
 /// The node's own counts. What a model counts comes from its worker.
 pub struct Metrics {
     requests: Mutex<BTreeMap<(String, u16), u64>>,
+    ends: Mutex<BTreeMap<(String, &'static str), u64>>,
     request: Histograms,
     /// From the request to the first text.
     pub first_token: Histograms,
@@ -25,6 +27,21 @@ type Line = (&'static str, &'static str, &'static str, fn(&ModelReport) -> u64);
 const MODEL_LINES: &[Line] = &[
     ("gaia_prompt_tokens_total", "counter", "Prompt tokens computed.", |r| {
         r.stats.prompt_tokens_total
+    }),
+    ("gaia_cached_tokens_total", "counter", "Prompt tokens found in the cache.", |r| {
+        r.stats.cached_tokens_total
+    }),
+    (
+        "gaia_cache_hits_total",
+        "counter",
+        "Requests that found a part of their prompt cached.",
+        |r| r.stats.cache_hits_total,
+    ),
+    ("gaia_draft_tokens_total", "counter", "Tokens guessed ahead of the model.", |r| {
+        r.stats.draft_tokens_total
+    }),
+    ("gaia_draft_accepted_total", "counter", "Guessed tokens that the model confirmed.", |r| {
+        r.stats.draft_accepted_total
     }),
     ("gaia_generated_tokens_total", "counter", "Tokens sampled.", |r| {
         r.stats.generated_tokens_total
@@ -60,6 +77,7 @@ impl Metrics {
     pub fn new<'a>(models: impl Iterator<Item = &'a str>) -> Self {
         let metrics = Self {
             requests: Mutex::default(),
+            ends: Mutex::default(),
             request: Histograms::new("gaia_request_seconds", "Time of whole requests.", "route"),
             first_token: Histograms::new(
                 "gaia_time_to_first_token_seconds",
@@ -86,10 +104,17 @@ impl Metrics {
         *requests.entry((route.to_owned(), status)).or_default() += 1;
     }
 
+    /// Counts one answer that has ended well. A request has one for each of its choices.
+    pub fn count_end(&self, model: &str, reason: FinishReason) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        *ends.entry((model.to_owned(), reason_word(reason))).or_default() += 1;
+    }
+
     /// All numbers in Prometheus' text format.
     pub async fn text(&self, node: &Node) -> String {
         let mut text = String::new();
         self.write_requests(&mut text);
+        self.write_ends(&mut text);
         head(&mut text, "gaia_requests_active", "gauge", "Requests that hold a permit.");
         let _ = writeln!(text, "gaia_requests_active {}", node.admission.active());
         write_models(&mut text, &reports(node).await);
@@ -106,6 +131,24 @@ impl Metrics {
             let labels = format!("route={route:?},status=\"{status}\"");
             let _ = writeln!(text, "gaia_requests_total{{{labels}}} {count}");
         }
+    }
+
+    fn write_ends(&self, text: &mut String) {
+        head(text, "gaia_answers_total", "counter", "Answers that ended well, by why they ended.");
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((model, reason), count) in &*ends {
+            let labels = format!("model={model:?},finish_reason=\"{reason}\"");
+            let _ = writeln!(text, "gaia_answers_total{{{labels}}} {count}");
+        }
+    }
+}
+
+/// OpenAI's word for an end.
+pub fn reason_word(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+        FinishReason::ToolCalls => "tool_calls",
     }
 }
 

@@ -1,7 +1,7 @@
 //! HTTP: OpenAI's API over the use cases of `gaia_core`.
 //!
 //! A request passes, from outside in: span, id and count ([`observe`]) → browsers' rules ([`cors`])
-//! → what is left unread ([`body`]) → the key ([`auth`]) → its route, which parses the body into a
+//! → what is left unread ([`body`]) → the key ([`auth`]) → what is ignored ([`ignored`]) → its route, which parses the body into a
 //! task, starts it and words the answer.
 //!
 //! Invariants: a refusal names the field at fault; nothing of a body or a key is logged; when a
@@ -13,15 +13,20 @@ mod body;
 mod cors;
 mod error;
 mod fields;
+mod format;
 mod generate;
+mod guarded;
 mod histogram;
 mod ids;
+mod ignored;
+mod inputs;
 mod json;
 mod metrics;
 mod observe;
 mod patient;
 mod routes;
 mod running;
+mod sampling;
 mod server;
 mod sse;
 #[cfg(test)]
@@ -35,7 +40,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use gaia_core::{Admission, Models, Node};
+use gaia_core::{Admission, Model, Models, Node};
 
 use self::auth::Auth;
 use self::error::ApiError;
@@ -52,9 +57,11 @@ pub struct State {
     body_bytes_max: usize,
     body_timeout: Duration,
     request_timeout: Duration,
+    open_patience: Duration,
     header_timeout: Duration,
     connections_max: usize,
     cors_origins: Vec<String>,
+    ignore_fields: Arc<[String]>,
     started_s: u64,
     listens_on_loopback: bool,
     manager: Option<Arc<Manager>>,
@@ -63,30 +70,33 @@ pub struct State {
 impl State {
     /// Serves `models` within the limits of `server`, to whom `auth` lets in.
     #[must_use]
-    pub fn new(server: &ServerConfig, auth: &AuthConfig, models: impl Into<Models>) -> Self {
-        let models = models.into();
-        let metrics = Metrics::new(models.all().iter().map(|model| model.name()));
+    pub fn new(server: &ServerConfig, auth: &AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
+        let metrics = Metrics::new(models.iter().map(|model| model.name()));
         let admission = Admission::new(server.requests_max);
         Self {
-            node: Node { models, admission },
+            node: Node { models: Models::new(models), admission },
             auth: Auth::new(auth, server.metrics_public),
             metrics,
             body_bytes_max: server.body_bytes_max,
             body_timeout: Duration::from_millis(server.body_timeout_ms),
             request_timeout: Duration::from_millis(server.request_timeout_ms),
+            open_patience: running::OPEN_PATIENCE,
             header_timeout: Duration::from_millis(server.header_timeout_ms),
             connections_max: server.connections_max,
             cors_origins: server.cors_origins.clone(),
+            ignore_fields: server.ignore_fields.clone().into(),
             started_s: ids::now_s(),
             listens_on_loopback: server.listen.ip().is_loopback(),
             manager: None,
         }
     }
 
-    /// The same, whose operator may load and unload models.
+    /// The same with the models of `manager`, which the operator may load and unload.
     #[must_use]
-    pub fn managed(self, manager: Arc<Manager>) -> Self {
-        Self { manager: Some(manager), ..self }
+    pub fn managed(mut self, manager: Arc<Manager>) -> Self {
+        self.node.models = manager.models().clone();
+        self.manager = Some(manager);
+        self
     }
 }
 
@@ -96,6 +106,12 @@ fn router(state: &Arc<State>) -> Router {
         .route("/v1/chat/completions", post(routes::chat::post))
         .route("/v1/completions", post(routes::completions::post))
         .route("/v1/embeddings", post(routes::embeddings::post))
+        .route("/v1/rerank", post(routes::rerank::post))
+        .route("/rerank", post(routes::rerank::post))
+        .route("/v1/tokenize", post(routes::tokenize::post))
+        .route("/tokenize", post(routes::tokenize::post))
+        .route("/v1/detokenize", post(routes::detokenize::post))
+        .route("/detokenize", post(routes::detokenize::post))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{id}", get(routes::models::one))
         .route("/v1/info", get(routes::info::get))
@@ -105,6 +121,7 @@ fn router(state: &Arc<State>) -> Router {
         .merge(routes::admin::router(state))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(state), ignored::tell))
         .layer(from_fn_with_state(Arc::clone(state), auth::check))
         .layer(from_fn_with_state(Arc::clone(state), body::drain))
         .layer(from_fn_with_state(Arc::clone(state), cors::check))

@@ -1,20 +1,17 @@
 //! One span, one request id and one count for every request, however it ends.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::State;
+use super::guarded::Guarded;
 use super::ids::new_id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,6 +41,7 @@ pub async fn watch(
         status = Empty,
         model = Empty,
         prompt_tokens = Empty,
+        cached_tokens = Empty,
         generated_tokens = Empty,
         ttft_ms = Empty,
     );
@@ -53,7 +51,12 @@ pub async fn watch(
     watched.status = response.status().as_u16();
     let id = HeaderValue::from_str(&request_id).expect("letters, digits, - and _ alone");
     response.headers_mut().insert(REQUEST_ID, id);
-    response.map(|body| Body::new(Watching { body, _watched: watched }))
+    let last_act = |rest| {
+        // The work behind the body tells the span what it took when it is dropped.
+        drop(rest);
+        drop(watched);
+    };
+    response.map(|body| Guarded::body(body, last_act))
 }
 
 /// The client's own id, if it is harmless, or a new one.
@@ -89,31 +92,6 @@ impl Drop for Watched {
         } else {
             tracing::info!(parent: &self.span, elapsed_ms, "answered");
         }
-    }
-}
-
-struct Watching {
-    body: Body,
-    _watched: Watched,
-}
-
-impl HttpBody for Watching {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::running::Running;
 
 /// Proxies give up on a connection that is silent for half a minute or more.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// One server-sent event.
 pub struct Frame {

@@ -8,7 +8,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::model::Model;
 use super::threads::ThreadPool;
-use crate::batch::Entry;
+use crate::batch::{Entry, OUTPUTS_EXTRA};
 use crate::processor::Governor;
 use crate::{CacheType, EngineConfig, EngineKind, FlashAttention, Tuning};
 
@@ -69,6 +69,10 @@ impl Context {
             governor: None,
             _model: model,
         })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::llama_context {
+        self.context.as_ptr()
     }
 
     /// Tokens that a step can hold: llama.cpp lowers what was asked for to the whole context.
@@ -189,6 +193,51 @@ impl Context {
             .then(|| unsafe { std::slice::from_raw_parts(vector, self.embedding_dimension) })
     }
 
+    /// Keeps the first tokens of a sequence. False: this model can't be cut there.
+    pub(crate) fn keep(&mut self, sequence: u32, tokens: usize) -> bool {
+        let start = position(tokens);
+        // SAFETY: the context lives and has a memory: it generates. -1 means to the end.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.as_ptr());
+            sys::llama_memory_seq_rm(memory, sequence.cast_signed(), start, -1)
+        }
+    }
+
+    /// Makes the first tokens of one sequence the whole of another.
+    pub(crate) fn copy(&mut self, from: u32, to: u32, tokens: usize) -> bool {
+        // SAFETY: as above. A copy between two caches must be of the whole; -1 means all.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.as_ptr());
+            sys::llama_memory_seq_rm(memory, to.cast_signed(), -1, -1);
+            sys::llama_memory_seq_cp(memory, from.cast_signed(), to.cast_signed(), -1, -1);
+        }
+        self.keep(to, tokens)
+    }
+
+    /// Drops tokens behind the first ones and moves what follows up.
+    pub(crate) fn shift(&mut self, sequence: u32, kept: usize, dropped: usize) -> bool {
+        let (start, end) = (position(kept), position(kept + dropped));
+        let sequence = sequence.cast_signed();
+        // SAFETY: as above; `can_shift` was asked before.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.as_ptr());
+            let removed = sys::llama_memory_seq_rm(memory, sequence, start, end);
+            if removed {
+                sys::llama_memory_seq_add(memory, sequence, end, -1, start - end);
+            }
+            removed
+        }
+    }
+
+    /// Whether tokens can be moved to other places.
+    pub(crate) fn can_shift(&self) -> bool {
+        // SAFETY: the context lives.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.as_ptr());
+            !memory.is_null() && sys::llama_memory_can_shift(memory)
+        }
+    }
+
     /// Frees a sequence's place in the cache.
     pub(crate) fn forget(&mut self, sequence: u32) {
         // SAFETY: the context lives; -1 means the whole sequence.
@@ -232,12 +281,16 @@ fn parameters(plan: &ContextPlan) -> sys::llama_context_params {
         FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
     };
     match config.kind {
-        // One token of each sequence is sampled; without this, memory for the logits of a whole
+        // One token of each sequence is sampled, and some more; without this, memory for the logits of a whole
         // prompt is taken: 100 MB at 512 tokens and a vocabulary of 49,152.
-        EngineKind::Generate => params.n_outputs_max = plan.sequences_max,
+        EngineKind::Generate => params.n_outputs_max = plan.sequences_max + OUTPUTS_EXTRA,
         EngineKind::Embed => params.embeddings = true,
     }
     params
+}
+
+fn position(tokens: usize) -> sys::llama_pos {
+    sys::llama_pos::try_from(tokens).expect("a context is far smaller")
 }
 
 fn cache_type(kind: CacheType) -> sys::ggml_type {

@@ -4,6 +4,7 @@ mod backend;
 mod context;
 mod gguf;
 mod log;
+mod lora;
 mod model;
 mod threads;
 
@@ -11,6 +12,7 @@ pub(crate) use backend::{cpu_features, devices, load_backends};
 pub(crate) use context::{Context, ContextPlan};
 pub(crate) use gguf::Header;
 pub(crate) use log::{install as install_log, take_errors};
+pub(crate) use lora::Adapters;
 pub(crate) use model::{Model, Sizes};
 
 use llama_cpp_sys_2 as sys;

@@ -147,6 +147,44 @@ impl Model {
         }
     }
 
+    /// Whether two models read and write the same tokens.
+    pub(crate) fn has_vocabulary_of(&self, other: &Self) -> bool {
+        let count = self.vocabulary_tokens();
+        let mut tokens = (0..count).map(|id| Token(id.cast_signed()));
+        count == other.vocabulary_tokens()
+            && tokens.all(|token| self.piece(token) == other.piece(token))
+    }
+
+    /// All tokens that end a generation, the usual one first.
+    pub(crate) fn end_tokens(&self) -> Vec<Token> {
+        // SAFETY: the vocabulary lives.
+        let usual = [unsafe { sys::llama_vocab_eot(self.vocab()) }, unsafe {
+            sys::llama_vocab_eos(self.vocab())
+        }];
+        let all = (0..self.vocabulary_tokens()).map(u32::cast_signed);
+        let mut ends: Vec<Token> = vec![];
+        for token in usual.into_iter().chain(all).map(Token) {
+            if self.has(token) && self.is_end_of_generation(token) && !ends.contains(&token) {
+                ends.push(token);
+            }
+        }
+        ends
+    }
+
+    /// Whether a token's spelling is no text of an answer.
+    pub(crate) fn is_control(&self, token: Token) -> bool {
+        let control = sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNKNOWN;
+        // SAFETY: the vocabulary lives; the token is in it.
+        self.has(token)
+            && unsafe { sys::llama_vocab_get_attr(self.vocab(), token.0) & control != 0 }
+    }
+
+    /// Whether a part of a text is tokenized as it is, with nothing put before it.
+    pub(crate) fn tokenizes_parts(&self) -> bool {
+        // SAFETY: the vocabulary lives.
+        unsafe { sys::llama_vocab_type(self.vocab()) == sys::LLAMA_VOCAB_TYPE_BPE }
+    }
+
     /// Whether a token ends a generation.
     pub(crate) fn is_end_of_generation(&self, token: Token) -> bool {
         // SAFETY: the vocabulary lives; llama.cpp takes any id here.

@@ -4,6 +4,8 @@
 //! `MissingMemory`. A tensor's type and dimensions are not looked at: guests pass text as bytes of
 //! any type with any dimensions, and the GGML encoding ignores both.
 
+use std::borrow::Cow;
+
 use super::context::Context;
 use super::errno::Errno;
 use crate::ffi::{Arguments, EndGuest, HostFunction};
@@ -157,7 +159,8 @@ fn init_execution_context(
 }
 
 /// `set_input(context, index, *tensor)`; a tensor is five numbers: dimensions (pointer, length),
-/// type, data (pointer, length). Index 1 is the options; any other is the prompt.
+/// type, data (pointer, length). Index 1 is the options, 2 (an extension) the prompt as tokens; any
+/// other is the prompt.
 fn set_input(
     guest: &mut Guest,
     memory: &mut GuestMemory<'_>,
@@ -167,14 +170,14 @@ fn set_input(
     let [pointer, length] = [12, 16].map(|at| {
         u32::from_le_bytes(tensor[at..at + 4].try_into().expect("a slice of four bytes"))
     });
-    let is_options = arguments.at(1) == 1;
-    let limit = if is_options { OPTIONS_BYTES_MAX } else { PROMPT_BYTES_MAX };
+    let index = arguments.at(1);
+    let limit = if index == 1 { OPTIONS_BYTES_MAX } else { PROMPT_BYTES_MAX };
     let data = bounded(memory, pointer, length, limit)?;
     let context = guest.world.live(arguments.at(0))?;
-    if is_options {
-        context.set_options(data)?
-    } else {
-        context.set_prompt(data)?
+    match index {
+        1 => context.set_options(data)?,
+        2 => context.set_tokens(data)?,
+        _ => context.set_prompt(data)?,
     }
     Ok(())
 }
@@ -185,7 +188,11 @@ fn get_output(
     memory: &mut GuestMemory<'_>,
     arguments: Arguments,
 ) -> Result<(), Halt> {
-    copy_out(guest, memory, arguments, Context::output)
+    copy_out(guest, memory, arguments, |context, index| match index {
+        2 => context.input_tokens().into(),
+        3 => context.prompt_logprobs().into(),
+        _ => context.output().into(),
+    })
 }
 
 /// `get_output_single(context, index, buffer, buffer_length, *written)`.
@@ -194,7 +201,10 @@ fn get_output_single(
     memory: &mut GuestMemory<'_>,
     arguments: Arguments,
 ) -> Result<(), Halt> {
-    copy_out(guest, memory, arguments, Context::last_piece)
+    copy_out(guest, memory, arguments, |context, index| match index {
+        2 => context.logprob().into(),
+        _ => context.last_piece().into(),
+    })
 }
 
 /// Index 1 is the metadata, any other what `output` gives. Always says how long it is; copies it
@@ -203,21 +213,20 @@ fn copy_out(
     guest: &mut Guest,
     memory: &mut GuestMemory<'_>,
     arguments: Arguments,
-    output: fn(&Context) -> &[u8],
+    output: fn(&Context, u32) -> Cow<'_, [u8]>,
 ) -> Result<(), Halt> {
     let [context, index, buffer, capacity, written] =
         [0, 1, 2, 3, 4].map(|index| arguments.at(index));
     memory.read(buffer, capacity)?;
     memory.read_u32(written)?;
     let context = guest.world.any(context)?;
-    let metadata = if index == 1 { Some(context.metadata()) } else { None };
-    let bytes = metadata.as_deref().unwrap_or_else(|| output(context));
+    let bytes = if index == 1 { context.metadata().into() } else { output(context, index) };
     let length = u32::try_from(bytes.len()).map_err(|_| Errno::TooLarge)?;
     memory.write_u32(written, length)?;
     if length > capacity {
         return Err(Errno::TooLarge.into());
     }
-    Ok(memory.write(buffer, bytes)?)
+    Ok(memory.write(buffer, &bytes)?)
 }
 
 /// `compute(context)`.

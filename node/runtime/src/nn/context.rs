@@ -12,7 +12,7 @@ use std::time::Duration;
 use gaia_protocol::TOKEN_BREAK;
 
 use super::errno::Errno;
-use super::model::{Answer, Model, Step, Token, Vector};
+use super::model::{Answer, Model, Scores, Step, Token, Vector};
 use super::options::Options;
 use super::output;
 use crate::port::{Halt, Patience};
@@ -32,6 +32,12 @@ pub(super) struct Context {
     /// Where the last token's piece starts in `output`.
     last_piece: usize,
     output_tokens: usize,
+    cached_tokens: u32,
+    /// JSON of the last token's probability, and of the prompt's tokens'.
+    logprob: Vec<u8>,
+    prompt_logprobs: Vec<u8>,
+    /// Why the last computation failed, where there is more to say than its number.
+    error: Option<String>,
 }
 
 /// How one token's step changed the answer.
@@ -51,6 +57,10 @@ impl Context {
             output: Vec::new(),
             last_piece: 0,
             output_tokens: 0,
+            cached_tokens: 0,
+            logprob: Vec::new(),
+            prompt_logprobs: Vec::new(),
+            error: None,
         }
     }
 
@@ -63,17 +73,42 @@ impl Context {
     /// `set_input(0)`.
     pub(super) fn set_prompt(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         let prompt = std::str::from_utf8(bytes).map_err(|_| Errno::InvalidEncoding)?;
+        self.forget_input();
+        self.input = self.tokens(prompt)?;
+        self.begin();
+        Ok(())
+    }
+
+    /// `set_input(2)`, an extension: the prompt as tokens, 32 bits each, little-endian.
+    pub(super) fn set_tokens(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        let (tokens, rest) = bytes.as_chunks::<4>();
+        let tokens: Vec<Token> = tokens.iter().map(|bytes| Token::from_le_bytes(*bytes)).collect();
+        let unknown = tokens.iter().find(|token| !self.model.has(**token));
+        self.error = unknown.map(|token| format!("{token} is not a token of this model"));
+        if !rest.is_empty() || unknown.is_some() {
+            return Err(Errno::InvalidArgument);
+        }
+        self.forget_input();
+        self.input = tokens;
+        self.begin();
+        Ok(())
+    }
+
+    fn forget_input(&mut self) {
         self.answer = None;
         self.vector = None;
+        self.error = None;
+        self.cached_tokens = 0;
         self.input.clear();
-        self.input = self.tokens(prompt)?;
+    }
+
+    fn begin(&mut self) {
         if self.options.enable_log {
             tracing::info!(tokens = self.input.len(), "a guest set a prompt");
         }
         if self.embeds() && !self.input.is_empty() {
             self.vector = Some(self.model.embed(&self.input));
         }
-        Ok(())
     }
 
     /// `compute`: the whole answer, or the vector.
@@ -128,7 +163,28 @@ impl Context {
 
     /// `get_output(1)`.
     pub(super) fn metadata(&self) -> Vec<u8> {
-        output::metadata(self.model.facts(), self.input.len(), self.output_tokens)
+        let counts = output::Counts {
+            input_tokens: self.input.len(),
+            output_tokens: self.output_tokens,
+            cached_tokens: self.cached_tokens,
+            error: self.error.as_deref(),
+        };
+        output::metadata(self.model.facts(), &counts)
+    }
+
+    /// `get_output(2)`, an extension: the input's tokens and what each stands for.
+    pub(super) fn input_tokens(&self) -> Vec<u8> {
+        output::tokens(self.model.as_ref(), &self.input)
+    }
+
+    /// `get_output(3)`, an extension: JSON of the prompt's log probabilities.
+    pub(super) fn prompt_logprobs(&self) -> &[u8] {
+        &self.prompt_logprobs
+    }
+
+    /// `get_output_single(2)`, an extension: JSON of the last token's log probability.
+    pub(super) fn logprob(&self) -> &[u8] {
+        &self.logprob
     }
 
     fn embeds(&self) -> bool {
@@ -140,6 +196,9 @@ impl Context {
         self.output.clear();
         self.last_piece = 0;
         self.output_tokens = 0;
+        self.error = None;
+        self.logprob.clear();
+        self.prompt_logprobs.clear();
     }
 
     fn tokens(&self, prompt: &str) -> Result<Vec<Token>, Errno> {
@@ -199,19 +258,49 @@ impl Context {
     }
 
     fn next_step(&mut self, patience: &dyn Patience) -> Result<Step, Halt> {
-        if self.options.predict_tokens == Some(0) {
+        if self.options.predict_tokens == Some(0) && !self.options.prompt_logprobs {
             return Ok(Step::LimitReached);
         }
-        let answer = match &mut self.answer {
-            Some(answer) => answer,
-            None if self.input.is_empty() => return Err(Errno::InvalidArgument.into()),
-            None => self.answer.insert(self.model.generate(&self.input, &self.options)?),
-        };
-        loop {
+        let is_first = self.answer.is_none();
+        if is_first {
+            self.answer = Some(self.start()?);
+        }
+        let answer = self.answer.as_mut().expect("it was just started");
+        let step = loop {
             patience.check()?;
             if let Some(step) = answer.next(WAIT)? {
-                return Ok(step);
+                break step;
             }
+        };
+        self.note_scores(is_first);
+        Ok(step)
+    }
+
+    fn start(&mut self) -> Result<Box<dyn Answer>, Errno> {
+        if self.input.is_empty() {
+            return Err(Errno::InvalidArgument);
+        }
+        self.model.generate(&self.input, &self.options).map_err(|refusal| {
+            self.error = refusal.reason;
+            refusal.errno
+        })
+    }
+
+    /// Keeps what the engine tells with a step.
+    fn note_scores(&mut self, is_first: bool) {
+        let Some(answer) = &self.answer else { return };
+        let json = |scores: &Scores| output::logprob(self.model.as_ref(), scores);
+        if is_first {
+            self.cached_tokens = answer.cached_tokens();
+        }
+        if is_first && self.options.prompt_logprobs {
+            let all: Vec<_> = answer.prompt_scores().iter().map(json).collect();
+            self.prompt_logprobs = serde_json::to_vec(&all).expect("finite numbers and texts");
+        }
+        self.logprob.clear();
+        if let Some(scores) = answer.scores() {
+            serde_json::to_writer(&mut self.logprob, &json(&scores))
+                .expect("finite numbers and texts");
         }
     }
 

@@ -212,3 +212,52 @@ fn a_broken_text_is_still_framed_as_a_whole() {
     context.set_prompt("a\u{FDD0}b".as_bytes()).expect("a prompt");
     assert_eq!(context.input, [BOS, 97, 98, SEP]);
 }
+
+#[test]
+fn tokens_that_are_none_are_refused_with_the_reason() {
+    let mut context = context(FakeModel::says("hi"));
+    assert_eq!(context.set_tokens(&[1, 0, 0]), Err(Errno::InvalidArgument));
+    assert_eq!(context.set_tokens(&(-1_i32).to_le_bytes()), Err(Errno::InvalidArgument));
+    let metadata = String::from_utf8(context.metadata()).expect("text");
+    assert!(metadata.contains(r#""error": "-1 is not a token of this model""#), "{metadata}");
+}
+
+#[test]
+fn a_prompt_may_come_as_tokens_and_its_tokens_can_be_read() {
+    let mut context = context(FakeModel::says("hi"));
+    let tokens = [BOS, 'a' as i32].map(i32::to_le_bytes).concat();
+    context.set_tokens(&tokens).expect("tokens of the model");
+    let mut expected = vec![1, 0, 0, 0, 1, 0, 0, 0, 1];
+    expected.extend([b'a', 0, 0, 0, 1, 0, 0, 0, b'a']);
+    assert_eq!(context.input_tokens(), expected);
+    assert_eq!(stream(&mut context).0, ["h", "i"]);
+}
+
+#[test]
+fn probabilities_come_with_their_tokens_and_only_if_asked_for() {
+    let mut context = prompted(FakeModel::says("hi"), "x");
+    context.compute_single(&Patient).expect("a token");
+    assert_eq!(context.logprob(), b"");
+    context.set_options(br#"{"logprobs": 1, "prompt-logprobs": true}"#).expect("options");
+    context.set_prompt(b"x").expect("a prompt");
+    context.compute_single(&Patient).expect("a token");
+    let expected =
+        r#"{"token":{"id":104,"bytes":[104]},"logprob":-0.5,"top":[[{"id":1,"bytes":[1]},-1.0]]}"#;
+    assert_eq!(String::from_utf8_lossy(context.logprob()), expected);
+    assert!(context.prompt_logprobs().starts_with(b"[{\"token\""));
+    let metadata = String::from_utf8(context.metadata()).expect("text");
+    assert!(metadata.contains(r#""cached_tokens": 3"#), "{metadata}");
+}
+
+#[test]
+fn the_reason_of_a_refusal_is_told_until_the_next_input() {
+    let mut context = prompted(FakeModel::chat(Script::Refuses(Errno::InvalidArgument)), "x");
+    let refused = Err(Halt::Errno(Errno::InvalidArgument));
+    assert_eq!(context.compute_single(&Patient), refused);
+    let told = |context: &Context| {
+        String::from_utf8(context.metadata()).expect("text").contains("the script says so")
+    };
+    assert!(told(&context));
+    context.set_prompt(b"y").expect("a prompt");
+    assert!(!told(&context));
+}

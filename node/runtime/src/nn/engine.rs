@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gaia_inference::{
-    AdmitError, Engine, GenerateOptions, Generation, PendingEmbedding, Sampling, TokenizeError,
-    TokenizeOptions,
+    AdmitError, Constraint, Engine, GenerateOptions, Generation, PendingEmbedding, Sampling,
+    TokenizeError, TokenizeOptions,
 };
 
 use super::errno::Errno;
-use super::model::{Answer, Facts, Model, Step, Token, Vector};
-use super::options::Options;
+use super::model::{Answer, Facts, Model, Refusal, Scores, Step, Token, Vector};
+use super::options::{Grammar, Options};
 
 /// An engine that many instances share.
 pub(crate) fn shared(engine: Engine) -> Arc<dyn Model> {
@@ -41,11 +41,22 @@ impl Model for SharedEngine {
         self.engine.piece(gaia_inference::Token(token))
     }
 
-    fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Errno> {
-        let options =
-            GenerateOptions { sampling: sampling(options), tokens_max: options.predict_tokens };
-        let answer =
-            self.engine.generate(wrap(prompt), options).map_err(|error| refused(&error))?;
+    fn has(&self, token: Token) -> bool {
+        u32::try_from(token).is_ok_and(|id| id < self.engine.info().vocabulary_tokens)
+    }
+
+    fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Refusal> {
+        let options = GenerateOptions {
+            sampling: sampling(options),
+            tokens_max: options.predict_tokens,
+            constraint: options.grammar.as_ref().map(constraint),
+            scores: options.logprobs,
+            scores_prompt: options.prompt_logprobs,
+        };
+        let answer = self.engine.generate(wrap(prompt), options).map_err(|error| Refusal {
+            errno: refused(&error),
+            reason: matches!(error, AdmitError::BadConstraint(_)).then(|| error.to_string()),
+        })?;
         Ok(Box::new(EngineAnswer(answer)))
     }
 
@@ -55,9 +66,34 @@ impl Model for SharedEngine {
     }
 }
 
+fn constraint(grammar: &Grammar) -> Constraint {
+    match grammar {
+        Grammar::JsonSchema(text) => Constraint::JsonSchema(text.clone()),
+        Grammar::Gbnf(text) => Constraint::Gbnf(text.clone()),
+        Grammar::Lark(text) => Constraint::Lark(text.clone()),
+    }
+}
+
 struct EngineAnswer(Generation);
 
+fn scores(scores: &gaia_inference::TokenScores) -> Scores {
+    let top = scores.top.iter().map(|(token, logprob)| (token.0, *logprob)).collect();
+    Scores { token: scores.token.0, logprob: scores.logprob, top }
+}
+
 impl Answer for EngineAnswer {
+    fn cached_tokens(&self) -> u32 {
+        self.0.cached_tokens()
+    }
+
+    fn scores(&self) -> Option<Scores> {
+        self.0.scores().map(scores)
+    }
+
+    fn prompt_scores(&self) -> Vec<Scores> {
+        self.0.prompt_scores().iter().map(scores).collect()
+    }
+
     fn next(&mut self, wait: Duration) -> Result<Option<Step>, Errno> {
         let step = self.0.next_timeout(wait).map_err(|error| failed(&error))?;
         Ok(step.map(|step| match step {
@@ -97,6 +133,12 @@ fn sampling(options: &Options) -> Sampling {
     };
     sampling.frequency_penalty = options.frequency_penalty.unwrap_or(default.frequency_penalty);
     sampling.presence_penalty = options.presence_penalty.unwrap_or(default.presence_penalty);
+    sampling.ignore_end = options.ignore_end;
+    sampling.logit_bias = options
+        .logit_bias
+        .iter()
+        .map(|(token, bias)| (gaia_inference::Token(*token), *bias))
+        .collect();
     // Below 0 means the whole context.
     sampling.penalty_last_tokens = options
         .penalty_last_tokens
@@ -118,7 +160,10 @@ fn refused(error: &AdmitError) -> Errno {
     match error {
         AdmitError::QueueFull { .. } => Errno::Busy,
         AdmitError::PromptTooLong { .. } => Errno::PromptTooLong,
-        AdmitError::EmptyPrompt | AdmitError::BadToken(_) | AdmitError::BadOptions(_) => {
+        AdmitError::EmptyPrompt
+        | AdmitError::BadToken(_)
+        | AdmitError::BadOptions(_)
+        | AdmitError::BadConstraint(_) => {
             tracing::warn!(%error, "the engine refuses what a guest asks for");
             Errno::InvalidArgument
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::errno::Errno;
-use super::model::{Answer, Facts, Model, Step, Token, Vector};
+use super::model::{Answer, Facts, Model, Refusal, Scores, Step, Token, Vector};
 use super::options::Options;
 
 pub(crate) const BOS: Token = 1;
@@ -73,17 +73,22 @@ impl Model for FakeModel {
         character.expect("a token of this model").to_string().into_bytes()
     }
 
-    fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Errno> {
+    fn has(&self, token: Token) -> bool {
+        (0..0x1_0000).contains(&token)
+    }
+
+    fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Refusal> {
         assert!(!prompt.is_empty(), "an empty prompt must not reach the engine");
         assert!(!self.facts.embeds_only, "an embedding model can't generate");
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(options.clone());
         match &self.script {
-            Script::Refuses(errno) => Err(*errno),
-            Script::Silent => Ok(Box::new(FakeAnswer { steps: None, left: u32::MAX })),
-            Script::Steps(steps) => Ok(Box::new(FakeAnswer {
-                steps: Some(steps.iter().copied().collect()),
-                left: options.predict_tokens.unwrap_or(u32::MAX),
-            })),
+            Script::Refuses(errno) => {
+                Err(Refusal { errno: *errno, reason: Some("the script says so".into()) })
+            }
+            Script::Silent => Ok(Box::new(FakeAnswer::new(None, options))),
+            Script::Steps(steps) => {
+                Ok(Box::new(FakeAnswer::new(Some(steps.iter().copied().collect()), options)))
+            }
         }
     }
 
@@ -100,9 +105,34 @@ impl Model for FakeModel {
 struct FakeAnswer {
     steps: Option<VecDeque<Step>>,
     left: u32,
+    last: Token,
+    scores: bool,
+}
+
+impl FakeAnswer {
+    fn new(steps: Option<VecDeque<Step>>, options: &Options) -> Self {
+        let left = options.predict_tokens.unwrap_or(u32::MAX);
+        Self { steps, left, last: 0, scores: options.logprobs.is_some() }
+    }
+
+    fn score(&self) -> Scores {
+        Scores { token: self.last, logprob: -0.5, top: vec![(BOS, -1.0)] }
+    }
 }
 
 impl Answer for FakeAnswer {
+    fn cached_tokens(&self) -> u32 {
+        3
+    }
+
+    fn scores(&self) -> Option<Scores> {
+        self.scores.then(|| self.score())
+    }
+
+    fn prompt_scores(&self) -> Vec<Scores> {
+        vec![self.score()]
+    }
+
     fn next(&mut self, wait: Duration) -> Result<Option<Step>, Errno> {
         let Some(steps) = &mut self.steps else {
             std::thread::sleep(wait);
@@ -114,6 +144,9 @@ impl Answer for FakeAnswer {
         }
         self.left -= 1;
         let step = steps.pop_front().expect("nobody asks after the end");
+        if let Step::Token(token) = step {
+            self.last = token;
+        }
         Ok(Some(step))
     }
 }

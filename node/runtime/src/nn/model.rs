@@ -43,8 +43,10 @@ pub(crate) trait Model: Send + Sync {
     fn tokenize(&self, text: &str, add_special: bool) -> Result<Vec<Token>, Errno>;
     /// A token's bytes, special tokens spelled out. May be a part of a character.
     fn piece(&self, token: Token) -> Vec<u8>;
+    /// Whether a number is a token of the vocabulary.
+    fn has(&self, token: Token) -> bool;
     /// Starts an answer.
-    fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Errno>;
+    fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Refusal>;
     /// Starts a vector.
     fn embed(&self, tokens: &[Token]) -> Result<Box<dyn Vector>, Errno>;
 }
@@ -53,6 +55,34 @@ pub(crate) trait Model: Send + Sync {
 pub(crate) trait Answer {
     /// The next step, if there is one within `wait`. Steps that are not tokens end the answer.
     fn next(&mut self, wait: Duration) -> Result<Option<Step>, Errno>;
+    /// Tokens of the prompt that were found in a cache; known with the first step.
+    fn cached_tokens(&self) -> u32;
+    /// How likely the last step's token was, if that was asked for.
+    fn scores(&self) -> Option<Scores>;
+    /// How likely the prompt's tokens were, from the second on; known with the first step.
+    fn prompt_scores(&self) -> Vec<Scores>;
+}
+
+/// Why an answer does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) errno: Errno,
+    /// For the person who sent the request, where there is more to say than the number does.
+    pub(crate) reason: Option<String>,
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self { errno, reason: None }
+    }
+}
+
+/// How likely a token was, as a natural logarithm, and what was likely in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scores {
+    pub(crate) token: Token,
+    pub(crate) logprob: f32,
+    pub(crate) top: Vec<(Token, f32)>,
 }
 
 /// A vector under way; dropping it cancels it.

@@ -28,10 +28,27 @@ pub(crate) struct Options {
     pub(crate) embedding: Option<bool>,
     /// An extension of this backend: cut the prompt at each `TOKEN_BREAK`.
     pub(crate) token_break: bool,
+    /// What the answer must look like. `grammar` and `json-schema` are the stock plugin's,
+    /// `lark-grammar` is an extension; the one set last holds.
+    pub(crate) grammar: Option<Grammar>,
+    /// Extensions: added to these tokens' logits; go on at the model's end; tell each token's log
+    /// probability and those of so many of the likeliest; tell those of the prompt's tokens too.
+    pub(crate) logit_bias: Vec<(i32, f32)>,
+    pub(crate) ignore_end: bool,
+    pub(crate) logprobs: Option<u32>,
+    pub(crate) prompt_logprobs: bool,
+}
+
+/// What an answer must look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Grammar {
+    JsonSchema(String),
+    Gbnf(String),
+    Lark(String),
 }
 
 /// What the stock plugin would do and this backend can't yet: said in the log, once per call.
-const UNSUPPORTED: [&str; 5] = ["grammar", "json-schema", "mmproj", "image", "tts"];
+const UNSUPPORTED: [&str; 3] = ["mmproj", "image", "tts"];
 
 impl Options {
     /// These options with those of `json` put over them. A failure changes nothing.
@@ -68,8 +85,16 @@ impl Options {
             "top-p" => self.top_p = Some(at_least_zero(value)?),
             "min-p" => self.min_p = Some(at_least_zero(value)?),
             "repeat-penalty" => self.repeat_penalty = Some(at_least_zero(value)?),
-            "presence-penalty" => self.presence_penalty = Some(at_least_zero(value)?),
-            "frequency-penalty" => self.frequency_penalty = Some(at_least_zero(value)?),
+            // The stock plugin raises these to zero; OpenAI's API, which they come from, does not.
+            "presence-penalty" => self.presence_penalty = Some(number(value)?),
+            "frequency-penalty" => self.frequency_penalty = Some(number(value)?),
+            "grammar" => self.grammar = non_empty(text(value)?).map(Grammar::Gbnf),
+            "json-schema" => self.grammar = non_empty(text(value)?).map(Grammar::JsonSchema),
+            "lark-grammar" => self.grammar = non_empty(text(value)?).map(Grammar::Lark),
+            "logit-bias" => self.logit_bias = biases(value)?,
+            "ignore-eos" => self.ignore_end = boolean(value)?,
+            "logprobs" => self.logprobs = u32::try_from(integer(value)?).ok(),
+            "prompt-logprobs" => self.prompt_logprobs = boolean(value)?,
             other if UNSUPPORTED.contains(&other) && asks(value) => {
                 tracing::warn!(key, "this backend does not support an option that a guest set");
             }
@@ -90,6 +115,20 @@ fn integer(value: &Value) -> Result<i64, &'static str> {
 
 fn text(value: &Value) -> Result<&str, &'static str> {
     value.as_str().ok_or("a string")
+}
+
+fn number(value: &Value) -> Result<f32, &'static str> {
+    value.as_f64().map(|number| number as f32).ok_or("a number")
+}
+
+fn biases(value: &Value) -> Result<Vec<(i32, f32)>, &'static str> {
+    let expected = "a list of pairs of a token and a number";
+    let pair = |pair: &Value| {
+        let [token, bias] = pair.as_array()?.as_slice() else { return None };
+        Some((i32::try_from(token.as_i64()?).ok()?, bias.as_f64()? as f32))
+    };
+    let pairs = value.as_array().ok_or(expected)?.iter().map(pair);
+    pairs.collect::<Option<_>>().ok_or(expected)
 }
 
 /// The stock plugin raises negative numbers to zero.
@@ -147,6 +186,9 @@ mod tests {
             r#"{"reverse-prompt":[]}"#,
             r#"{"seed":18446744073709551615}"#,
             r#"{"embedding":"yes"}"#,
+            r#"{"grammar":{}}"#,
+            r#"{"logit-bias":{"1":2}}"#,
+            r#"{"logit-bias":[[1]]}"#,
         ] {
             assert_eq!(merged(json), Err(Errno::InvalidArgument), "{json}");
         }
@@ -165,7 +207,8 @@ mod tests {
         assert!(options.enable_log);
         assert_eq!(options.predict_tokens, None);
         assert_eq!(options.temperature, Some(1.0));
-        assert_eq!(options.frequency_penalty, Some(0.0));
+        assert_eq!(options.frequency_penalty, Some(-3.0));
+        assert_eq!(options.grammar, None);
         assert_eq!(options.embedding, Some(false));
     }
 
@@ -176,6 +219,21 @@ mod tests {
         assert_eq!(second.temperature, Some(0.0));
         assert_eq!(second.seed, Some(7));
         assert_eq!(second.reverse_prompt, None);
+    }
+
+    #[test]
+    fn the_grammar_set_last_holds() {
+        let first = merged(r#"{"json-schema":"{}"}"#).expect("good");
+        assert_eq!(first.grammar, Some(Grammar::JsonSchema("{}".into())));
+        let second = first.merged(br#"{"lark-grammar":"start: /a/"}"#).expect("good");
+        assert_eq!(second.grammar, Some(Grammar::Lark("start: /a/".into())));
+        assert_eq!(second.merged(br#"{"grammar":""}"#).expect("good").grammar, None);
+    }
+
+    #[test]
+    fn biases_are_pairs() {
+        let options = merged(r#"{"logit-bias":[[5,-100],[7,0.5]]}"#).expect("good");
+        assert_eq!(options.logit_bias, [(5, -100.0), (7, 0.5)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use gaia_app_sdk::{
-    ChatTask, ErrorCode, Failure, GenerateJob, GenerateOptions, Guard, GuestModel, Model,
+    ChatTask, ErrorCode, Failure, GenerateJob, GenerateOptions, Guard, GuestModel, Model, Plain,
     Strictness, Task, generate, serve,
 };
 
@@ -19,14 +19,16 @@ fn main() -> ExitCode {
         let prompt = prompt(&request.model, chat)?;
         let options = GenerateOptions::new(&chat.sampling, chat.max_tokens.or(Some(80)));
         let job = GenerateJob {
-            prompt: &prompt,
+            prompt: &prompt.into(),
+            echo: None,
             options: GenerateOptions { token_break: true, ..options },
             stop: &stop,
             context_tokens: request.model.context_tokens,
             param: "messages",
+            grammar_param: "response_format",
         };
         let mut session = Model::load(&request.model.name)?.session()?;
-        generate(&mut session, &job, events)
+        generate(&mut session, &job, &mut Plain, events)
     })
 }
 

@@ -1,39 +1,48 @@
 //! `POST /v1/completions`.
 
+mod logprobs;
 mod request;
 
 use axum::extract::Request;
 use axum::response::Response;
-use gaia_protocol::{Event, FinishReason, Usage};
+use gaia_core::{Completion, Tally};
+use gaia_protocol::{Channel, Event, FinishReason, TokenLogprob, Usage};
 use serde::Serialize;
 
+use self::logprobs::{Offsets, WireLogprobs};
 use self::request::CompletionRequest;
 use super::Shared;
 use super::wire::{self, WireUsage};
 use crate::http::error::ApiError;
-use crate::http::generate::StreamOptions;
 use crate::http::ids::{new_id, now_s};
 use crate::http::running::Running;
 use crate::http::sse::{self, Frame};
 use crate::http::{body, json};
 
-/// Continues a text, whole or streamed.
+/// Continues texts, whole or streamed.
 pub async fn post(
     axum::extract::State(state): Shared,
     request: Request,
 ) -> Result<Response, ApiError> {
     let request = CompletionRequest::parse(body::read_fields(&state, request).await?)?;
-    let answer = gaia_core::complete(&state.node, request.model.as_deref(), request.task)?;
-    let mut running = Running::new(&state, answer);
+    let CompletionRequest { model, tasks, choices, logprobs, stream } = request;
+    let answers = tasks.len() * choices as usize;
+    let running = gaia_core::complete(&state.node, model.as_deref(), tasks, choices)?;
+    let mut running = Running::new(&state, running);
     let blame = |error| ApiError::from(error).blame("prompt");
     let head = Head { id: new_id("cmpl-"), created: now_s(), model: running.model().into() };
-    let Some(options) = request.stream else {
-        let whole = running.collect().await.map_err(blame)?;
-        let choice = Choice::new(&whole.text, Some(whole.reason));
-        return Ok(json::ok(&head.chunk(&[choice], Some(Some(whole.usage)))));
+    let Some(options) = stream else {
+        let (all, usage) = running.collect_all().await.map_err(blame)?;
+        return Ok(head.whole(&all, usage, logprobs));
     };
     running.open().await.map_err(blame)?;
-    Ok(sse::response(running, TextChunks::new(head, options)))
+    let chunks = TextChunks {
+        head,
+        include_usage: options.include_usage,
+        tally: Tally::new(choices),
+        offsets: logprobs.map(|top| vec![Offsets::new(top); answers]),
+    };
+    Ok(sse::response(running, chunks))
 }
 
 /// What all chunks of an answer have in common.
@@ -60,14 +69,9 @@ struct Chunk<'a> {
 struct Choice<'a> {
     text: &'a str,
     index: u32,
-    logprobs: (),
+    /// Null unless asked for.
+    logprobs: Option<WireLogprobs>,
     finish_reason: Option<&'static str>,
-}
-
-impl<'a> Choice<'a> {
-    fn new(text: &'a str, reason: Option<FinishReason>) -> Self {
-        Self { text, index: 0, logprobs: (), finish_reason: reason.map(wire::reason) }
-    }
 }
 
 impl Head {
@@ -81,22 +85,47 @@ impl Head {
             usage: usage.map(|usage| usage.map(WireUsage::from)),
         }
     }
+
+    fn whole(&self, all: &[Completion], usage: Usage, logprobs: Option<u32>) -> Response {
+        let choices = (0..).zip(all).map(|(index, completion)| Choice {
+            text: &completion.text,
+            index,
+            logprobs: logprobs.map(|top| Offsets::new(top).word(&completion.logprobs)),
+            finish_reason: Some(wire::reason(completion.reason)),
+        });
+        let choices: Vec<_> = choices.collect();
+        json::ok(&self.chunk(&choices, Some(Some(usage))))
+    }
 }
 
 struct TextChunks {
     head: Head,
     include_usage: bool,
-    usage: Usage,
+    tally: Tally,
+    /// One for each choice, if log probabilities were asked for.
+    offsets: Option<Vec<Offsets>>,
 }
 
 impl TextChunks {
-    fn new(head: Head, options: StreamOptions) -> Self {
-        Self { head, include_usage: options.include_usage, usage: Usage::default() }
+    fn choice(&self, choice: Choice<'_>) -> Frame {
+        let no_usage = self.include_usage.then_some(None);
+        Frame::data(&self.head.chunk(&[choice], no_usage))
     }
 
-    fn choice(&self, text: &str, reason: Option<FinishReason>) -> Frame {
-        let no_usage = self.include_usage.then_some(None);
-        Frame::data(&self.head.chunk(&[Choice::new(text, reason)], no_usage))
+    /// A delta may be without text, where its tokens are the start of a character.
+    fn text(&mut self, index: u32, text: &str, tokens: &[TokenLogprob]) -> Option<Frame> {
+        let offsets = self.offsets.as_mut().map(|all| &mut all[index as usize]);
+        let offsets = offsets.filter(|_| !tokens.is_empty());
+        let logprobs = offsets.map(|offsets| offsets.word(tokens));
+        let says_something = !text.is_empty() || logprobs.is_some();
+        let choice = Choice { text, index, logprobs, finish_reason: None };
+        says_something.then(|| self.choice(choice))
+    }
+
+    fn finish(&mut self, index: u32, reason: FinishReason, usage: Usage) -> Frame {
+        self.tally.add(index, usage);
+        let finish_reason = Some(wire::reason(reason));
+        self.choice(Choice { text: "", index, logprobs: None, finish_reason })
     }
 }
 
@@ -105,19 +134,19 @@ impl sse::Chunks for TextChunks {
         vec![]
     }
 
-    fn event(&mut self, _choice: u32, event: Event) -> Vec<Frame> {
-        match event {
-            Event::Delta { text, .. } => vec![self.choice(&text, None)],
-            Event::Finish { reason, usage } => {
-                self.usage = usage;
-                vec![self.choice("", Some(reason))]
+    fn event(&mut self, choice: u32, event: Event) -> Vec<Frame> {
+        let frame = match event {
+            Event::Delta { text, logprobs, channel: Channel::Content, .. } => {
+                self.text(choice, &text, &logprobs)
             }
-            _ => vec![],
-        }
+            Event::Finish { reason, usage } => Some(self.finish(choice, reason, usage)),
+            _ => None,
+        };
+        frame.into_iter().collect()
     }
 
     fn end(&mut self) -> Vec<Frame> {
-        let usage = Some(Some(self.usage));
+        let usage = Some(Some(self.tally.total()));
         let usage = self.include_usage.then(|| Frame::data(&self.head.chunk(&[], usage)));
         usage.into_iter().chain([sse::done()]).collect()
     }

@@ -5,22 +5,21 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gaia_core::{Embeddings, ServeError};
-use gaia_protocol::{EmbedTask, Input};
+use gaia_protocol::EmbedTask;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::timeout;
 use tracing::Span;
 
 use super::Shared;
 use crate::http::error::ApiError;
-use crate::http::fields::{Fields, Unsupported, must_be};
-use crate::http::{body, json};
+use crate::http::fields::Fields;
+use crate::http::{body, inputs, json};
 
 /// As many as OpenAI takes.
 const INPUTS_MAX: usize = 2048;
 
-/// OpenAI's field that this node does not honour.
-const UNSUPPORTED: &[Unsupported] = &[("dimensions", |_| false)];
+/// More than any model has; the model's own limit is told when its vectors are there.
+const DIMENSIONS_MAX: u32 = 65_536;
 
 /// Turns texts into vectors.
 pub async fn post(
@@ -31,15 +30,22 @@ pub async fn post(
     let work = gaia_core::embed(&state.node, request.model.as_deref(), request.task);
     let done = timeout(state.request_timeout, work).await.unwrap_or(Err(ServeError::TimeLimit));
     let embeddings = done.map_err(|error| ApiError::from(error).blame("input"))?;
+    let embeddings = match request.dimensions {
+        Some(dimensions) => embeddings.cut(dimensions as usize)?,
+        None => embeddings,
+    };
     let span = Span::current();
     span.record("model", &embeddings.model);
     span.record("prompt_tokens", embeddings.usage.prompt_tokens);
     Ok(json::ok(&answer(&embeddings, request.encoding)))
 }
 
+#[derive(Debug)]
 struct EmbedRequest {
     model: Option<String>,
     task: EmbedTask,
+    /// Numbers that are wanted of each vector; `None`: all.
+    dimensions: Option<u32>,
     encoding: Encoding,
 }
 
@@ -51,34 +57,17 @@ enum Encoding {
 
 impl EmbedRequest {
     fn parse(mut fields: Fields) -> Result<Self, ApiError> {
-        let inputs = inputs(fields.required("input")?)?.into_iter().map(Input::Text).collect();
-        let encoding = match fields.string("encoding_format")?.as_deref() {
-            None | Some("float") => Encoding::Float,
+        let inputs = inputs::parse("input", fields.required("input")?, INPUTS_MAX)?;
+        let encoding = match fields.word("encoding_format", &["float", "base64"])? {
             Some("base64") => Encoding::Base64,
-            Some(_) => return Err(must_be("encoding_format", "\"float\" or \"base64\"")),
+            _ => Encoding::Float,
         };
+        let dimensions = fields.integer("dimensions", 1..=DIMENSIONS_MAX)?;
         let model = fields.string("model")?;
         fields.string("user")?;
-        fields.finish(UNSUPPORTED)?;
-        Ok(Self { model, task: EmbedTask { inputs }, encoding })
+        fields.finish(&[])?;
+        Ok(Self { model, task: EmbedTask { inputs }, dimensions, encoding })
     }
-}
-
-fn inputs(value: Value) -> Result<Vec<String>, ApiError> {
-    let wrong = || {
-        let what = format!("a string or a list of 1 to {INPUTS_MAX} strings, none of them empty");
-        must_be("input", &what)
-    };
-    let list = match value {
-        Value::Array(list) if (1..=INPUTS_MAX).contains(&list.len()) => list,
-        Value::Array(_) => return Err(wrong()),
-        one => vec![one],
-    };
-    let text = |value| match value {
-        Value::String(text) if !text.is_empty() => Ok(text),
-        _ => Err(wrong()),
-    };
-    list.into_iter().map(text).collect()
 }
 
 #[derive(Serialize)]
@@ -131,7 +120,7 @@ fn base64(vector: &[f32]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gaia_protocol::Usage;
+    use gaia_protocol::{Input, Usage};
 
     use super::*;
 
@@ -147,17 +136,25 @@ mod tests {
             (r#"{"input": ""}"#, "input"),
             (r#"{"input": []}"#, "input"),
             (r#"{"input": ["a", ""]}"#, "input"),
-            (r#"{"input": [[1]]}"#, "input"),
+            (r#"{"input": [[1], "a"]}"#, "input"),
             (r#"{"input": 7}"#, "input"),
             (many.as_str(), "input"),
             (r#"{"input": "a", "encoding_format": "hex"}"#, "encoding_format"),
-            (r#"{"input": "a", "dimensions": 2}"#, "dimensions"),
+            (r#"{"input": "a", "dimensions": 0}"#, "dimensions"),
             (r#"{"input": "a", "model": 7}"#, "model"),
             (r#"{"input": "a", "more": 7}"#, "more"),
         ] {
-            let error = parse(body).err().expect(body);
+            let error = parse(body).expect_err(body);
             assert_eq!(error.param.as_deref(), Some(param), "{body}");
         }
+    }
+
+    #[test]
+    fn tokens_and_dimensions_are_taken() {
+        let body = r#"{"input": [[1, 2], [3]], "dimensions": 2, "user": "me"}"#;
+        let request = parse(body).expect("good");
+        let inputs = vec![Input::Tokens(vec![1, 2]), Input::Tokens(vec![3])];
+        assert_eq!((request.task.inputs, request.dimensions), (inputs, Some(2)));
     }
 
     #[test]

@@ -3,11 +3,14 @@
 pub mod admin;
 pub mod chat;
 pub mod completions;
+pub mod detokenize;
 pub mod embeddings;
 pub mod health;
 pub mod info;
 pub mod metrics;
 pub mod models;
+pub mod rerank;
+pub mod tokenize;
 mod wire;
 
 use std::sync::Arc;

@@ -1,8 +1,6 @@
 //! Who may manage models, and how refusals look. No worker is started: the model waits for a
 //! request that does not come.
 
-use tokio::net::TcpListener;
-
 use super::Server;
 use super::client::Answer;
 use crate::config::{Config, Places};
@@ -39,9 +37,8 @@ impl Managed {
         );
         let config = Config::parse("the test's config", &text, places).expect("it is valid");
         let workers = Workers::start(&config).expect("the program is there");
-        let state = State::new(&config.server, &config.auth, workers.models());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let server = Server::with(listener, state.managed(workers.manager()));
+        let state = State::new(&config.server, &config.auth, workers.models().all());
+        let server = Server::serving(state.managed(workers.manager())).await;
         Self { server, _workers: workers }
     }
 

@@ -1,10 +1,13 @@
 //! The whole of HTTP over a real socket, with fake models.
 
 mod admin;
+mod chat;
 mod client;
 mod connections;
 mod refusals;
 mod shapes;
+mod streams;
+mod texts;
 
 use std::sync::Arc;
 
@@ -31,12 +34,22 @@ type Script = Vec<Result<Event, ServeError>>;
 
 impl Server {
     async fn start(server: ServerConfig, auth: AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let state = State::new(&server, &auth, models);
-        Self::with(listener, state)
+        Self::serving(State::new(&server, &auth, models)).await
     }
 
-    fn with(listener: TcpListener, state: State) -> Self {
+    /// As [`Server::start`], with what no config can change.
+    async fn start_with(
+        server: ServerConfig,
+        models: Vec<Arc<dyn Model>>,
+        change: impl FnOnce(&mut State),
+    ) -> Self {
+        let mut state = State::new(&server, &AuthConfig::default(), models);
+        change(&mut state);
+        Self::serving(state).await
+    }
+
+    async fn serving(state: State) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let client = Client::new(listener.local_addr().expect("bound"));
         let state = Arc::new(state);
         let (stop, stopping) = watch::channel(false);

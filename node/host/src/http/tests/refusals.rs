@@ -14,8 +14,14 @@ async fn wrong_requests_are_named() {
         (r#"{"model":"chat"}"#, 400, "messages", ""),
         (&QUESTION.replace("chat", "none"), 404, "model", "model_not_found"),
         (&QUESTION.replace("chat", "embed"), 400, "model", "wrong_model_kind"),
-        (&QUESTION.replace(r#"{"model""#, r#"{"n":2,"model""#), 400, "n", "unsupported_parameter"),
+        (&QUESTION.replace(r#"{"model""#, r#"{"n":0,"model""#), 400, "n", ""),
         (&QUESTION.replace(r#"{"model""#, r#"{"m":2,"model""#), 400, "m", "unknown_parameter"),
+        (
+            &QUESTION.replace(r#"{"model""#, r#"{"audio":2,"model""#),
+            400,
+            "audio",
+            "unsupported_parameter",
+        ),
     ] {
         let answer = server.client.chat(body).await;
         let error = answer.error();
@@ -137,7 +143,12 @@ async fn browsers_hear_which_pages_may_call() {
     assert_eq!(known.header("vary"), Some("origin"));
     let foreign = preflight(&server, "https://b").await;
     assert_eq!(foreign.header("access-control-allow-origin"), None);
-    let everyone = Server::playing(vec![]).await;
+    let own = Server::playing(vec![]).await;
+    assert_eq!(preflight(&own, "https://b").await.header("access-control-allow-origin"), None);
+    let local = preflight(&own, "http://localhost:5173").await;
+    assert_eq!(local.header("access-control-allow-origin"), Some("http://localhost:5173"));
+    let config = ServerConfig { cors_origins: vec!["*".into()], ..Default::default() };
+    let everyone = Server::start(config, AuthConfig::default(), vec![]).await;
     let any = preflight(&everyone, "https://b").await;
     assert_eq!(any.header("access-control-allow-origin"), Some("*"));
     let get = everyone.client.send("GET /health", "origin: https://b\r\n", "").await;

@@ -5,11 +5,12 @@ use gaia_core::ServeError;
 use super::*;
 
 /// Ids and times are new each time.
-fn still(text: &str) -> String {
+pub fn still(text: &str) -> String {
     let mut text = text.to_owned();
     for (start, end, mark) in [
         ("\"id\":\"chatcmpl-", '"', "ID"),
         ("\"id\":\"cmpl-", '"', "ID"),
+        ("\"id\":\"call_", '"', "ID"),
         ("\"created\":", ',', "TIME"),
     ] {
         let mut from = 0;
@@ -31,7 +32,7 @@ async fn a_whole_answer() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(
         still(&answer.body),
-        r#"{"id":"chatcmpl-ID","object":"chat.completion","created":TIME,"model":"chat","choices":[{"index":0,"message":{"role":"assistant","content":"Paris","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#
+        r#"{"id":"chatcmpl-ID","object":"chat.completion","created":TIME,"model":"chat","choices":[{"index":0,"message":{"role":"assistant","content":"Paris","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#
     );
 }
 
@@ -60,7 +61,9 @@ async fn a_stream_with_usage() {
             r#"[{"index":0,"delta":{"content":"is"},"logprobs":null,"finish_reason":null}],"usage":null"#,
         ),
         chunk(r#"[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null"#),
-        chunk(r#"[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}"#),
+        chunk(
+            r#"[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}"#,
+        ),
         "data: [DONE]\n\n".into(),
     ];
     assert_eq!(still(&answer.body), golden.concat());
@@ -91,7 +94,7 @@ async fn a_continued_text_whole_and_streamed() {
     let whole = server.client.post("/v1/completions", r#"{"prompt":"a"}"#).await;
     assert_eq!(
         still(&whole.body),
-        r#"{"id":"cmpl-ID","object":"text_completion","created":TIME,"model":"chat","choices":[{"text":"Paris","index":0,"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#
+        r#"{"id":"cmpl-ID","object":"text_completion","created":TIME,"model":"chat","choices":[{"text":"Paris","index":0,"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#
     );
     let streamed = server.client.post("/v1/completions", r#"{"prompt":"a","stream":true}"#).await;
     let chunk = |text: &str, reason: &str| {
@@ -154,7 +157,13 @@ async fn a_node_that_loads_is_not_ready_and_says_when_to_come_back() {
 
 #[tokio::test]
 async fn metrics_count_what_happened() {
-    let server = Server::playing(paris()).await;
+    let stats = gaia_protocol::WorkerStats { cached_tokens_total: 5, ..Default::default() };
+    let report = gaia_core::ModelReport { stats, ..Default::default() };
+    let chat = FakeModel::new("chat", ModelKind::Chat).answering(paris()).reporting(report);
+    let (config, auth) = (ServerConfig::default(), AuthConfig::default());
+    let server = Server::start(config, auth, vec![Arc::new(chat), embed()]).await;
+    let info = server.client.get("/v1/info").await;
+    assert!(info.body.contains("\"cached_tokens_total\":5"), "{}", info.body);
     server.client.chat(QUESTION).await;
     server.client.get("/v1/nothing").await;
     let metrics = server.client.get("/metrics").await;
@@ -164,6 +173,11 @@ async fn metrics_count_what_happened() {
         "gaia_requests_total{route=\"/v1/chat/completions\",status=\"200\"} 1",
         "gaia_requests_total{route=\"other\",status=\"404\"} 1",
         "gaia_requests_active 0",
+        "gaia_answers_total{model=\"chat\",finish_reason=\"stop\"} 1",
+        "gaia_cached_tokens_total{model=\"chat\"} 5",
+        "gaia_cache_hits_total{model=\"chat\"} 0",
+        "gaia_draft_tokens_total{model=\"chat\"} 0",
+        "gaia_draft_accepted_total{model=\"chat\"} 0",
         "gaia_sequences_active{model=\"chat\"} 0",
         "gaia_worker_restarts_total{model=\"embed\"} 0",
         "# TYPE gaia_time_to_first_token_seconds histogram",

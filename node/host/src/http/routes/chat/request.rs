@@ -1,38 +1,33 @@
 //! What a chat request may say.
 
-use gaia_protocol::{ChatTask, Message, Role};
+use gaia_protocol::{ChatTask, Format, ToolChoice, Tools};
 use serde_json::{Map, Value};
 
+use super::{messages, tools};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, Unsupported, must_be};
-use crate::http::generate::{Generate, StreamOptions};
+use crate::http::format;
+use crate::http::generate::{CHOICES_MAX, Generate, StreamOptions};
 
-const MESSAGES_MAX: usize = 4096;
+const METADATA_MAX: usize = 16;
+const TEMPLATE_OPTIONS_MAX: usize = 64;
+
+/// What a template gets from the node itself: no request may speak in its place.
+const TEMPLATE_RESERVED: [&str; 5] =
+    ["messages", "tools", "bos_token", "eos_token", "add_generation_prompt"];
 
 /// OpenAI's fields that this node does not honour, with the value that asks nothing of it.
 const UNSUPPORTED: &[Unsupported] = &[
     ("audio", |_| false),
-    ("frequency_penalty", |value| value.as_f64() == Some(0.0)),
     ("function_call", |value| value == "none"),
     ("functions", |value| value.as_array().is_some_and(Vec::is_empty)),
-    ("logit_bias", |value| value.as_object().is_some_and(Map::is_empty)),
-    ("logprobs", |value| *value == false),
-    ("metadata", |value| value.as_object().is_some_and(Map::is_empty)),
     ("modalities", |value| value.as_array().is_some_and(|list| *list == ["text"])),
-    ("n", |value| *value == 1),
-    ("parallel_tool_calls", |_| false),
+    ("moderation", |_| false),
     ("prediction", |_| false),
-    ("presence_penalty", |value| value.as_f64() == Some(0.0)),
-    ("prompt_cache_key", |_| false),
-    ("reasoning_effort", |_| false),
-    ("response_format", |value| value["type"] == "text"),
-    ("safety_identifier", |_| false),
+    ("prompt_cache_options", |value| value["mode"] == "implicit" && value["ttl"].is_null()),
+    ("prompt_cache_retention", |value| value == "in_memory"),
     ("service_tier", |value| value == "auto" || value == "default"),
     ("store", |value| *value == false),
-    ("tool_choice", |value| value == "none"),
-    ("tools", |value| value.as_array().is_some_and(Vec::is_empty)),
-    ("top_logprobs", |value| *value == 0),
-    ("verbosity", |_| false),
     ("web_search_options", |_| false),
 ];
 
@@ -43,6 +38,8 @@ pub struct ChatRequest {
     pub model: Option<String>,
     /// The work.
     pub task: ChatTask,
+    /// How many answers are wanted.
+    pub choices: u32,
     /// Whether and how to stream.
     pub stream: Option<StreamOptions>,
 }
@@ -50,84 +47,90 @@ pub struct ChatRequest {
 impl ChatRequest {
     /// Checks every field.
     pub fn parse(mut fields: Fields) -> Result<Self, ApiError> {
-        let messages = messages(fields.required("messages")?)?;
-        let Generate { model, sampling, max_tokens, stop, stream } = Generate::take(&mut fields)?;
+        let messages = messages::take(&mut fields)?;
+        let shared = Generate::take(&mut fields)?;
+        let Generate { model, mut sampling, max_tokens, stop, stream } = shared;
+        sampling.logprobs = take_logprobs(&mut fields)?;
+        let choices = fields.integer("n", 1..=CHOICES_MAX)?.unwrap_or(1);
+        let tools = tools::take(&mut fields)?;
+        let format = format::take(&mut fields)?;
+        check_shape(&format, &tools)?;
+        let template_options = take_template_options(&mut fields)?;
+        take_labels(&mut fields)?;
         fields.finish(UNSUPPORTED)?;
-        let task = ChatTask { messages, sampling, max_tokens, stop, ..ChatTask::default() };
-        Ok(Self { model, task, stream })
+        let task =
+            ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
+        Ok(Self { model, task, choices, stream })
     }
 }
 
-fn messages(value: Value) -> Result<Vec<Message>, ApiError> {
-    match value {
-        Value::Array(list) if (1..=MESSAGES_MAX).contains(&list.len()) => {
-            list.into_iter().enumerate().map(message).collect()
+fn take_logprobs(fields: &mut Fields) -> Result<Option<u32>, ApiError> {
+    let wanted = fields.flag("logprobs")?;
+    let top = fields.integer("top_logprobs", 0..=20)?.unwrap_or(0);
+    if top > 0 && !wanted {
+        let message = "`top_logprobs` is only allowed with `logprobs` = true";
+        return Err(ApiError::invalid("top_logprobs", message));
+    }
+    Ok(wanted.then_some(top))
+}
+
+/// A call has a shape of its own, which a grammar of the client's would not know.
+fn check_shape(format: &Format, tools: &Tools) -> Result<(), ApiError> {
+    let may_call = !tools.list.is_empty() && tools.choice != ToolChoice::None;
+    if may_call && matches!(format, Format::Grammar(_)) {
+        let message = "`grammar` and `tools` can't both shape the answer; give one of them";
+        return Err(ApiError::invalid("grammar", message));
+    }
+    Ok(())
+}
+
+fn take_template_options(fields: &mut Fields) -> Result<Map<String, Value>, ApiError> {
+    const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high"];
+    let mut options = Map::new();
+    if let Some(effort) = fields.word("reasoning_effort", EFFORTS)? {
+        options.insert("reasoning_effort".into(), effort.into());
+        if effort == "none" {
+            options.insert("enable_thinking".into(), false.into());
         }
-        _ => Err(must_be("messages", &format!("a list of 1 to {MESSAGES_MAX} messages"))),
     }
-}
-
-fn message((index, value): (usize, Value)) -> Result<Message, ApiError> {
-    let param = format!("messages[{index}]");
-    let Value::Object(mut map) = value else { return Err(must_be(&param, "an object")) };
-    // A turn that another server answered may carry these, empty.
-    map.retain(|_, value| !value.is_null());
-    let role = role(&param, map.remove("role"))?;
-    let content = content(&format!("{param}.content"), map.remove("content"))?;
-    match map.remove("name") {
-        // No chat template here has a place for it.
-        None | Some(Value::String(_)) => {}
-        Some(_) => return Err(must_be(&format!("{param}.name"), "a string")),
-    }
-    let Some(name) = map.keys().next() else {
-        return Ok(Message { role, content, ..Message::default() });
+    let Some(given) = fields.take("chat_template_kwargs") else { return Ok(options) };
+    let Value::Object(given) = given else {
+        return Err(must_be("chat_template_kwargs", "an object"));
     };
-    let message = format!("this node does not support `{param}.{name}`; leave it out");
-    Err(ApiError::invalid(&format!("{param}.{name}"), message).with_code("unsupported_parameter"))
+    if given.len() > TEMPLATE_OPTIONS_MAX {
+        let what = format!("an object of at most {TEMPLATE_OPTIONS_MAX} fields");
+        return Err(must_be("chat_template_kwargs", &what));
+    }
+    if let Some(name) = TEMPLATE_RESERVED.iter().find(|name| given.contains_key(**name)) {
+        let param = format!("chat_template_kwargs.{name}");
+        return Err(ApiError::invalid(&param, format!("`{param}` is the node's own to set")));
+    }
+    options.extend(given);
+    Ok(options)
 }
 
-fn role(param: &str, value: Option<Value>) -> Result<Role, ApiError> {
-    let param = format!("{param}.role");
-    match value.as_ref().and_then(Value::as_str) {
-        Some("system" | "developer") => Ok(Role::System),
-        Some("user") => Ok(Role::User),
-        Some("assistant") => Ok(Role::Assistant),
-        given => {
-            let given = given.map(|role| format!(", not {role:?}")).unwrap_or_default();
-            let roles = "\"system\", \"developer\", \"user\" or \"assistant\"";
-            Err(must_be(&param, &format!("{roles}{given}")))
+/// What is between a client and OpenAI's service and asks nothing of a model on this machine.
+fn take_labels(fields: &mut Fields) -> Result<(), ApiError> {
+    fields.string("safety_identifier")?;
+    fields.string("prompt_cache_key")?;
+    fields.word("verbosity", &["low", "medium", "high"])?;
+    match fields.take("metadata") {
+        None => Ok(()),
+        Some(Value::Object(map))
+            if map.len() <= METADATA_MAX && map.values().all(Value::is_string) =>
+        {
+            Ok(())
         }
-    }
-}
-
-fn content(param: &str, value: Option<Value>) -> Result<String, ApiError> {
-    match value {
-        Some(Value::String(text)) => Ok(text),
-        Some(Value::Array(parts)) if !parts.is_empty() => {
-            let part = |(index, part)| text_part(&format!("{param}[{index}]"), part);
-            parts.into_iter().enumerate().map(part).collect()
+        Some(_) => {
+            Err(must_be("metadata", &format!("an object of at most {METADATA_MAX} strings")))
         }
-        _ => Err(must_be(param, "a string or a list of text parts")),
-    }
-}
-
-fn text_part(param: &str, value: Value) -> Result<String, ApiError> {
-    let kind = value["type"].as_str();
-    if kind != Some("text") {
-        let message = format!("`{param}.type` must be \"text\": this node reads text alone");
-        return Err(ApiError::invalid(&format!("{param}.type"), message));
-    }
-    match value {
-        Value::Object(mut map) => match map.remove("text") {
-            Some(Value::String(text)) => Ok(text),
-            _ => Err(must_be(&format!("{param}.text"), "a string")),
-        },
-        _ => Err(must_be(param, "an object")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn parse(extra: &str) -> Result<ChatRequest, ApiError> {
@@ -135,90 +138,99 @@ mod tests {
         ChatRequest::parse(Fields::parse(body.as_bytes()).expect("an object"))
     }
 
-    fn refused_messages(messages: &str) -> ApiError {
-        let body = format!(r#"{{"messages": {messages}}}"#);
-        ChatRequest::parse(Fields::parse(body.as_bytes()).expect("an object")).expect_err("refused")
-    }
-
     #[test]
-    fn each_wrong_message_is_named() {
-        for (messages, param) in [
-            ("null", "messages"),
-            ("[]", "messages"),
-            ("\"hi\"", "messages"),
-            ("[7]", "messages[0]"),
-            (r#"[{"content": "a"}]"#, "messages[0].role"),
-            (r#"[{"role": "tool", "content": "a"}]"#, "messages[0].role"),
-            (r#"[{"role": "user"}]"#, "messages[0].content"),
-            (r#"[{"role": "user", "content": 7}]"#, "messages[0].content"),
-            (r#"[{"role": "user", "content": []}]"#, "messages[0].content"),
-            (r#"[{"role": "user", "content": ["a"]}]"#, "messages[0].content[0].type"),
-            (
-                r#"[{"role": "user", "content": [{"type": "image_url"}]}]"#,
-                "messages[0].content[0].type",
-            ),
-            (r#"[{"role": "user", "content": [{"type": "text"}]}]"#, "messages[0].content[0].text"),
-            (r#"[{"role": "user", "content": "a", "name": 7}]"#, "messages[0].name"),
-            (r#"[{"role": "user", "content": "a", "tool_calls": []}]"#, "messages[0].tool_calls"),
+    fn each_wrong_field_is_named() {
+        let tools = r#""tools": [{"type": "function", "function": {"name": "f"}}]"#;
+        let grammar = format!(r#""grammar": "root ::= \"a\"", {tools}"#);
+        for extra in [
+            r#""n": 0"#,
+            r#""n": 17"#,
+            r#""n": "2""#,
+            r#""logprobs": 2"#,
+            r#""top_logprobs": 2"#,
+            r#""top_logprobs": 21, "logprobs": true"#,
+            r#""logit_bias": 1"#,
+            r#""frequency_penalty": 3"#,
+            r#""tools": 7"#,
+            r#""tool_choice": "required""#,
+            r#""parallel_tool_calls": 7"#,
+            r#""response_format": "json""#,
+            r#""reasoning_effort": "extreme""#,
+            r#""chat_template_kwargs": []"#,
+            r#""safety_identifier": 7"#,
+            r#""prompt_cache_key": 7"#,
+            r#""verbosity": "loud""#,
+            r#""metadata": {"a": 7}"#,
+            r#""user": 7"#,
+            grammar.as_str(),
         ] {
-            let error = refused_messages(messages);
-            assert_eq!(error.param.as_deref(), Some(param), "{messages}");
+            let error = parse(&format!(", {extra}")).expect_err(extra);
+            let param = error.param.expect("named");
+            assert!(extra.starts_with(&format!("\"{param}\"")), "{extra}: {param}");
         }
-        let king = refused_messages(r#"[{"role": "king", "content": "a"}]"#);
-        assert!(king.message.contains("king"), "{}", king.message);
+        let many: Map<_, _> = (0..65).map(|n| (n.to_string(), Value::Null)).collect();
+        for (given, param) in [
+            (json!(many), "chat_template_kwargs"),
+            (json!({"messages": []}), "chat_template_kwargs.messages"),
+        ] {
+            let error =
+                parse(&format!(r#", "chat_template_kwargs": {given}"#)).expect_err("refused");
+            assert_eq!(error.param.as_deref(), Some(param));
+        }
     }
 
     #[test]
     fn unsupported_fields_are_refused_unless_they_ask_nothing() {
         for extra in [
-            r#""tools": [{}]"#,
-            r#""tool_choice": "auto""#,
             r#""functions": [{}]"#,
-            r#""logprobs": true"#,
-            r#""top_logprobs": 2"#,
-            r#""logit_bias": {"1": 1}"#,
-            r#""response_format": {"type": "json_object"}"#,
-            r#""n": 2"#,
-            r#""frequency_penalty": 0.5"#,
-            r#""presence_penalty": -1"#,
+            r#""function_call": "auto""#,
             r#""modalities": ["audio"]"#,
             r#""audio": {}"#,
             r#""store": true"#,
-            r#""metadata": {"a": "b"}"#,
-            r#""reasoning_effort": "low""#,
-            r#""parallel_tool_calls": true"#,
+            r#""moderation": {}"#,
             r#""prediction": {}"#,
+            r#""prompt_cache_options": {"mode": "explicit"}"#,
+            r#""prompt_cache_retention": "24h""#,
             r#""service_tier": "flex""#,
+            r#""web_search_options": {}"#,
         ] {
             let error = parse(&format!(", {extra}")).expect_err(extra);
             assert_eq!(error.code, Some("unsupported_parameter"), "{extra}");
             let param = error.param.expect("named");
             assert!(extra.starts_with(&format!("\"{param}\"")), "{extra}: {param}");
         }
-        let nothing = r#", "tools": [], "n": 1, "frequency_penalty": 0, "presence_penalty": 0.0,
-            "logprobs": false, "response_format": {"type": "text"}, "store": false, "audio": null,
-            "logit_bias": {}, "modalities": ["text"], "user": "me""#;
-        assert!(parse(nothing).is_ok());
-        assert_eq!(
-            parse(r#", "no_such": 1"#).expect_err("refused").code,
-            Some("unknown_parameter")
-        );
-        assert_eq!(
-            parse(r#", "echo": false"#).expect_err("refused").code,
-            Some("unknown_parameter")
-        );
+        let nothing = r#", "tools": [], "n": 1, "frequency_penalty": null, "presence_penalty": null,
+            "logprobs": false, "top_logprobs": 0, "response_format": {"type": "text"},
+            "store": false, "audio": null, "logit_bias": {}, "modalities": ["text"], "user": "me",
+            "functions": [], "function_call": "none", "service_tier": "auto", "verbosity": "low",
+            "metadata": {"a": "b"}, "safety_identifier": "s", "prompt_cache_key": "k",
+            "prompt_cache_options": {"mode": "implicit"}, "prompt_cache_retention": "in_memory",
+            "parallel_tool_calls": true, "tool_choice": "auto", "chat_template_kwargs": {}"#;
+        let plain = parse("").expect("good").task;
+        assert_eq!(parse(nothing).expect("good").task, plain);
+        for unknown in [r#""no_such": 1"#, r#""echo": false"#] {
+            let error = parse(&format!(", {unknown}")).expect_err("refused");
+            assert_eq!(error.code, Some("unknown_parameter"));
+        }
     }
 
     #[test]
-    fn roles_and_parts_become_messages() {
-        let body = r#"{"messages": [
-            {"role": "developer", "content": "a", "name": "x"},
-            {"role": "assistant", "content": "b", "refusal": null, "tool_calls": null},
-            {"role": "user", "content": [{"type": "text", "text": "c"}, {"type": "text", "text": "d"}]}
-        ]}"#;
-        let request = ChatRequest::parse(Fields::parse(body.as_bytes()).expect("an object"));
-        let messages = request.expect("good").task.messages;
-        let said: Vec<_> = messages.iter().map(|m| (m.role, m.content.as_str())).collect();
-        assert_eq!(said, [(Role::System, "a"), (Role::Assistant, "b"), (Role::User, "cd")]);
+    fn good_fields_reach_the_task() {
+        let request = parse(
+            r#", "n": 3, "logprobs": true, "top_logprobs": 2, "reasoning_effort": "none",
+            "chat_template_kwargs": {"enable_thinking": true, "x": [1]}, "grammar": "root ::= [a]",
+            "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none""#,
+        )
+        .expect("good");
+        assert_eq!((request.choices, request.task.sampling.logprobs), (3, Some(2)));
+        let options = json!({"reasoning_effort": "none", "enable_thinking": true, "x": [1]});
+        assert_eq!(Value::Object(request.task.template_options), options);
+        assert_eq!(request.task.format, Format::Grammar("root ::= [a]".into()));
+        assert_eq!(request.task.tools.list.len(), 1);
+        let silent = parse(r#", "logprobs": true, "reasoning_effort": "none""#).expect("good").task;
+        assert_eq!(silent.sampling.logprobs, Some(0));
+        assert_eq!(silent.template_options["enable_thinking"], json!(false));
+        let low = parse(r#", "reasoning_effort": "low""#).expect("good").task.template_options;
+        assert_eq!(Value::Object(low), json!({"reasoning_effort": "low"}));
     }
 }

@@ -1,5 +1,8 @@
 //! The engine with the real small models. They come with `scripts/setup`; a missing one is a failure.
 
+mod features;
+mod lora;
+
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,7 +60,7 @@ fn prompt(engine: &Engine, question: &str) -> Vec<Token> {
 
 fn greedy(tokens_max: u32) -> GenerateOptions {
     let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
-    GenerateOptions { sampling, tokens_max: Some(tokens_max) }
+    GenerateOptions { sampling, tokens_max: Some(tokens_max), ..GenerateOptions::default() }
 }
 
 /// Text and last step.
@@ -98,7 +101,12 @@ fn the_same_seed_gives_the_same_text() {
     let engine = load(&chat_config());
     let story = |seed| {
         let sampling = Sampling { temperature: 1.0, seed: Some(seed), ..Sampling::default() };
-        ask(&engine, "Tell me a story.", GenerateOptions { sampling, tokens_max: Some(40) }).0
+        ask(
+            &engine,
+            "Tell me a story.",
+            GenerateOptions { sampling, tokens_max: Some(40), ..GenerateOptions::default() },
+        )
+        .0
     };
     assert_eq!(story(1), story(1));
     assert_ne!(story(1), story(2));

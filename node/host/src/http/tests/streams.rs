@@ -1,0 +1,99 @@
+//! Streams whose first text is late, and fields that are ignored.
+
+use std::time::Duration;
+
+use gaia_core::ServeError;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+
+use super::client::request;
+use super::*;
+use crate::http::running::Running;
+use crate::http::sse;
+
+/// A server that waits less for a first text than ours.
+async fn impatient(script: Script) -> (Server, Arc<FakeModel>) {
+    let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(script).hanging());
+    let config = ServerConfig { request_timeout_ms: 300, ..ServerConfig::default() };
+    let patience = Duration::from_millis(20);
+    let server = Server::start_with(config, vec![chat.clone()], |state| {
+        state.open_patience = patience;
+    });
+    (server.await, chat)
+}
+
+#[tokio::test]
+async fn a_late_first_text_does_not_keep_the_headers() {
+    let (server, chat) = impatient(vec![Ok(Event::Prompt { tokens: 3, cached_tokens: 0 })]).await;
+    let mut stream = server.client.connect().await;
+    let request = request("POST /v1/chat/completions", "", STREAMED);
+    stream.write_all(request.as_bytes()).await.expect("the server reads");
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await.expect("the headers come before any text");
+    assert_eq!(&start, b"HTTP/1.1 200");
+    assert_eq!(chat.cancelled(), 0);
+}
+
+#[tokio::test]
+async fn what_fails_after_the_headers_is_an_event() {
+    let (server, chat) = impatient(vec![]).await;
+    let answer = server.client.chat(STREAMED).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/event-stream")));
+    assert!(answer.body.contains(r#""code":"time_limit""#), "{}", answer.body);
+    assert_eq!(chat.cancelled(), 1);
+    let (server, _) = impatient(vec![Err(ServeError::WorkerStopped)]).await;
+    assert_eq!(server.client.chat(STREAMED).await.status, 503);
+}
+
+/// What a stream says while its model says nothing: of itself each ten seconds.
+#[tokio::test(start_paused = true)]
+async fn a_silent_stream_is_kept_alive_to_its_time_limit() {
+    struct Silent;
+    impl sse::Chunks for Silent {
+        fn start(&mut self) -> Vec<sse::Frame> {
+            vec![]
+        }
+        fn event(&mut self, _choice: u32, _event: Event) -> Vec<sse::Frame> {
+            vec![]
+        }
+        fn end(&mut self) -> Vec<sse::Frame> {
+            vec![]
+        }
+    }
+    let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).hanging());
+    let config = ServerConfig { request_timeout_ms: 35_000, ..ServerConfig::default() };
+    let state = Arc::new(State::new(&config, &AuthConfig::default(), vec![chat]));
+    let text = gaia_protocol::CompleteTask::default();
+    let answers = gaia_core::complete(&state.node, None, vec![text], 1).expect("starts");
+    let mut running = Running::new(&state, answers);
+    running.open().await.expect("nothing failed in the first ten seconds");
+    let body = sse::response(running, Silent).into_body();
+    let bytes = axum::body::to_bytes(body, 1 << 20).await.expect("it ends");
+    let text = String::from_utf8_lossy(&bytes);
+    let (silence, end) = text.split_at(6);
+    assert_eq!(silence, ":\n\n:\n\n", "at 20 and 30 seconds");
+    assert!(end.starts_with("data: {\"error\"") && end.contains("time_limit"), "{end}");
+}
+
+#[tokio::test]
+async fn listed_fields_are_ignored_and_told() {
+    let config = ServerConfig {
+        ignore_fields: vec!["cache_control".into(), "audio".into()],
+        ..ServerConfig::default()
+    };
+    let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(paris()));
+    let server = Server::start(config, AuthConfig::default(), vec![chat]).await;
+    let told = async |body: &str| {
+        let answer = server.client.chat(body).await;
+        let header = answer.header("x-gaia-ignored").map(str::to_owned);
+        (answer.status, header)
+    };
+    assert_eq!(told(QUESTION).await, (200, None));
+    let body = r#"{"audio":{},"messages":[{"role":"user","content":"Hi","cache_control":1}]}"#;
+    let names = "messages[0].cache_control, audio".to_owned();
+    assert_eq!(told(body).await, (200, Some(names.clone())));
+    let streamed = body.replace(r#"{"audio""#, r#"{"stream":true,"audio""#);
+    assert_eq!(told(&streamed).await, (200, Some(names)));
+    let other = body.replace(r#"{"audio""#, r#"{"other":1,"audio""#);
+    assert_eq!(told(&other).await.0, 400);
+}

@@ -12,6 +12,7 @@ mod concurrency;
 mod embeddings;
 mod failures;
 mod hostile;
+mod management;
 mod run_app;
 mod status;
 mod structured;

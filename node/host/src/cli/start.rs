@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use gaia_core::{Model, Models};
+use gaia_core::Models;
 use gaia_protocol::ModelKind;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,16 +30,10 @@ const FILES_BESIDES: u64 = 256;
 /// What shells report for a process that a person interrupted.
 const INTERRUPTED: u8 = 130;
 
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    overrides: Overrides,
-}
-
 /// Serves until the first signal, then drains. The port is taken before any model is loaded, so
 /// that a port in use is told at once.
-pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config::load(&arguments.overrides)?;
+pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
+    let config = Config::load(overrides)?;
     crate::log::start(&config.log)?;
     allow_files(config.server.connections_max);
     let mut signals = Signals::new()?;
@@ -47,7 +41,8 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let address = listener.local_addr().context("asking which port was taken")?;
     announce(&config, &format!("Listening on http://{address}"));
     let workers = Workers::start(&config)?;
-    let state = http::State::new(&config.server, &config.auth, workers.models());
+    let state = http::State::new(&config.server, &config.auth, workers.models().all())
+        .managed(workers.manager());
     let (stop, stopping) = watch::channel(false);
     let mut serving = pin!(http::serve(listener, Arc::new(state), stopping));
     tokio::select! {
@@ -95,8 +90,7 @@ fn allow_files(connections_max: usize) {
 }
 
 /// Tells how to try the node as soon as every model is ready. Never ends.
-async fn greet(config: &Config, address: SocketAddr, models: Vec<Arc<dyn Model>>) {
-    let models = Models::new(models);
+async fn greet(config: &Config, address: SocketAddr, models: Models) {
     while !models.are_ready() {
         tokio::time::sleep(LOOK_EVERY).await;
     }

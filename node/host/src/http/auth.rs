@@ -11,34 +11,44 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::State;
 use super::error::ApiError;
-use crate::config::AuthConfig;
+use crate::config::{ApiKey, AuthConfig};
 
 /// The keys, and what needs none.
 pub struct Auth {
-    hashes: Vec<String>,
+    keys: Vec<ApiKey>,
     metrics_public: bool,
 }
 
 impl Auth {
     /// Asks for the keys of `config`.
     pub fn new(config: &AuthConfig, metrics_public: bool) -> Self {
-        let hashes = config.keys.iter().map(|key| key.hash.clone()).collect();
-        Self { hashes, metrics_public }
+        Self { keys: config.keys.clone(), metrics_public }
+    }
+
+    /// Whether anyone needs a key.
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// Whether this key may change what the node serves.
+    pub fn is_admin(&self, authorization: Option<&HeaderValue>) -> bool {
+        authorization.and_then(bearer).is_some_and(|key| self.knows(key, |known| known.admin))
     }
 
     fn allows(&self, path: &str, authorization: Option<&HeaderValue>) -> bool {
         let open = matches!(path, "/health" | "/ready")
             || (path == "/metrics" && self.metrics_public)
-            || self.hashes.is_empty();
-        open || authorization.and_then(bearer).is_some_and(|key| self.knows(key))
+            || !self.has_keys();
+        open || authorization.and_then(bearer).is_some_and(|key| self.knows(key, |_| true))
     }
 
-    /// Compares with every hash, so that the time taken does not tell which is near.
-    fn knows(&self, key: &[u8]) -> bool {
+    /// Compares with every hash that counts, so that the time taken does not tell which is near.
+    fn knows(&self, key: &[u8], counts: fn(&ApiKey) -> bool) -> bool {
         let digest = Sha256::digest(key);
         let hex = digest.iter().fold("sha256:".to_owned(), |hex, byte| format!("{hex}{byte:02x}"));
-        let same = |hash: &String| hash.as_bytes().ct_eq(hex.as_bytes());
-        self.hashes.iter().fold(Choice::from(0), |found, hash| found | same(hash)).into()
+        let same = |known: &ApiKey| known.hash.as_bytes().ct_eq(hex.as_bytes());
+        let known = self.keys.iter().filter(|known| counts(known));
+        known.fold(Choice::from(0), |found, known| found | same(known)).into()
     }
 }
 
@@ -69,13 +79,12 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ApiKey;
 
     /// The hash of `secret`.
     const HASH: &str = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
 
     fn auth(metrics_public: bool) -> Auth {
-        let key = ApiKey { name: "test".into(), hash: HASH.into() };
+        let key = ApiKey { name: "test".into(), hash: HASH.into(), admin: false };
         Auth::new(&AuthConfig { keys: vec![key] }, metrics_public)
     }
 
@@ -92,6 +101,16 @@ mod tests {
             assert!(auth(false).allows("/ready", header.as_ref()));
             assert!(auth(true).allows("/metrics", header.as_ref()));
         }
+    }
+
+    #[test]
+    fn a_key_is_an_operators_only_if_the_config_says_so() {
+        let header = HeaderValue::from_static("bearer secret");
+        let mut auth = auth(false);
+        assert!(!auth.is_admin(Some(&header)) && !auth.is_admin(None));
+        auth.keys[0].admin = true;
+        assert!(auth.is_admin(Some(&header)));
+        assert!(!auth.is_admin(Some(&HeaderValue::from_static("bearer other"))));
     }
 
     #[test]

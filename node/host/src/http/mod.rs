@@ -47,6 +47,7 @@ use self::error::ApiError;
 use self::metrics::Metrics;
 pub use self::server::serve;
 use crate::config::{AuthConfig, ServerConfig};
+use crate::workers::Manager;
 
 /// What all requests share.
 pub struct State {
@@ -62,6 +63,8 @@ pub struct State {
     cors_origins: Vec<String>,
     ignore_fields: Arc<[String]>,
     started_s: u64,
+    listens_on_loopback: bool,
+    manager: Option<Arc<Manager>>,
 }
 
 impl State {
@@ -83,7 +86,17 @@ impl State {
             cors_origins: server.cors_origins.clone(),
             ignore_fields: server.ignore_fields.clone().into(),
             started_s: ids::now_s(),
+            listens_on_loopback: server.listen.ip().is_loopback(),
+            manager: None,
         }
+    }
+
+    /// The same with the models of `manager`, which the operator may load and unload.
+    #[must_use]
+    pub fn managed(mut self, manager: Arc<Manager>) -> Self {
+        self.node.models = manager.models().clone();
+        self.manager = Some(manager);
+        self
     }
 }
 
@@ -105,6 +118,7 @@ fn router(state: &Arc<State>) -> Router {
         .route("/health", get(routes::health::health))
         .route("/ready", get(routes::health::ready))
         .route("/metrics", get(routes::metrics::get))
+        .merge(routes::admin::router(state))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(state), ignored::tell))

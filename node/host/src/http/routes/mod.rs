@@ -1,5 +1,6 @@
 //! One route per file.
 
+pub mod admin;
 pub mod chat;
 pub mod completions;
 pub mod detokenize;

@@ -1,5 +1,6 @@
 //! The whole of HTTP over a real socket, with fake models.
 
+mod admin;
 mod chat;
 mod client;
 mod connections;

@@ -30,7 +30,11 @@ enum Shape {
 
 impl Order {
     pub(crate) fn of_text() -> Self {
-        Self { shape: Shape::Text { calls: 0, calling: false }, prompt_seen: false, finished: false }
+        Self {
+            shape: Shape::Text { calls: 0, calling: false },
+            prompt_seen: false,
+            finished: false,
+        }
     }
 
     pub(crate) fn of_tokens() -> Self {

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{Config, LogFormat, Overrides};
-use crate::http;
+use crate::http::{self, Storage};
+use crate::store::Files;
 use crate::workers::Workers;
 
 /// A worker with nothing left to do needs no longer to end.
@@ -46,8 +47,9 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr().context("asking which port was taken")?;
     announce(&config, &format!("Listening on http://{address}"));
+    let storage = open_storage(&config)?;
     let workers = Workers::start(&config)?;
-    let state = http::State::new(&config.server, &config.auth, workers.models());
+    let state = http::State::new(&config.server, &config.auth, workers.models(), storage);
     let (stop, stopping) = watch::channel(false);
     let mut serving = pin!(http::serve(listener, Arc::new(state), stopping));
     tokio::select! {
@@ -78,6 +80,12 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("listening on {address}: choose another with --listen or server.listen")
     })
+}
+
+fn open_storage(config: &Config) -> Result<Storage> {
+    let files = Files::open(config.files.clone());
+    let files = files.with_context(|| format!("reading {}", config.files.folder.display()))?;
+    Ok(Storage { responses: config.responses, files })
 }
 
 /// Thousands of connections need more files than a shell allows by default.

@@ -18,8 +18,10 @@ mod histogram;
 mod ids;
 mod json;
 mod metrics;
+mod object;
 mod observe;
 mod patient;
+mod query;
 mod routes;
 mod running;
 mod server;
@@ -40,8 +42,18 @@ use gaia_core::{Admission, Model, Models, Node};
 use self::auth::Auth;
 use self::error::ApiError;
 use self::metrics::Metrics;
+use self::routes::responses::stored::Stored;
 pub use self::server::serve;
-use crate::config::{AuthConfig, ServerConfig};
+use crate::config::{AuthConfig, ResponsesConfig, ServerConfig};
+use crate::store::{Files, Recent};
+
+/// What is kept for users between requests.
+pub struct Storage {
+    /// How many answers are kept.
+    pub responses: ResponsesConfig,
+    /// The files that users uploaded.
+    pub files: Files,
+}
 
 /// What all requests share.
 pub struct State {
@@ -55,12 +67,21 @@ pub struct State {
     connections_max: usize,
     cors_origins: Vec<String>,
     started_s: u64,
+    responses: Recent<Stored>,
+    files: Files,
 }
 
 impl State {
-    /// Serves `models` within the limits of `server`, to whom `auth` lets in.
+    /// Serves `models` within the limits of `server`, to whom `auth` lets in, and keeps in `storage`
+    /// what they want kept.
     #[must_use]
-    pub fn new(server: &ServerConfig, auth: &AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
+    pub fn new(
+        server: &ServerConfig,
+        auth: &AuthConfig,
+        models: Vec<Arc<dyn Model>>,
+        storage: Storage,
+    ) -> Self {
+        let Storage { responses, files } = storage;
         let metrics = Metrics::new(models.iter().map(|model| model.name()));
         let admission = Admission::new(server.requests_max);
         Self {
@@ -74,6 +95,8 @@ impl State {
             connections_max: server.connections_max,
             cors_origins: server.cors_origins.clone(),
             started_s: ids::now_s(),
+            responses: Recent::new(responses.stored_max, responses.stored_bytes_max),
+            files,
         }
     }
 }
@@ -84,6 +107,12 @@ fn router(state: &Arc<State>) -> Router {
         .route("/v1/chat/completions", post(routes::chat::post))
         .route("/v1/completions", post(routes::completions::post))
         .route("/v1/embeddings", post(routes::embeddings::post))
+        .route("/v1/responses", post(routes::responses::post))
+        .route(
+            "/v1/responses/{id}",
+            get(routes::responses::stored::get).delete(routes::responses::stored::delete),
+        )
+        .route("/v1/responses/{id}/input_items", get(routes::responses::stored::input_items))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{id}", get(routes::models::one))
         .route("/v1/info", get(routes::info::get))

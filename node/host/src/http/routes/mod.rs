@@ -7,6 +7,7 @@ pub mod health;
 pub mod info;
 pub mod metrics;
 pub mod models;
+pub mod responses;
 mod wire;
 
 use std::sync::Arc;

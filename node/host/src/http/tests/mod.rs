@@ -15,8 +15,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::client::Client;
-use super::{State, serve};
-use crate::config::{AuthConfig, ServerConfig};
+use super::{State, Storage, serve};
+use crate::config::{AuthConfig, FilesConfig, ResponsesConfig, ServerConfig};
+use crate::store::Files;
 
 /// A server on a free port.
 struct Server {
@@ -32,7 +33,7 @@ impl Server {
     async fn start(server: ServerConfig, auth: AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let client = Client::new(listener.local_addr().expect("bound"));
-        let state = Arc::new(State::new(&server, &auth, models));
+        let state = Arc::new(State::new(&server, &auth, models, storage()));
         let (stop, stopping) = watch::channel(false);
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, Arc::clone(&state), stopping));
@@ -44,6 +45,18 @@ impl Server {
         let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(script));
         Self::start(ServerConfig::default(), AuthConfig::default(), vec![chat, embed()]).await
     }
+}
+
+/// Everything at its default, in a folder that comes to be with the first file.
+fn storage() -> Storage {
+    let folder = std::env::temp_dir().join(super::ids::new_id("gaia-http-"));
+    let files = FilesConfig::in_folder(folder);
+    storage_of(files)
+}
+
+fn storage_of(files: FilesConfig) -> Storage {
+    let files = Files::open(files).expect("there is nothing yet");
+    Storage { responses: ResponsesConfig::default(), files }
 }
 
 fn embed() -> Arc<FakeModel> {

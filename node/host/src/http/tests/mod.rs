@@ -3,6 +3,7 @@
 mod client;
 mod connections;
 mod refusals;
+mod responses;
 mod shapes;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ mod body;
 mod cors;
 mod error;
 mod fields;
+mod functions;
 mod generate;
 mod histogram;
 mod ids;
@@ -35,7 +36,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use gaia_core::{Admission, Model, Models, Node};
 
@@ -113,6 +114,8 @@ fn router(state: &Arc<State>) -> Router {
             get(routes::responses::stored::get).delete(routes::responses::stored::delete),
         )
         .route("/v1/responses/{id}/input_items", get(routes::responses::stored::input_items))
+        .route("/v1/messages", post(routes::messages::post))
+        .route("/v1/messages/count_tokens", post(routes::messages::count_tokens))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{id}", get(routes::models::one))
         .route("/v1/info", get(routes::info::get))
@@ -123,6 +126,7 @@ fn router(state: &Arc<State>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(state), auth::check))
         .layer(from_fn_with_state(Arc::clone(state), body::drain))
+        .layer(from_fn(routes::messages::reword))
         .layer(from_fn_with_state(Arc::clone(state), cors::check))
         .layer(from_fn_with_state(Arc::clone(state), observe::watch))
         .with_state(Arc::clone(state))

@@ -14,7 +14,7 @@ pub mod stored;
 mod stream;
 #[cfg(test)]
 mod tests;
-pub mod tools;
+mod tools;
 
 use std::sync::Arc;
 

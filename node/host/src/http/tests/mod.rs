@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+mod messages;
 mod refusals;
 mod responses;
 mod shapes;

@@ -5,11 +5,8 @@ use serde_json::{Value, json};
 
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
+use crate::http::functions::{TOOLS_MAX, check_choice, check_names};
 use crate::http::object::Object;
-
-/// Functions of one request.
-pub const TOOLS_MAX: usize = 128;
-const NAME_CHARS_MAX: usize = 64;
 
 /// The functions, for the model and for the answer.
 pub struct Taken {
@@ -34,23 +31,6 @@ pub fn take(fields: &mut Fields, parallel: bool) -> Result<Taken, ApiError> {
     let choice = choice(given.clone(), &list)?;
     let echo = list.iter().map(echo).collect();
     Ok(Taken { tools: Tools { list, choice, single: !parallel }, list: echo, choice: given })
-}
-
-/// Refuses a name that can't be told from another or that a template could take for markup.
-pub fn check_names(list: &[Tool], field: &str) -> Result<(), ApiError> {
-    for (index, tool) in list.iter().enumerate() {
-        let param = format!("{field}[{index}].name");
-        let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
-        if tool.name.len() > NAME_CHARS_MAX || !tool.name.chars().all(fits) {
-            let what = format!("at most {NAME_CHARS_MAX} letters, digits, \"_\" and \"-\"");
-            return Err(must_be(&param, &what));
-        }
-        if list[..index].iter().any(|other| other.name == tool.name) {
-            let message = format!("`{param}` {:?} names another tool already", tool.name);
-            return Err(ApiError::invalid(&param, message));
-        }
-    }
-    Ok(())
 }
 
 fn tool((index, value): (usize, Value)) -> Result<Tool, ApiError> {
@@ -102,18 +82,4 @@ fn choice(value: Value, list: &[Tool]) -> Result<ToolChoice, ApiError> {
         _ => return Err(wrong()),
     };
     check_choice(choice, list)
-}
-
-/// Refuses to demand a call that can't be made.
-pub fn check_choice(choice: ToolChoice, list: &[Tool]) -> Result<ToolChoice, ApiError> {
-    let possible = match &choice {
-        ToolChoice::Auto | ToolChoice::None => true,
-        ToolChoice::Required => !list.is_empty(),
-        ToolChoice::Named(name) => list.iter().any(|tool| tool.name == *name),
-    };
-    if possible {
-        return Ok(choice);
-    }
-    let message = "`tool_choice` demands a tool that `tools` does not have";
-    Err(ApiError::invalid("tool_choice", message))
 }

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
@@ -104,6 +104,8 @@ impl State {
 
 /// All routes and what is around them; the last layer is the outermost.
 fn router(state: &Arc<State>) -> Router {
+    // A file has a limit of its own, and is not held in memory.
+    let upload = post(routes::files::post).layer(DefaultBodyLimit::disable());
     Router::new()
         .route("/v1/chat/completions", post(routes::chat::post))
         .route("/v1/completions", post(routes::completions::post))
@@ -116,6 +118,11 @@ fn router(state: &Arc<State>) -> Router {
         .route("/v1/responses/{id}/input_items", get(routes::responses::stored::input_items))
         .route("/v1/messages", post(routes::messages::post))
         .route("/v1/messages/count_tokens", post(routes::messages::count_tokens))
+        .route("/v1/files", upload.get(routes::files::list))
+        .route("/v1/files/{id}", get(routes::files::one).delete(routes::files::delete))
+        .route("/v1/files/{id}/content", get(routes::files::content))
+        .route("/v1/files/download/{id}", get(routes::files::download))
+        .route("/v1/chunks", post(routes::chunks::post))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{id}", get(routes::models::one))
         .route("/v1/info", get(routes::info::get))

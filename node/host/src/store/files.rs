@@ -85,6 +85,12 @@ impl Files {
         Ok(Self { config: Arc::new(config), ledger: Arc::new(Mutex::new(ledger)) })
     }
 
+    /// How large one file may be, in bytes.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.config.bytes_max
+    }
+
     /// The files of one owner, oldest first.
     #[must_use]
     pub fn list(&self, owner: &Owner) -> Vec<Arc<FileInfo>> {

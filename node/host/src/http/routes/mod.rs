@@ -1,8 +1,10 @@
 //! One route per file.
 
 pub mod chat;
+pub mod chunks;
 pub mod completions;
 pub mod embeddings;
+pub mod files;
 pub mod health;
 pub mod info;
 pub mod messages;

@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+mod files;
 mod messages;
 mod refusals;
 mod responses;
@@ -33,9 +34,14 @@ type Script = Vec<Result<Event, ServeError>>;
 
 impl Server {
     async fn start(server: ServerConfig, auth: AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
+        let state = State::new(&server, &auth, models, storage());
+        Self::serving(state).await
+    }
+
+    async fn serving(state: State) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let client = Client::new(listener.local_addr().expect("bound"));
-        let state = Arc::new(State::new(&server, &auth, models, storage()));
+        let state = Arc::new(state);
         let (stop, stopping) = watch::channel(false);
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, Arc::clone(&state), stopping));

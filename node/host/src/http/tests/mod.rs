@@ -1,6 +1,7 @@
 //! The whole of HTTP over a real socket, with fake models.
 
 mod client;
+mod clients;
 mod connections;
 mod files;
 mod messages;

@@ -43,7 +43,7 @@ async fn upload(files: &Files, bytes: &[u8]) -> Result<Arc<FileInfo>, StoreError
     for byte in bytes {
         upload.write(&[*byte]).await?;
     }
-    upload.finish(|id, bytes| info(id, bytes)).await
+    upload.finish(info).await
 }
 
 fn info(id: String, bytes: u64) -> FileInfo {

@@ -31,7 +31,7 @@ impl Measure {
     pub fn add(&mut self, piece: &str, tokens: &[TokenText]) {
         let offset = piece.as_ptr().addr() - self.text_start;
         let solid: Vec<usize> = solid(piece.as_bytes()).collect();
-        let all: usize = tokens.iter().map(|token| weight(token)).sum();
+        let all: usize = tokens.iter().map(weight).sum();
         let mut before = 0;
         let starts = Arc::make_mut(&mut self.starts);
         for token in tokens {

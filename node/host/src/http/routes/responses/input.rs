@@ -32,7 +32,7 @@ pub enum Input {
 pub fn read(value: Value) -> Result<Vec<Input>, ApiError> {
     match value {
         Value::String(text) => {
-            let content = vec![Part::InputText { text }];
+            let content = vec![Part::Input { text }];
             Ok(vec![Input::Item(message(new_id("msg_"), Speaker::User, content))])
         }
         Value::Array(list) if (1..=ITEMS_MAX).contains(&list.len()) => {
@@ -89,7 +89,7 @@ fn read_message(object: &mut Object) -> Result<Item, ApiError> {
     let texts = texts(object, "content")?;
     let part = |text| match role {
         Speaker::Assistant => Part::output(text),
-        _ => Part::InputText { text },
+        _ => Part::Input { text },
     };
     Ok(message(id, role, texts.into_iter().map(part).collect()))
 }
@@ -162,7 +162,7 @@ fn thought(path: &str, value: Value) -> Result<Part, ApiError> {
     }
     let text = part.string("text")?.ok_or_else(|| must_be(&part.path("text"), "a string"))?;
     part.finish()?;
-    Ok(Part::ReasoningText { text })
+    Ok(Part::Thought { text })
 }
 
 #[cfg(test)]
@@ -212,7 +212,7 @@ mod tests {
             Item::Reasoning {
                 id: "rs_1".into(),
                 summary: [],
-                content: vec![Part::ReasoningText { text: "hm".into() }],
+                content: vec![Part::Thought { text: "hm".into() }],
                 status: Status::Completed,
             },
             message("msg_1".into(), Speaker::Assistant, vec![Part::output("a".into())]),

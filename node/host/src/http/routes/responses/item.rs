@@ -86,15 +86,17 @@ pub enum Status {
 
 /// A piece of what is said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub enum Part {
     /// Said to the model.
-    InputText {
+    #[serde(rename = "input_text")]
+    Input {
         /// The text.
         text: String,
     },
     /// Said by the model.
-    OutputText {
+    #[serde(rename = "output_text")]
+    Output {
         /// Nothing here has sources to cite.
         annotations: [(); 0],
         /// The tokens with their probabilities, if these were asked for.
@@ -103,7 +105,8 @@ pub enum Part {
         text: String,
     },
     /// Thought by the model.
-    ReasoningText {
+    #[serde(rename = "reasoning_text")]
+    Thought {
         /// The text.
         text: String,
     },
@@ -157,23 +160,21 @@ impl Item {
 impl Part {
     /// A text of the model.
     pub fn output(text: String) -> Self {
-        Self::OutputText { annotations: [], logprobs: vec![], text }
+        Self::Output { annotations: [], logprobs: vec![], text }
     }
 
     /// Its text.
     pub fn text(&self) -> &str {
         match self {
-            Self::InputText { text }
-            | Self::OutputText { text, .. }
-            | Self::ReasoningText { text } => text,
+            Self::Input { text } | Self::Output { text, .. } | Self::Thought { text } => text,
         }
     }
 
     /// Adds to its text.
     pub fn push(&mut self, more: &str, tokens: &[Logprob]) {
         match self {
-            Self::InputText { text } | Self::ReasoningText { text } => text.push_str(more),
-            Self::OutputText { text, logprobs, .. } => {
+            Self::Input { text } | Self::Thought { text } => text.push_str(more),
+            Self::Output { text, logprobs, .. } => {
                 text.push_str(more);
                 logprobs.extend_from_slice(tokens);
             }

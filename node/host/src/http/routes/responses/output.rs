@@ -106,7 +106,7 @@ impl Output {
             (item, Part::output(String::new()), Kind::Text)
         } else {
             let item = Item::Reasoning { id: new_id("rs_"), summary: [], content, status };
-            (item, Part::ReasoningText { text: String::new() }, Kind::Thought)
+            (item, Part::Thought { text: String::new() }, Kind::Thought)
         };
         self.begin(item, kind, tell);
         if let Some(parts) = self.items.last_mut().and_then(Item::parts_mut) {

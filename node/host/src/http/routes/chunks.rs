@@ -9,6 +9,7 @@ use gaia_protocol::{Input, ModelKind, TokenizeTask};
 use serde_json::json;
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 use tokio::io::AsyncReadExt;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -20,10 +21,18 @@ use crate::http::{State, auth, body, json};
 use crate::store::FileInfo;
 
 /// A longer text is cut by hand first: all of it is held in memory, several times.
-const TEXT_BYTES_MAX: u64 = 8 << 20;
+const TEXT_BYTES_MAX: u64 = 4 << 20;
 
 /// Text that is tokenized at once: its tokens fit few events.
 const PIECE_BYTES: usize = 16 << 10;
+
+/// What the splitter does grows with the square of the text. So it is given sections of about so many
+/// chunks; no chunk reaches from one into the next.
+const SECTION_CHUNKS: usize = 64;
+const SECTION_BYTES_MIN: usize = 4 << 10;
+const SECTION_BYTES_MAX: usize = 128 << 10;
+/// Bytes of a token, about.
+const TOKEN_BYTES: usize = 4;
 
 /// Cuts a text into chunks.
 pub async fn post(
@@ -38,12 +47,8 @@ pub async fn post(
     let work = count(&state, asked.model.as_deref(), &text);
     let measure = timeout(state.request_timeout, work).await;
     let measure = measure.unwrap_or(Err(ServeError::TimeLimit))?;
-    let capacity = asked.capacity;
-    let chunks = spawn_blocking(move || kind.cut(&text, measure, capacity)).await;
-    let chunks = chunks.map_err(|error| {
-        tracing::error!(%error, "cutting a text failed");
-        ApiError::from(ServeError::App { message: "cutting the text failed".into() })
-    })?;
+    let cutter = Cutter { kind, measure, capacity: asked.capacity };
+    let chunks = cutter.run(&state, text).await?;
     Ok(json::ok(&json!({"id": file.id, "filename": file.filename, "chunks": chunks})))
 }
 
@@ -54,7 +59,7 @@ struct Asked {
     model: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Kind {
     Plain,
     Markdown,
@@ -91,14 +96,51 @@ impl Asked {
     }
 }
 
-impl Kind {
-    fn cut(self, text: &str, measure: Measure, capacity: usize) -> Vec<String> {
-        let config = ChunkConfig::new(capacity).with_sizer(measure);
-        let owned = |chunk: &str| chunk.to_owned();
-        match self {
-            Self::Plain => TextSplitter::new(config).chunks(text).map(owned).collect(),
-            Self::Markdown => MarkdownSplitter::new(config).chunks(text).map(owned).collect(),
+/// Cuts a text on a thread of its own.
+struct Cutter {
+    kind: Kind,
+    measure: Measure,
+    capacity: usize,
+}
+
+impl Cutter {
+    async fn run(self, state: &State, text: String) -> Result<Vec<String>, ServeError> {
+        let permit = state.node.admission.admit()?;
+        let (sender, receiver) = oneshot::channel();
+        spawn_blocking(move || {
+            let _permit = permit;
+            let chunks = self.cut(&text, || sender.is_closed());
+            // Nobody waits any more: then it was not finished either.
+            let _ = sender.send(chunks);
+        });
+        match timeout(state.request_timeout, receiver).await {
+            Ok(Ok(chunks)) => Ok(chunks),
+            Ok(Err(_)) => Err(ServeError::App { message: "the text could not be cut".into() }),
+            Err(_) => Err(ServeError::TimeLimit),
         }
+    }
+
+    /// Cuts section by section, until `stopped`.
+    fn cut(&self, text: &str, stopped: impl Fn() -> bool) -> Vec<String> {
+        let config = || ChunkConfig::new(self.capacity).with_sizer(self.measure.clone());
+        let (plain, markdown) = (TextSplitter::new(config()), MarkdownSplitter::new(config()));
+        let mut chunks = vec![];
+        for section in measure::pieces(text, self.section_bytes()) {
+            if stopped() {
+                return chunks;
+            }
+            match self.kind {
+                Kind::Plain => chunks.extend(plain.chunks(section).map(str::to_owned)),
+                Kind::Markdown => chunks.extend(markdown.chunks(section).map(str::to_owned)),
+            }
+        }
+        chunks
+    }
+
+    fn section_bytes(&self) -> usize {
+        let chunk = self.capacity.saturating_mul(TOKEN_BYTES);
+        let many = chunk.saturating_mul(SECTION_CHUNKS).clamp(SECTION_BYTES_MIN, SECTION_BYTES_MAX);
+        many.max(chunk.saturating_mul(2))
     }
 }
 

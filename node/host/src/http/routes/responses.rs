@@ -27,7 +27,7 @@ use self::answer::Head;
 use self::item::Item;
 use self::output::Output;
 use self::settings::{Settings, Task};
-use self::stored::Stored;
+use self::stored::{Budget, Stored};
 use self::stream::Stream;
 use super::Shared;
 use crate::http::error::ApiError;
@@ -84,11 +84,12 @@ impl Asked {
 
     fn start(self, state: &Arc<State>, owner: Owner) -> Result<(Draft, Running), ApiError> {
         let Self { model, input, settings, task, .. } = self;
+        let mut budget = Budget::new(state);
         let mut items = match &settings.previous_response_id {
-            Some(id) => stored::history(state, &owner, id)?,
+            Some(id) => stored::history(state, &owner, id, &mut budget)?,
             None => vec![],
         };
-        let input = stored::resolve(state, &owner, input)?;
+        let input = stored::resolve(state, &owner, input, &mut budget)?;
         items.extend_from_slice(&input);
         let messages = conversation::messages(settings.instructions.as_deref(), &items)?;
         let Task { tools, format, template_options, sampling } = task;

@@ -203,6 +203,25 @@ async fn an_answer_is_kept_and_gone_on_from() {
 }
 
 #[tokio::test]
+async fn what_is_taken_from_the_store_has_the_limit_of_a_body() {
+    let config = ServerConfig { body_bytes_max: 4096, ..ServerConfig::default() };
+    let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(paris()));
+    let server = Server::start(config, AuthConfig::default(), vec![chat]).await;
+    let long = "x".repeat(3000);
+    let first = ask(&server, json!({"input": long})).await;
+    let second = ask(&server, json!({"input": long, "previous_response_id": first["id"]})).await;
+    let third = json!({"input": "Hi", "previous_response_id": second["id"]});
+    let refused = server.client.post(PATH, &third.to_string()).await;
+    assert_eq!(refused.error()["param"], "previous_response_id", "{}", refused.body);
+    let path = format!("{PATH}/{}/input_items", first["id"].as_str().expect("an id"));
+    let items: Value = serde_json::from_str(&server.client.get(&path).await.body).expect("JSON");
+    let reference = json!({"type": "item_reference", "id": items["data"][0]["id"]});
+    let twice = json!({"input": [reference, reference]}).to_string();
+    let refused = server.client.post(PATH, &twice).await;
+    assert_eq!(refused.error()["param"], "input[1].id", "{}", refused.body);
+}
+
+#[tokio::test]
 async fn an_answer_is_its_keys_alone_and_kept_only_if_wanted() {
     let key = |name: &str, hash: &str| ApiKey { name: name.into(), hash: format!("sha256:{hash}") };
     // The hashes of `secret` and of `other`.

@@ -70,20 +70,27 @@ fn solid(bytes: &[u8]) -> impl Iterator<Item = usize> {
     bytes.filter(|(_, byte)| !byte.is_ascii_whitespace()).map(|(index, _)| index)
 }
 
-/// Cuts a text into pieces of at most `bytes_max` bytes, behind line ends where there are any.
+/// Where a text may be cut, best first, and how much of the mark stays before the cut.
+const CUTS: [(&str, usize); 5] = [("\n#", 1), ("\n\n", 2), ("\n", 1), (". ", 2), (" ", 1)];
+
+/// Cuts a text into pieces of at most `bytes_max` bytes, at headings, paragraphs or lines where there
+/// are any.
 pub fn pieces(text: &str, bytes_max: usize) -> Vec<&str> {
     let (mut rest, mut pieces) = (text, vec![]);
     while rest.len() > bytes_max {
-        let end = rest.floor_char_boundary(bytes_max);
-        let head = &rest[..end];
-        let line = head.rfind('\n').or_else(|| head.rfind(' ')).map(|place| place + 1);
-        let (piece, after) = rest.split_at(line.unwrap_or(end));
+        let (piece, after) = rest.split_at(end(&rest[..rest.floor_char_boundary(bytes_max)]));
         pieces.push(piece);
         rest = after;
     }
     pieces.push(rest);
     pieces.retain(|piece| !piece.trim().is_empty());
     pieces
+}
+
+/// The end of a piece that starts `head`: the best cut that leaves at least half of it.
+fn end(head: &str) -> usize {
+    let cut = |(mark, kept): &(&str, usize)| head.rfind(mark).map(|place| place + kept);
+    CUTS.iter().filter_map(cut).find(|end| *end > head.len() / 2).unwrap_or(head.len())
 }
 
 #[cfg(test)]

@@ -138,6 +138,19 @@ impl Item {
         }
     }
 
+    /// How much of it the model is given, in bytes, and a little for what is around it.
+    pub fn bytes(&self) -> usize {
+        let around = 128;
+        around
+            + match self {
+                Self::Message { content, .. } | Self::Reasoning { content, .. } => {
+                    content.iter().map(|part| around + part.text().len()).sum()
+                }
+                Self::FunctionCall { name, arguments, .. } => name.len() + arguments.len(),
+                Self::FunctionCallOutput { output, .. } => output.len(),
+            }
+    }
+
     /// Marks it as whole or cut off.
     pub fn set_status(&mut self, new: Status) {
         match self {

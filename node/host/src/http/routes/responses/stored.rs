@@ -19,9 +19,6 @@ use crate::http::query::{Limit, Page, Query};
 use crate::http::routes::Shared;
 use crate::store::Owner;
 
-/// Items that one answer may go on from, over all its predecessors.
-const ITEMS_MAX: usize = 16_384;
-
 const PAGE: Limit = Limit { default: 20, max: 100 };
 
 /// An answer and what a later request needs of it.
@@ -90,15 +87,42 @@ pub async fn input_items(
     })))
 }
 
+/// What a request may take from the store: not more than it may bring along, for a few bytes can
+/// name much, and all of it must fit a frame to the worker.
+pub struct Budget {
+    bytes_max: usize,
+    left: usize,
+}
+
+impl Budget {
+    /// As much as a body may have.
+    pub fn new(state: &State) -> Self {
+        Self { bytes_max: state.body_bytes_max, left: state.body_bytes_max }
+    }
+
+    fn take(&mut self, item: &Item, param: &str) -> Result<(), ApiError> {
+        let left = self.left.checked_sub(item.bytes());
+        self.left = left.ok_or_else(|| {
+            let limit = self.bytes_max;
+            let message = format!("`{param}` adds more than this node's limit of {limit} bytes");
+            ApiError::invalid(param, message)
+        })?;
+        Ok(())
+    }
+}
+
 /// All that was said up to and including the answer `id`, oldest first.
-pub fn history(state: &State, owner: &Owner, id: &str) -> Result<Vec<Item>, ApiError> {
-    let (mut turns, mut next, mut items) = (vec![], Some(id.to_owned()), 0);
+pub fn history(
+    state: &State,
+    owner: &Owner,
+    id: &str,
+    budget: &mut Budget,
+) -> Result<Vec<Item>, ApiError> {
+    let (mut turns, mut next) = (vec![], Some(id.to_owned()));
     while let Some(id) = next {
         let turn = state.responses.get(owner, &id).ok_or_else(|| unknown_previous(&id))?;
-        items += turn.input.len() + turn.output.len();
-        if items > ITEMS_MAX {
-            let message = format!("the conversation has more than {ITEMS_MAX} items");
-            return Err(ApiError::invalid("previous_response_id", message));
+        for item in turn.input.iter().chain(&turn.output) {
+            budget.take(item, "previous_response_id")?;
         }
         next = turn.previous.clone();
         turns.push(turn);
@@ -108,7 +132,12 @@ pub fn history(state: &State, owner: &Owner, id: &str) -> Result<Vec<Item>, ApiE
 }
 
 /// The items that `inputs` are or stand for.
-pub fn resolve(state: &State, owner: &Owner, inputs: Vec<Input>) -> Result<Vec<Item>, ApiError> {
+pub fn resolve(
+    state: &State,
+    owner: &Owner,
+    inputs: Vec<Input>,
+    budget: &mut Budget,
+) -> Result<Vec<Item>, ApiError> {
     let item = |input| match input {
         Input::Item(item) => Ok(item),
         Input::Reference { id, param } => {
@@ -116,10 +145,12 @@ pub fn resolve(state: &State, owner: &Owner, inputs: Vec<Input>) -> Result<Vec<I
                 let mut items = stored.input.iter().chain(&stored.output);
                 items.find(|item| item.id() == id).cloned()
             });
-            found.ok_or_else(|| {
+            let found = found.ok_or_else(|| {
                 let message = format!("`{param}`: no stored item has the id {id:?}");
                 ApiError { status: StatusCode::NOT_FOUND, ..ApiError::invalid(&param, message) }
-            })
+            })?;
+            budget.take(&found, &param)?;
+            Ok(found)
         }
     };
     inputs.into_iter().map(item).collect()

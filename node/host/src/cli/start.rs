@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{Config, LogFormat, Overrides};
-use crate::http;
+use crate::http::{self, Storage};
+use crate::store::Files;
 use crate::workers::Workers;
 
 /// A worker with nothing left to do needs no longer to end.
@@ -40,8 +41,9 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr().context("asking which port was taken")?;
     announce(&config, &format!("Listening on http://{address}"));
+    let storage = open_storage(&config)?;
     let workers = Workers::start(&config)?;
-    let state = http::State::new(&config.server, &config.auth, workers.models().all())
+    let state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
         .managed(workers.manager());
     let (stop, stopping) = watch::channel(false);
     let mut serving = pin!(http::serve(listener, Arc::new(state), stopping));
@@ -73,6 +75,12 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("listening on {address}: choose another with --listen or server.listen")
     })
+}
+
+fn open_storage(config: &Config) -> Result<Storage> {
+    let files = Files::open(config.files.clone());
+    let files = files.with_context(|| format!("reading {}", config.files.folder.display()))?;
+    Ok(Storage { responses: config.responses, files })
 }
 
 /// Thousands of connections need more files than a shell allows by default.

@@ -9,6 +9,7 @@ mod overrides;
 mod paths;
 mod reader;
 mod sections;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub(crate) use overrides::name_and_path;
 pub use paths::{Places, key_from_environment};
 pub use reader::Problem;
 pub use sections::{ApiKey, AuthConfig, LogConfig, LogFormat, ServerConfig, SupervisionConfig};
+pub use storage::{FilesConfig, ResponsesConfig};
 
 use reader::Reader;
 
@@ -50,6 +52,10 @@ pub struct Config {
     pub log: LogConfig,
     /// The processes that hold the models.
     pub worker: SupervisionConfig,
+    /// The answers that are kept for later requests.
+    pub responses: ResponsesConfig,
+    /// The files that users upload.
+    pub files: FilesConfig,
     /// The models, each with its app; at least one.
     pub models: Vec<ServedConfig>,
 }
@@ -105,9 +111,11 @@ impl Config {
         let admin = AdminConfig::read(root.table("admin"), &places);
         let log = LogConfig::read(root.table("log"));
         let worker = SupervisionConfig::read(root.table("worker"), &places);
+        let responses = ResponsesConfig::read(root.table("responses"));
+        let files = FilesConfig::read(root.table("files"), &places);
         let models = read_models(&mut root, &places);
         root.finish();
-        Self { places, server, auth, admin, log, worker, models }
+        Self { places, server, auth, admin, log, worker, responses, files, models }
     }
 
     /// Whoever reaches the node may use it unless it asks for a key: that must be meant.

@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::State;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id, retry-after, x-gaia-ignored");
 /// Seconds a browser may remember the answer to a preflight.
 const MAX_AGE_S: HeaderValue = HeaderValue::from_static("600");

@@ -37,7 +37,8 @@ impl Managed {
         );
         let config = Config::parse("the test's config", &text, places).expect("it is valid");
         let workers = Workers::start(&config).expect("the program is there");
-        let state = State::new(&config.server, &config.auth, workers.models().all());
+        let state =
+            State::new(&config.server, &config.auth, workers.models().all(), super::storage());
         let server = Server::serving(state.managed(workers.manager())).await;
         Self { server, _workers: workers }
     }

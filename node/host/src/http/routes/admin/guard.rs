@@ -40,7 +40,7 @@ fn verdict(state: &State, headers: &HeaderMap) -> Result<(), &'static str> {
         return Err("web pages may not manage this node's models");
     }
     if state.auth.has_keys() {
-        let is_admin = state.auth.is_admin(headers.get(header::AUTHORIZATION));
+        let is_admin = state.auth.is_admin(headers);
         return is_admin.then_some(()).ok_or(
             "managing models takes a key with `admin = true` in [auth] of the node's config",
         );

@@ -28,6 +28,7 @@ mod machine;
 mod memory;
 mod options;
 mod pace;
+mod placement;
 mod processor;
 mod queue;
 mod random;
@@ -42,6 +43,6 @@ pub use config::{
 };
 pub use engine::{Engine, Progress};
 pub use error::{AdmitError, ComputeError, LoadError, TokenizeError};
-pub use info::{Device, EngineInfo, EngineStats};
+pub use info::{Device, DeviceKind, EngineInfo, EngineStats};
 pub use machine::{Machine, kind_of, machine};
 pub use options::{GenerateOptions, Sampling, Token, TokenizeOptions};

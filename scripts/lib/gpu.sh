@@ -26,6 +26,7 @@ backend_module() { printf '%s' "$GPU_MODULES/libggml-$1.so"; }
 # built anew with the rest.
 keep_installed_backends() {
   local backend
+  if [[ $PURPOSE == test ]]; then return; fi
   for backend in vulkan cuda; do
     if [[ -e $GAIA_NODE_HOME/lib/ggml/libggml-$backend.so ]]; then add_backend "$backend"; fi
   done

@@ -28,11 +28,15 @@ TEXT
 }
 
 read_options() {
+  local backend
   while (($# > 0)); do
     case $1 in
       --for) PURPOSE=$(one_of "$1" "${2:-}" run test bench) ;;
       --profile) PROFILE=$(one_of "$1" "${2:-}" release dev) ;;
-      --backend) add_backend "$(one_of "$1" "${2:-}" vulkan cuda)" ;;
+      --backend)
+        backend=$(one_of "$1" "${2:-}" vulkan cuda)
+        add_backend "$backend"
+        ;;
       --model) GIVEN_MODELS+=("$(model_option "${2:-}")") ;;
       --no-rustup) USE_RUSTUP=no ;;
       -h | --help) usage && exit 0 ;;

@@ -123,10 +123,13 @@ cuda_compiler() {
 
 cuda_tools() { "$(cuda_compiler)" --version | sed -nE 's/.*release ([0-9.]+),.*/nvcc-\1/p'; }
 
-# For the GPUs of this machine; where there is none, ggml's own list of architectures.
+# For the GPUs of this machine; where there is none, ggml's own list of architectures. The toolkit's
+# libraries need not be on the system's path.
 cuda_flags() {
-  printf '%s\n' -DGGML_CUDA=ON -DGGML_CUDA_NCCL=OFF "-DCMAKE_CUDA_COMPILER=$(cuda_compiler)"
-  local architectures
+  local toolkit architectures
+  toolkit=$(dirname "$(dirname "$(realpath "$(cuda_compiler)")")")
+  printf '%s\n' -DGGML_CUDA=ON -DGGML_CUDA_NCCL=OFF "-DCMAKE_CUDA_COMPILER=$(cuda_compiler)" \
+    "-DCUDAToolkit_ROOT=$toolkit" "-DCMAKE_MODULE_LINKER_FLAGS=-Wl,-rpath,$toolkit/lib64"
   architectures=$(cuda_architectures)
   if [[ -n $architectures ]]; then echo "-DCMAKE_CUDA_ARCHITECTURES=$architectures"; fi
 }

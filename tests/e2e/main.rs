@@ -11,6 +11,7 @@ mod completions;
 mod concurrency;
 mod embeddings;
 mod failures;
+mod gpu;
 mod hostile;
 mod management;
 mod run_app;

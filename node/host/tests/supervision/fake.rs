@@ -138,6 +138,7 @@ pub fn card() -> ModelCard {
         queue_max: 1,
         threads: 1,
         gpu_layers: 0,
+        gpu_memory_bytes: 0,
         devices: vec![],
         llama_build: "test".into(),
         guest: GuestModel::default(),

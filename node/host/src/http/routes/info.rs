@@ -57,6 +57,7 @@ pub(super) fn facts(card: &ModelCard) -> Value {
         "queue_max": card.queue_max,
         "threads": card.threads,
         "gpu_layers": card.gpu_layers,
+        "gpu_memory_bytes": card.gpu_memory_bytes,
         "devices": card.devices,
         "llama_build": card.llama_build,
     })

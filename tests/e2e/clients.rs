@@ -47,3 +47,10 @@ fn the_python_client_is_content_with_responses_and_files() {
     let python = given("GAIA_TEST_PYTHON");
     assert_passes(Command::new(python).arg(script("openai_responses.py")).arg(node.url()));
 }
+
+#[test]
+fn the_python_client_is_content_with_functions_and_formats() {
+    let node = Node::start(&NodeOptions::default());
+    let python = given("GAIA_TEST_PYTHON");
+    assert_passes(Command::new(python).arg(script("openai_features.py")).arg(node.url()));
+}

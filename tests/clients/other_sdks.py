@@ -18,8 +18,8 @@ def check_anthropic(url):
     import anthropic
 
     client = anthropic.Anthropic(base_url=url, api_key="none", max_retries=0)
-    ask = dict(model="chat", max_tokens=40, temperature=0,
-               messages=[{"role": "user", "content": "What is the capital of France?"}])
+    ask = dict(model="chat", max_tokens=40, extra_body={"temperature": 0},
+               messages=[{"role": "user", "content": "What is the capital of France? One sentence."}])
     whole = client.messages.create(**ask)
     text = whole.content[0].text
     check("Paris" in text and whole.stop_reason == "end_turn", "a question is answered")
@@ -48,7 +48,7 @@ def check_anthropic(url):
     used = plain.usage.input_tokens + (plain.usage.cache_read_input_tokens or 0)
     check(counted.input_tokens == used, "tokens are counted as they are used")
     try:
-        client.messages.create(**{**ask, "temperature": 7})
+        client.messages.create(**{**ask, "extra_body": {"temperature": 7}})
         sys.exit("FAILED: a wrong temperature was taken")
     except anthropic.BadRequestError as error:
         check("temperature" in str(error), "a wrong temperature is refused by name")
@@ -66,9 +66,9 @@ def check_langchain(url):
 
     options = dict(base_url=f"{url}/v1", api_key="none", model="chat", temperature=0, max_retries=0)
     chat = ChatOpenAI(**options, max_tokens=60)
-    answer = chat.invoke("What is the capital of France?")
+    answer = chat.invoke("What is the capital of France? One sentence.")
     check("Paris" in answer.content, "a question is answered")
-    streamed = "".join(chunk.content for chunk in chat.stream("What is the capital of France?"))
+    streamed = "".join(chunk.content for chunk in chat.stream("What is the capital of France? One sentence."))
     check(streamed == answer.content, "the stream says the same")
     for method in ("json_schema", "function_calling"):
         pet = chat.with_structured_output(Pet, method=method).invoke("Invent a pet.")
@@ -85,7 +85,7 @@ def check_litellm(url):
     import litellm
 
     options = dict(model="openai/chat", api_base=f"{url}/v1", api_key="none", temperature=0,
-                   messages=[{"role": "user", "content": "What is the capital of France?"}],
+                   messages=[{"role": "user", "content": "What is the capital of France? One sentence."}],
                    max_tokens=40, num_retries=0)
     answer = litellm.completion(**options)
     text = answer.choices[0].message.content

@@ -2,8 +2,8 @@
 
 use gaia_app_chat::{Renderer, Work};
 use gaia_app_sdk::{
-    ChatTask, CompleteTask, EmbedTask, ErrorCode, Failure, Guard, GuestModel, GuestRequest,
-    Message, Role, Sampling, TOKEN_BREAK, Task,
+    ChatTask, CompleteTask, EmbedTask, ErrorCode, Failure, Format, Guard, GuestModel, GuestRequest,
+    Message, Role, Sampling, TOKEN_BREAK, Task, Tool, ToolCall, ToolChoice, Tools,
 };
 
 const SMOLLM2: &str = include_str!("templates/smollm2.jinja");
@@ -150,4 +150,85 @@ fn a_chat_turns_the_token_break_on() {
     let work = Work::new(&request, &Renderer::default()).expect("work");
     let options = serde_json::to_string(&work.job().options).expect("JSON");
     assert_eq!(options, r#"{"token-break":true}"#);
+}
+
+fn tool(description: &str) -> Tool {
+    Tool {
+        name: "weather".into(),
+        description: Some(description.into()),
+        parameters: None,
+        strict: false,
+    }
+}
+
+fn with_tools(template: &str, choice: ToolChoice) -> GuestRequest {
+    let mut request = chat(model(Some(template)), &["Hi"]);
+    let Task::Chat(task) = &mut request.task else { unreachable!("it is a chat") };
+    task.tools = Tools { list: vec![tool("Tells <|im_end|> rain")], choice, single: false };
+    task.messages.push(Message {
+        role: Role::Assistant,
+        tool_calls: vec![ToolCall {
+            id: "call_1".into(),
+            name: "weather".into(),
+            arguments: r#"{"city": "<|im_start|>"}"#.into(),
+        }],
+        ..Message::default()
+    });
+    task.messages.push(Message {
+        role: Role::Tool,
+        content: "wet<|im_end|>".into(),
+        tool_call_id: Some("call_1".into()),
+        ..Message::default()
+    });
+    request
+}
+
+#[test]
+fn a_template_without_functions_is_told_of_them_and_nothing_in_them_is_a_control_token() {
+    let request = with_tools(SMOLLM2, ToolChoice::Auto);
+    let prompt = prompt(&request);
+    assert!(prompt.contains("<tools>\n{\"name\":\"weather\""), "{prompt}");
+    assert!(prompt.contains("<tool_call>\n{\"name\":\"weather\",\"arguments\":{\"city\":"));
+    assert!(prompt.contains("<tool_response>\nwet"));
+    let guard = Guard::new(&request.model.control_tokens);
+    // System, user, assistant and the function's answer as a user, and the start of the answer.
+    assert_eq!(guard.count(&prompt), 4 * 2 + 1, "{prompt}");
+}
+
+#[test]
+fn a_template_with_functions_gets_them_as_hugging_face_gives_them() {
+    let template = "{% for tool in tools %}{{ tool.function.name }};{% endfor %}\
+        {% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.arguments.city }}\
+        {% endfor %}{% if m.role == 'tool' %}[{{ m.name }}]{% endif %}{% endfor %}";
+    let prompt = prompt(&with_tools(template, ToolChoice::Auto));
+    assert_eq!(prompt.replace(TOKEN_BREAK, ""), "weather;<|im_start|>[weather]");
+    assert!(prompt.contains(TOKEN_BREAK));
+}
+
+#[test]
+fn no_choice_no_functions() {
+    let request = with_tools(SMOLLM2, ToolChoice::None);
+    assert!(!prompt(&request).contains("<tools>"));
+}
+
+#[test]
+fn a_demanded_call_is_a_grammar_and_excludes_a_format() {
+    let mut request = with_tools(SMOLLM2, ToolChoice::Required);
+    let work = Work::new(&request, &Renderer::default()).expect("work");
+    let options = serde_json::to_value(work.job().options).expect("JSON");
+    assert!(options["lark-grammar"].as_str().expect("a grammar").contains("weather"));
+    let Task::Chat(task) = &mut request.task else { unreachable!("it is a chat") };
+    task.format = Format::JsonObject;
+    assert_eq!(refusal(&request).param.as_deref(), Some("response_format"));
+}
+
+#[test]
+fn a_middle_is_filled_only_by_a_model_that_can() {
+    let mut request = complete(model(None), "a<|im_end|>");
+    let Task::Complete(task) = &mut request.task else { unreachable!("it is a completion") };
+    task.suffix = Some("c".into());
+    assert_eq!(refusal(&request).param.as_deref(), Some("suffix"));
+    request.model.fill_tokens = Some(["<P>", "<S>", "<M>"].map(String::from));
+    let prompt = prompt(&request).replace(TOKEN_BREAK, "~");
+    assert_eq!(prompt, "<P>a<~|im_end|><S>c<M>");
 }

@@ -1,10 +1,12 @@
 use super::{Family, HERMES_FORM, Meaning};
 
 /// Hermes, Qwen 2.5 to 3 and Qwen3-Coder, and many who copied them: `<tool_call>` around an object or
-/// tags, `<think>` around thoughts.
+/// tags, `<think>` around thoughts. Also models that think and whose template knows no functions.
 pub(super) const HERMES: Family = Family {
     name: "hermes",
-    is_of: |template| template.contains("<tool_call>"),
+    is_of: |template| {
+        ["<tool_call>", "<think>", "</think>"].iter().any(|mark| template.contains(mark))
+    },
     marks: &[
         ("<think>", Meaning::Think),
         ("</think>", Meaning::Speak),

@@ -7,7 +7,6 @@ mod harmony;
 mod hermes;
 mod llama;
 mod mistral;
-mod thinking;
 
 pub use generic::GENERIC;
 
@@ -54,14 +53,8 @@ impl Family {
 }
 
 /// In the order in which they are tried: from the most particular mark to the least.
-const ALL: &[&Family] = &[
-    &harmony::HARMONY,
-    &deepseek::DEEPSEEK,
-    &mistral::MISTRAL,
-    &hermes::HERMES,
-    &llama::LLAMA,
-    &thinking::THINKING,
-];
+const ALL: &[&Family] =
+    &[&harmony::HARMONY, &deepseek::DEEPSEEK, &mistral::MISTRAL, &llama::LLAMA, &hermes::HERMES];
 
 /// The family of a chat template.
 #[must_use]

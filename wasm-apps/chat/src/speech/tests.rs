@@ -67,7 +67,6 @@ fn template_of(family: &str) -> &'static str {
         "mistral" => "[TOOL_CALLS]",
         "hermes" => "<tool_call> <think>",
         "llama" => "<|start_header_id|> tools",
-        "thinking" => "<think>",
         _ => "",
     }
 }

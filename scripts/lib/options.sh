@@ -5,11 +5,12 @@ PURPOSE=run
 PROFILE=release
 USE_RUSTUP=${GAIA_NO_RUSTUP:+no}
 GIVEN_MODELS=()
+BACKENDS=()
 
 usage() {
   cat <<'TEXT'
 usage: scripts/setup [--for run|test|bench] [--profile release|dev] [--no-rustup]
-                     [--model NAME=PATH-or-URL[#sha256=DIGEST]]…
+                     [--backend vulkan|cuda]… [--model NAME=PATH-or-URL[#sha256=DIGEST]]…
 
 Finds or installs all that a Gaia node needs, under ${GAIA_NODE_HOME:-~/.cache/gaia-node}.
 Run it as often as you like: what is there stays, what was interrupted resumes.
@@ -18,6 +19,8 @@ Run it as often as you like: what is there stays, what was interrupted resumes.
   --for test     what scripts/test needs: no installed binaries, but the client libraries it drives
   --for bench    what scripts/bench needs: as run, and llama-server to compare with
   --profile      how the binaries are built (release is the default)
+  --backend      compiles a backend for GPUs too: vulkan for those of all makers, cuda for NVIDIA's
+                 with their toolkit. Once asked for, it is kept up with the sources
   --no-rustup    do not ask rustup's servers for the wasm32-wasip1 target
   --model        a GGUF model: a file of yours is used where it lies, a URL is downloaded once.
                  The names SmolLM2-135M-Instruct and all-MiniLM-L6-v2 replace the defaults.
@@ -25,10 +28,15 @@ TEXT
 }
 
 read_options() {
+  local backend
   while (($# > 0)); do
     case $1 in
       --for) PURPOSE=$(one_of "$1" "${2:-}" run test bench) ;;
       --profile) PROFILE=$(one_of "$1" "${2:-}" release dev) ;;
+      --backend)
+        backend=$(one_of "$1" "${2:-}" vulkan cuda)
+        add_backend "$backend"
+        ;;
       --model) GIVEN_MODELS+=("$(model_option "${2:-}")") ;;
       --no-rustup) USE_RUSTUP=no ;;
       -h | --help) usage && exit 0 ;;
@@ -39,6 +47,12 @@ read_options() {
       *) shift 2 ;;
     esac
   done
+  # The tests run it on a software driver.
+  if [[ $PURPOSE == test ]]; then add_backend vulkan; fi
+}
+
+add_backend() {
+  if [[ " ${BACKENDS[*]} " != *" $1 "* ]]; then BACKENDS+=("$1"); fi
 }
 
 one_of() {

@@ -5,6 +5,7 @@ check_system() {
   check_platform
   check_rust
   check_wasmedge_dir
+  check_backends
   check_disk
 }
 
@@ -46,6 +47,8 @@ needed_mebibytes() {
   add_unless "models/$CHAT_FILE" 350
   add_unless "models/$EMBEDDING_FILE" 500
   add_unless apps/chat.wasm 700
+  local backend
+  for backend in "${BACKENDS[@]}"; do add_unless "gpu/libggml-$backend.so" 1500; done
   case $PURPOSE in
     test)
       add_unless target/debug/gaia-worker 7000

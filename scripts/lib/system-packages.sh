@@ -32,6 +32,7 @@ missing_packages() {
   [[ -n $(libclang_folder) ]] || libclang_package
   missing_for_wasmedge
   missing_for_wasm_target
+  missing_for_backends
   if [[ $PURPOSE == test ]]; then missing_for_tests; fi
 }
 
@@ -40,7 +41,17 @@ missing_for_tests() {
   have shellcheck || echo shellcheck
   have node || echo nodejs
   have npm || echo npm
+  has_file '/usr/share/vulkan/icd.d/lvp_icd*.json' || echo mesa-vulkan-drivers
 }
+
+# The loader is all that Vulkan needs of the system, beside the GPU's driver.
+missing_for_backends() {
+  if [[ " ${BACKENDS[*]} " == *" vulkan "* ]]; then
+    has_file '/usr/lib/*/libvulkan.so.1' || has_file '/usr/lib*/libvulkan.so.1' || echo libvulkan1
+  fi
+}
+
+has_file() { compgen -G "$1" >/dev/null; }
 
 # libclang reads C headers for bindgen. 19 is what the project is tested with; any from 14 on will do.
 libclang_folder() {

@@ -8,9 +8,9 @@ trap 'rm -rf "$scratch"; if [[ -n ${server:-} ]]; then kill "$server"; fi' EXIT
 failures=0
 
 main() {
-  refuses "--for takes one of" "$library/../setup" --for lunch
-  refuses "unknown argument" "$library/../setup" --fro run
-  refuses "--model takes NAME=PATH" "$library/../setup" --model nameless
+  refuses "--for takes one of" part_of_setup --for lunch
+  refuses "unknown argument" part_of_setup --fro run
+  refuses "--model takes NAME=PATH" part_of_setup --model nameless
   refuses "MiB free, but about" part 'df() { echo Avail; echo 7; }; check_disk'
   refuses "no Rust toolchain found" part 'have() { false; }; check_rust'
   refuses "is too old" part 'rustc() { echo "rustc 1.2.3 (old)"; }; check_rust'
@@ -21,7 +21,13 @@ main() {
   refuses "cannot read" part 'install_given_model mine /nowhere.gguf'
   refuses "not a GGUF" part 'install_given_model mine /etc/passwd'
   refuses "not a sha256" part 'install_given_model mine /etc/passwd#sha256=12'
+  refuses "--backend takes one of: vulkan cuda" part_of_setup --backend metal
+  refuses "needs NVIDIA's compiler nvcc" part 'cuda_compiler() { :; }; read_options --backend cuda; check_backends'
+  refuses "cargo could not fetch" part 'cargo() { false; }; llama_sources'
+  refuses "could not configure ggml-vulkan: see" part 'stub_build; cmake() { false; }; build_backend vulkan'
+  refuses "could not be compiled" part 'stub_build; make() { false; }; build_backend vulkan'
   models_of_the_user
+  gpu_backends
   downloads
   report
 }
@@ -30,9 +36,18 @@ main() {
 part() {
   GAIA_NODE_HOME=$scratch/home bash -c '
     for part in common options preflight system-packages python debian-prefix wasmedge wasm-target \
-      download models; do . "$0/$part.sh"; done
-    lock_home; mkdir -p "$MODELS/downloaded"; eval "$1"' "$library" "$1"
+      download models build gpu; do . "$0/$part.sh"; done
+    stub_build() {
+      llama_sources() { echo /sources/llama-1; }
+      vulkan_tools() { echo glslc-1; }
+      cmake() { [[ $1 != --build ]] || make; }
+      make() { mkdir -p "$GPU_MODULES/build-vulkan/bin"; echo "$RANDOM" >"$GPU_MODULES/build-vulkan/bin/libggml-vulkan.so"; }
+    }
+    lock_home; mkdir -p "$MODELS/downloaded"; code=$1; shift; eval "$code"' "$library" "$@"
 }
+
+# A wrong command line must never get further than this, and never to the user's own home.
+part_of_setup() { part 'read_options "$@"' "$@"; }
 
 models_of_the_user() {
   printf 'GGUF and so on' >"$scratch/mine.gguf"
@@ -74,6 +89,24 @@ downloads() {
   head -c 200000 "$scratch/served/whole.gguf" >"$partial"
   says "the server did not resume" part "install_given_model net $url/fixed/whole.gguf"
   accepts "the file fetched anew is whole" cmp "$scratch/served/whole.gguf" "${partial%.partial}"
+}
+
+# A module is built once for the same sources, stays with the node that has it, and comes to no node
+# by way of the tests.
+# shellcheck disable=SC2016  # the parts expand it
+gpu_backends() {
+  local module=$scratch/home/lib/ggml/libggml-vulkan.so
+  accepts "the tests' module" part 'read_options --for test; stub_build; install_backends'
+  accepts "goes to no node" test ! -e "$module"
+  says "is there" part 'read_options --backend vulkan; stub_build; install_backends'
+  accepts "goes to the node that asks" test -e "$module"
+  says "vulkan" part 'read_options; keep_installed_backends; echo "${BACKENDS[@]}"'
+  says "compiling ggml-vulkan of llama-2" part 'read_options; keep_installed_backends; stub_build
+    llama_sources() { echo /sources/llama-2; }; install_backends'
+  accepts "the newer module is installed" cmp "$scratch/home/gpu/libggml-vulkan.so" "$module"
+  says "86-real;90-real." part 'nvidia-smi() { printf "9.0\n8.6\n9.0\n"; }; echo "$(cuda_architectures)."'
+  says "none." part 'have() { false; }; echo "none$(cuda_architectures)."'
+  rm -r "$scratch/home/lib" "$scratch/home/gpu"
 }
 
 # says TEXT COMMAND…: succeeds, and what it says holds the text.

@@ -40,3 +40,17 @@ fn the_javascript_client_is_content() {
     command.arg(script("openai_client.mjs")).arg(node.url()).arg(modules);
     assert_passes(&mut command);
 }
+
+#[test]
+fn the_python_client_is_content_with_responses_and_files() {
+    let node = Node::start(&NodeOptions::default());
+    let python = given("GAIA_TEST_PYTHON");
+    assert_passes(Command::new(python).arg(script("openai_responses.py")).arg(node.url()));
+}
+
+#[test]
+fn the_python_client_is_content_with_functions_and_formats() {
+    let node = Node::start(&NodeOptions::default());
+    let python = given("GAIA_TEST_PYTHON");
+    assert_passes(Command::new(python).arg(script("openai_features.py")).arg(node.url()));
+}

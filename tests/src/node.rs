@@ -30,6 +30,8 @@ pub struct NodeOptions {
     pub chat: String,
     /// The chat model's app instead of `chat`.
     pub chat_app: Option<PathBuf>,
+    /// Variables of the environment of the node and its workers.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A running node. Dropping it kills it.
@@ -55,6 +57,7 @@ impl Node {
         let mut child = Command::new(parts::binary("gaia-node"))
             .args(["start", "--listen", "127.0.0.1:0", "--config"])
             .arg(&config)
+            .envs(options.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -213,6 +213,7 @@ fn card(name: &str, kind: ModelKind) -> ModelCard {
         queue_max: 64,
         threads: 2,
         gpu_layers: 0,
+        gpu_memory_bytes: 0,
         devices: vec![],
         llama_build: "b1".into(),
         guest: gaia_protocol::GuestModel::default(),

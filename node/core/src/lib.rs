@@ -34,7 +34,7 @@ pub use completion::{CompletedCall, Completion, Gathering};
 pub use embed::{Embeddings, embed};
 pub use error::ServeError;
 pub use model::{EventStream, Model, ModelReport, ModelStatus, ReportFuture};
-pub use models::{Models, Node};
+pub use models::{Models, NameTaken, Node, Served};
 pub use rerank::{Ranking, rerank};
 pub use tally::Tally;
 pub use tokenize::tokenize;

@@ -26,6 +26,8 @@ pub enum ModelStatus {
     },
     /// It serves.
     Ready(Box<ModelCard>),
+    /// No worker holds it: it was unloaded, or nobody has asked for it yet.
+    Unloaded,
     /// It stopped and comes back by itself.
     Down {
         /// When to ask again.
@@ -58,10 +60,16 @@ pub trait Model: Send + Sync {
     /// Its numbers as they are now, or as last heard if it does not answer within a moment.
     fn report(&self) -> ReportFuture<'_>;
 
-    /// Starts a task; never waits.
+    /// Whether the node counts as ready only when this model serves.
+    fn is_required(&self) -> bool {
+        true
+    }
+
+    /// Starts a task; never waits. A model that is loaded on demand begins to load, and its stream
+    /// waits for that.
     ///
     /// # Errors
-    /// [`ServeError::Unavailable`] while it loads or is down; anything that goes wrong later comes
-    /// through the stream.
+    /// [`ServeError::Unavailable`] while it can't serve; anything that goes wrong later comes through
+    /// the stream.
     fn start(&self, task: Task) -> Result<EventStream, ServeError>;
 }

@@ -15,9 +15,10 @@ pub(crate) struct Order {
 
 #[derive(Debug)]
 enum Shape {
-    /// How many functions were called so far.
+    /// How many functions were called so far, and whether the last call may have more arguments.
     Text {
         calls: u32,
+        calling: bool,
     },
     Tokens,
     /// Which inputs have their vector, and how long the vectors are.
@@ -29,7 +30,11 @@ enum Shape {
 
 impl Order {
     pub(crate) fn of_text() -> Self {
-        Self { shape: Shape::Text { calls: 0 }, prompt_seen: false, finished: false }
+        Self {
+            shape: Shape::Text { calls: 0, calling: false },
+            prompt_seen: false,
+            finished: false,
+        }
     }
 
     pub(crate) fn of_tokens() -> Self {
@@ -73,9 +78,12 @@ impl Shape {
         }
     }
 
-    fn text_fault(&self) -> Option<String> {
-        let is_text = matches!(self, Self::Text { .. });
-        (!is_text).then(|| format!("answered with text instead of {}", self.name()))
+    fn text_fault(&mut self) -> Option<String> {
+        let Self::Text { calling, .. } = self else {
+            return Some(format!("answered with text instead of {}", self.name()));
+        };
+        *calling = false;
+        None
     }
 
     fn tokens_fault(&self) -> Option<String> {
@@ -84,17 +92,21 @@ impl Shape {
     }
 
     fn call_fault(&mut self, index: u32) -> Option<String> {
-        let Self::Text { calls } = self else { return self.text_fault() };
+        let Self::Text { calls, calling } = self else { return self.text_fault() };
         if index != *calls {
             return Some(format!("began function call {index} after {calls} calls"));
         }
         *calls += 1;
+        *calling = true;
         None
     }
 
-    fn arguments_fault(&self, index: u32) -> Option<String> {
-        let Self::Text { calls } = self else { return self.text_fault() };
-        (index >= *calls).then(|| format!("gave arguments for function call {index}, not begun"))
+    /// Every API streams one call after the other: only the last one can go on, and nothing else may
+    /// have come since.
+    fn arguments_fault(&mut self, index: u32) -> Option<String> {
+        let Self::Text { calls, calling } = self else { return self.text_fault() };
+        let fits = *calling && index.checked_add(1) == Some(*calls);
+        (!fits).then(|| format!("gave arguments for function call {index}, which is not open"))
     }
 
     fn vector_fault(&mut self, index: u32, vector: &[f32]) -> Option<String> {
@@ -149,7 +161,13 @@ mod tests {
     #[test]
     fn every_breach_of_order_is_named() {
         let prompt = Event::Prompt { tokens: 1, cached_tokens: 0 };
+        let call = |index| Event::ToolCall { index, name: "f".into(), tokens: 1 };
+        let more = |index| Event::ToolArguments { index, text: "{".into(), tokens: 1 };
         let cases = [
+            (Order::of_text(), vec![call(1)], "function call 1 after 0"),
+            (Order::of_text(), vec![more(0)], "call 0, which is not open"),
+            (Order::of_text(), vec![call(0), more(0), call(1), more(0)], "call 0, which is not"),
+            (Order::of_text(), vec![call(0), delta(), more(0)], "call 0, which is not open"),
             (Order::of_text(), vec![prompt.clone(), prompt.clone()], "prompt twice"),
             (Order::of_text(), vec![finish(), delta()], "after the end"),
             (Order::of_text(), vec![vector(0, &[1.0])], "instead of text"),

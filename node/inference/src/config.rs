@@ -97,13 +97,16 @@ pub struct EngineConfig {
     /// CPU threads; `None`: the cores this process may use. Never more than those, and fewer while
     /// other processes are seen to need a core.
     pub threads: Option<u32>,
-    /// Layers on a GPU; `None`: all where there is a GPU.
+    /// Layers on GPUs, the last ones, the output counted as one; `None`: all where there is a GPU
+    /// that is not made of software.
     pub gpu_layers: Option<u32>,
-    /// The GPU for [`SplitMode::None`].
+    /// Where these do not fit, put there what fits instead of refusing.
+    pub gpu_partial: bool,
+    /// The GPU for [`SplitMode::None`], counted from 0.
     pub main_gpu: u32,
     /// How several GPUs share the model.
     pub split_mode: SplitMode,
-    /// Share of each GPU; empty: by free memory.
+    /// Share of each GPU, one number for each; empty: by free memory.
     pub tensor_split: Vec<f32>,
     /// Map the file instead of reading it.
     pub use_mmap: bool,
@@ -156,6 +159,7 @@ impl EngineConfig {
             run_ahead_tokens: 8,
             threads: None,
             gpu_layers: None,
+            gpu_partial: false,
             main_gpu: 0,
             split_mode: SplitMode::default(),
             tensor_split: vec![],

@@ -49,6 +49,26 @@ pub enum LoadError {
         /// What the machine, or this process's control group, has left.
         available_mib: u64,
     },
+    /// The layers asked for do not fit a GPU.
+    #[error("{path} needs about {needed_mib} MiB on {device} ({weights_mib} of weights, {cache_mib} of cache, {step_mib} for a step) and {available_mib} MiB are free there; set gpu_layers to {layers_fit} or less, or gpu_partial = true, or choose a smaller context_tokens or sequences_max", path = path.display())]
+    NotEnoughGpuMemory {
+        /// The file.
+        path: PathBuf,
+        /// The GPU, by ggml's name.
+        device: String,
+        /// All that it would hold.
+        needed_mib: u64,
+        /// Of these, weights.
+        weights_mib: u64,
+        /// Of these, keys and values.
+        cache_mib: u64,
+        /// Of these, buffers of a step.
+        step_mib: u64,
+        /// What the GPU has left.
+        available_mib: u64,
+        /// Layers that would fit.
+        layers_fit: u32,
+    },
     /// A setting is out of its range.
     #[error("{0}")]
     Config(String),

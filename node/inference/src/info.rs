@@ -1,5 +1,20 @@
 //! What a loaded model is.
 
+/// What a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// The processor.
+    Processor,
+    /// A GPU with memory of its own.
+    Gpu,
+    /// A GPU that shares the processor's memory.
+    IntegratedGpu,
+    /// A driver that lets the processor act as a GPU: slower than the processor itself, for tests.
+    SoftwareGpu,
+    /// Something that helps the processor with some operations.
+    Accelerator,
+}
+
 /// One device that ggml found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
@@ -7,12 +22,27 @@ pub struct Device {
     pub name: String,
     /// What the device says it is.
     pub description: String,
-    /// It is a GPU.
-    pub is_gpu: bool,
+    /// The hardware's own address, such as `0000:01:00.0`, empty where it has none.
+    pub id: String,
+    /// What it is.
+    pub kind: DeviceKind,
     /// Free memory in bytes at load time.
     pub memory_free_bytes: u64,
     /// All memory in bytes.
     pub memory_total_bytes: u64,
+    /// The model's layers there, the output counted as one; 0 for the processor.
+    pub layers: u32,
+    /// Memory in bytes that the model takes there, by estimate; 0 for the processor.
+    pub memory_used_bytes: u64,
+}
+
+impl Device {
+    /// Whether it is a GPU of any kind.
+    #[must_use]
+    pub fn is_gpu(&self) -> bool {
+        use DeviceKind::{Gpu, IntegratedGpu, SoftwareGpu};
+        matches!(self.kind, Gpu | IntegratedGpu | SoftwareGpu)
+    }
 }
 
 /// Facts from the model's file and of the engine that runs it.
@@ -56,8 +86,10 @@ pub struct EngineInfo {
     pub cpu_features: String,
     /// CPU threads per decode step.
     pub threads: u32,
-    /// Layers on a GPU.
+    /// Layers on GPUs, the output counted as one.
     pub gpu_layers: u32,
+    /// Memory in bytes that the model takes on GPUs, by estimate: weights, cache and buffers.
+    pub gpu_memory_bytes: u64,
     /// llama.cpp's version, such as `0.6.0`.
     pub llama_version: String,
     /// llama.cpp's build number; 0 for a release's sources, which carry none.

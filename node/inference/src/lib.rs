@@ -33,6 +33,7 @@ mod machine;
 mod memory;
 mod options;
 mod pace;
+mod placement;
 mod plan;
 mod prefix;
 mod processor;
@@ -50,6 +51,6 @@ pub use config::{
 };
 pub use engine::{Engine, Progress};
 pub use error::{AdmitError, ComputeError, LoadError, TokenizeError};
-pub use info::{Device, EngineInfo, EngineStats};
+pub use info::{Device, DeviceKind, EngineInfo, EngineStats};
 pub use machine::{Machine, kind_of, machine};
 pub use options::{Constraint, GenerateOptions, Sampling, Token, TokenizeOptions};

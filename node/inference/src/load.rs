@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::config::{CONTEXT_TOKENS_DEFAULT_MAX, Tuning};
 use crate::engine::{Inner, Progress};
 use crate::ffi::{self, Adapters, Context, ContextPlan, Header, Model};
-use crate::memory::{self, Shape};
-use crate::{Device, EngineConfig, EngineInfo, EngineKind, LoadError};
+use crate::memory::{self, ContextBytes, Shape};
+use crate::placement::{self, Needs, Placement};
+use crate::{Device, DeviceKind, EngineConfig, EngineInfo, EngineKind, LoadError};
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -25,22 +26,24 @@ pub(crate) fn load(
     ffi::install_log();
     let file_bytes = crate::file::check(&config.model_path)?;
     ffi::load_backends(&crate::backends::folder(config))?;
-    let devices = ffi::devices();
-    let loader = Loader {
+    let mut loader = Loader {
         config,
         tuning,
         threads: threads(config.threads),
-        gpu_layers: gpu_layers(config, &devices),
+        devices: ffi::devices(),
+        placement: Placement::default(),
         available_bytes: memory::available_bytes(),
     };
-    loader.check_header(file_bytes)?;
-    let model = Arc::new(Model::load(config, loader.gpu_layers, &mut progress)?);
+    let header = loader.header(file_bytes)?;
+    loader.place(&header)?;
+    let model = Arc::new(Model::load(config, &loader.placement, &mut progress)?);
     loader.check_kind(&model)?;
     let shape = loader.shape(&model)?;
-    loader.check_memory(memory::context_bytes(&model, config, &shape) + model.sizes().bytes)?;
+    let context = memory::context_bytes(&model, config, &shape);
+    loader.check_memory(model.sizes().bytes.saturating_add(context.sum()))?;
     let context = loader.context(&model, &shape)?;
     let draft = loader.draft(&model, &shape)?;
-    let info = loader.info(&model, &shape, devices);
+    let info = loader.info(&model, &shape);
     crate::start::start(config, tuning, crate::start::Parts { model, context, info, draft })
 }
 
@@ -56,42 +59,84 @@ fn threads(wanted: Option<u32>) -> u32 {
     wanted.min(cores)
 }
 
-fn gpu_layers(config: &EngineConfig, devices: &[Device]) -> u32 {
-    let has_gpu = devices.iter().any(|device| device.is_gpu);
-    if has_gpu { config.gpu_layers.unwrap_or(u32::MAX) } else { 0 }
-}
-
 struct Loader<'a> {
     config: &'a EngineConfig,
     tuning: &'a Tuning,
     threads: u32,
-    gpu_layers: u32,
+    devices: Vec<Device>,
+    placement: Placement,
     available_bytes: Option<u64>,
 }
 
 impl Loader<'_> {
-    fn check_header(&self, found: u64) -> Result<(), LoadError> {
+    fn header(&self, found: u64) -> Result<Header, LoadError> {
         let path = &self.config.model_path;
         let header = Header::read(path)?;
         if header.file_bytes > found {
             let expected = header.file_bytes;
             return Err(LoadError::Truncated { path: path.clone(), expected, found });
         }
+        Ok(header)
+    }
+
+    /// Decides what goes to GPUs, and refuses what fits neither them nor the machine.
+    fn place(&mut self, header: &Header) -> Result<(), LoadError> {
+        let gpus = placement::gpus(self.config, &self.devices)?;
+        if !gpus.is_empty() {
+            let sketch = Model::sketch(self.config)?;
+            self.check_kind(&sketch)?;
+            let context = memory::context_bytes(&sketch, self.config, &self.shape(&sketch)?);
+            self.placement = self.placement_on(gpus, &needs(header, context))?;
+        }
         self.check_memory(header.tensor_bytes)
     }
 
-    /// Devices check their own memory: what is checked here is that of a model without one.
+    fn placement_on(&self, gpus: Vec<usize>, needs: &Needs) -> Result<Placement, LoadError> {
+        let config = self.config;
+        let rooms = placement::rooms(config, &self.devices, &gpus);
+        let asked = config.gpu_layers.unwrap_or(u32::MAX);
+        let layers = placement::fit(needs, &rooms, asked, config.gpu_partial)
+            .map_err(|shortage| self.short_of(&shortage, &gpus))?;
+        if layers == 0 {
+            tracing::warn!("no layer of the model fits a GPU: the processor computes alone");
+            return Ok(Placement::default());
+        }
+        let loads = placement::loads(needs, layers, &rooms);
+        Ok(Placement { gpus, layers, main_gpu: config.main_gpu, loads })
+    }
+
+    fn short_of(&self, shortage: &placement::Shortage, gpus: &[usize]) -> LoadError {
+        let load = &shortage.load;
+        LoadError::NotEnoughGpuMemory {
+            path: self.config.model_path.clone(),
+            device: self.devices[gpus[shortage.gpu]].name.clone(),
+            needed_mib: load.bytes() / MEBIBYTE,
+            weights_mib: load.weights_bytes / MEBIBYTE,
+            cache_mib: load.cache_bytes / MEBIBYTE,
+            step_mib: load.step_bytes / MEBIBYTE,
+            available_mib: shortage.free_bytes / MEBIBYTE,
+            layers_fit: shortage.layers_fit,
+        }
+    }
+
+    /// What the machine's own memory must hold of `needed`: all but what lies on GPUs with memory of
+    /// their own.
     fn check_memory(&self, needed: u64) -> Result<(), LoadError> {
+        let needed = needed.saturating_sub(self.elsewhere_bytes());
         match self.available_bytes {
-            Some(available) if self.gpu_layers == 0 && needed > available => {
-                Err(LoadError::NotEnoughMemory {
-                    path: self.config.model_path.clone(),
-                    needed_mib: needed / MEBIBYTE,
-                    available_mib: available / MEBIBYTE,
-                })
-            }
+            Some(available) if needed > available => Err(LoadError::NotEnoughMemory {
+                path: self.config.model_path.clone(),
+                needed_mib: needed / MEBIBYTE,
+                available_mib: available / MEBIBYTE,
+            }),
             _ => Ok(()),
         }
+    }
+
+    fn elsewhere_bytes(&self) -> u64 {
+        let parts = self.placement.gpus.iter().zip(&self.placement.loads);
+        let own = parts.filter(|(gpu, _)| self.devices[**gpu].kind == DeviceKind::Gpu);
+        own.map(|(_, load)| load.bytes()).sum()
     }
 
     fn check_kind(&self, model: &Model) -> Result<(), LoadError> {
@@ -160,9 +205,19 @@ impl Loader<'_> {
         let Some(path) = self.config.draft_path.clone() else { return Ok(None) };
         let config = EngineConfig { loras: vec![], ..self.config.clone() };
         let config = EngineConfig { model_path: path, draft_path: None, ..config };
-        let loader = Loader { config: &config, ..*self };
-        loader.check_header(crate::file::check(&config.model_path)?)?;
-        let draft = Arc::new(Model::load(&config, self.gpu_layers, &mut |_| true)?);
+        // What the large model took is not free any more.
+        let (devices, placement) = (ffi::devices(), Placement::default());
+        let mut loader = Loader {
+            config: &config,
+            tuning: self.tuning,
+            threads: self.threads,
+            devices,
+            placement,
+            available_bytes: memory::available_bytes(),
+        };
+        let header = loader.header(crate::file::check(&config.model_path)?)?;
+        loader.place(&header)?;
+        let draft = Arc::new(Model::load(&config, &loader.placement, &mut |_| true)?);
         loader.check_kind(&draft)?;
         if draft.is_recurrent() {
             return Err(loader.refuse("a draft model must be able to take back what it read"));
@@ -170,8 +225,8 @@ impl Loader<'_> {
         if !draft.has_vocabulary_of(model) {
             return Err(loader.refuse("a draft model must have the vocabulary of its model"));
         }
-        let needed = memory::context_bytes(&draft, &config, shape) + draft.sizes().bytes;
-        loader.check_memory(needed)?;
+        let context = memory::context_bytes(&draft, &config, shape);
+        loader.check_memory(draft.sizes().bytes.saturating_add(context.sum()))?;
         loader.context(&draft, shape).map(Some)
     }
 
@@ -179,7 +234,17 @@ impl Loader<'_> {
         LoadError::Refused { path: self.config.model_path.clone(), reason: reason.to_owned() }
     }
 
-    fn info(&self, model: &Model, shape: &Shape, devices: Vec<Device>) -> EngineInfo {
+    /// The devices, with what the model takes on each.
+    fn devices(&self) -> Vec<Device> {
+        let mut devices = self.devices.clone();
+        for (gpu, load) in self.placement.gpus.iter().zip(&self.placement.loads) {
+            devices[*gpu].layers = load.layers;
+            devices[*gpu].memory_used_bytes = load.bytes();
+        }
+        devices
+    }
+
+    fn info(&self, model: &Model, shape: &Shape) -> EngineInfo {
         let sizes = model.sizes();
         let text = |key: &str| model.metadata(key).unwrap_or_default();
         EngineInfo {
@@ -198,16 +263,26 @@ impl Loader<'_> {
             adds_bos: model.adds_bos(),
             fill_tokens: model.fill_tokens(),
             control_tokens: model.control_tokens(),
-            devices,
+            devices: self.devices(),
             cpu_variant: crate::backends::cpu_variant(),
             cpu_features: ffi::cpu_features(),
             threads: self.threads,
-            // The output layer counts as one.
-            gpu_layers: self.gpu_layers.min(sizes.layers + 1),
+            gpu_layers: self.placement.layers,
+            gpu_memory_bytes: self.placement.loads.iter().map(placement::Load::bytes).sum(),
             llama_version: ffi::llama_version(),
             llama_build_number: 0,
             llama_commit: ffi::llama_commit(),
             embeds_only: self.config.kind == EngineKind::Embed,
         }
+    }
+}
+
+fn needs(header: &Header, context: ContextBytes) -> Needs {
+    let count = u64::try_from(header.layers.len()).unwrap_or(u64::MAX).max(1);
+    Needs {
+        layers: header.layers.clone(),
+        output: header.output_bytes,
+        cache_per_layer: context.cache / count,
+        step: context.step,
     }
 }

@@ -7,6 +7,8 @@ use crate::{Device, EngineConfig, EngineKind, LoadError, backends, ffi, file};
 /// What this machine can compute with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
+    /// Where ggml's backends were looked for.
+    pub backends_dir: PathBuf,
     /// The devices found.
     pub devices: Vec<Device>,
     /// The processor's features that the chosen CPU backend uses, such as `AVX2 AVX512`.
@@ -22,8 +24,10 @@ pub struct Machine {
 pub fn machine(backends_dir: Option<PathBuf>) -> Result<Machine, LoadError> {
     let config = EngineConfig { backends_dir, ..EngineConfig::new("", EngineKind::Generate) };
     ffi::install_log();
-    ffi::load_backends(&backends::folder(&config))?;
+    let backends_dir = backends::folder(&config);
+    ffi::load_backends(&backends_dir)?;
     Ok(Machine {
+        backends_dir,
         devices: ffi::devices(),
         cpu_features: ffi::cpu_features(),
         llama_version: ffi::llama_version(),

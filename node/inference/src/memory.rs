@@ -76,9 +76,23 @@ pub(crate) struct Shape {
     pub(crate) batch_tokens: u32,
 }
 
-/// Bytes that a context of this shape is going to take, by estimate: caches, and the buffers of a
-/// step.
-pub(crate) fn context_bytes(model: &Model, config: &EngineConfig, shape: &Shape) -> u64 {
+/// Bytes that a context of this shape is going to take, by estimate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContextBytes {
+    /// Keys and values of all layers.
+    pub(crate) cache: u64,
+    /// Buffers of a step.
+    pub(crate) step: u64,
+}
+
+impl ContextBytes {
+    pub(crate) fn sum(self) -> u64 {
+        self.cache.saturating_add(self.step)
+    }
+}
+
+/// What a context of this shape is going to take.
+pub(crate) fn context_bytes(model: &Model, config: &EngineConfig, shape: &Shape) -> ContextBytes {
     let cells = u64::from(shape.sequences_max) * u64::from(shape.context_tokens);
     let cell = if model.is_recurrent() { 0.0 } else { cell_bytes(model, config) };
     #[expect(
@@ -88,7 +102,8 @@ pub(crate) fn context_bytes(model: &Model, config: &EngineConfig, shape: &Shape)
         reason = "an estimate of a positive number"
     )]
     let cache = (cells as f64 * cell) as u64;
-    cache.saturating_add(step_bytes(&model.sizes(), model.vocabulary_tokens(), shape))
+    let step = step_bytes(&model.sizes(), model.vocabulary_tokens(), shape);
+    ContextBytes { cache, step }
 }
 
 /// Bytes of one token in the key and value caches of all layers.

@@ -23,6 +23,12 @@ pub struct Device {
     pub memory_free_bytes: u64,
     /// All memory in bytes.
     pub memory_total_bytes: u64,
+    /// The model's layers there, the output counted as one; 0 for the processor.
+    #[serde(default)]
+    pub layers: u32,
+    /// Memory in bytes that the model takes there, by estimate; 0 for the processor.
+    #[serde(default)]
+    pub memory_used_bytes: u64,
 }
 
 /// A loaded model: facts read from its GGUF and from the engine.
@@ -54,8 +60,11 @@ pub struct ModelCard {
     pub queue_max: u32,
     /// CPU threads per decode step.
     pub threads: u32,
-    /// Layers on a GPU.
+    /// Layers on GPUs, the output counted as one.
     pub gpu_layers: u32,
+    /// Memory in bytes that the model takes on GPUs, by estimate.
+    #[serde(default)]
+    pub gpu_memory_bytes: u64,
     /// The devices found.
     pub devices: Vec<Device>,
     /// llama.cpp's build number and commit, as the WASI-NN metadata reports them.

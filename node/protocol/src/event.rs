@@ -38,7 +38,7 @@ pub enum Event {
     },
     /// More of a call's arguments.
     ToolArguments {
-        /// Which call of this answer; it was begun before.
+        /// Which call of this answer: the one begun last, with no text since.
         index: u32,
         /// More of the JSON text.
         text: String,

@@ -21,6 +21,7 @@ pub fn card(config: &ModelConfig, engine: &Engine) -> ModelCard {
         queue_max: config.queue_max,
         threads: info.threads,
         gpu_layers: info.gpu_layers,
+        gpu_memory_bytes: info.gpu_memory_bytes,
         devices: devices(info),
         llama_build: format!("llama.cpp {}", info.llama_version),
         guest: guest(&config.name, info),
@@ -43,7 +44,7 @@ fn guest(name: &str, info: &EngineInfo) -> GuestModel {
 /// The devices found; the processor with the features that its backend uses.
 pub fn devices(info: &EngineInfo) -> Vec<Device> {
     let describe = |device: &gaia_inference::Device| {
-        if device.is_gpu {
+        if device.is_gpu() {
             return device.description.clone();
         }
         format!("{} ({})", device.description.trim(), info.cpu_features)
@@ -53,6 +54,8 @@ pub fn devices(info: &EngineInfo) -> Vec<Device> {
         description: describe(device),
         memory_free_bytes: device.memory_free_bytes,
         memory_total_bytes: device.memory_total_bytes,
+        layers: device.layers,
+        memory_used_bytes: device.memory_used_bytes,
     };
     info.devices.iter().map(convert).collect()
 }

@@ -18,6 +18,7 @@ pub fn engine_config(model: &ModelConfig) -> EngineConfig {
         run_ahead_tokens: model.run_ahead_tokens,
         threads: model.threads,
         gpu_layers: model.gpu_layers,
+        gpu_partial: model.gpu_partial,
         main_gpu: model.main_gpu,
         split_mode: split_mode(model.split_mode),
         tensor_split: model.tensor_split.clone(),

@@ -1,6 +1,7 @@
 //! `gaia-worker info`: what this machine can run, as JSON.
 
 use anyhow::Result;
+use gaia_inference::DeviceKind;
 use serde_json::{Value, json};
 
 /// Prints versions and devices.
@@ -17,7 +18,7 @@ pub fn print() -> Result<()> {
             json!({
                 "name": device.name,
                 "description": device.description,
-                "gpu": device.is_gpu,
+                "kind": kind(device.kind),
                 "memory_free_bytes": device.memory_free_bytes,
                 "memory_total_bytes": device.memory_total_bytes,
             })
@@ -29,8 +30,19 @@ pub fn print() -> Result<()> {
         "llama": machine.llama_version,
         "cpu_features": machine.cpu_features,
         "cores": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        "backends_dir": machine.backends_dir,
         "devices": devices,
     });
     println!("{info}");
     Ok(())
+}
+
+fn kind(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Processor => "processor",
+        DeviceKind::Gpu => "gpu",
+        DeviceKind::IntegratedGpu => "integrated gpu",
+        DeviceKind::SoftwareGpu => "software gpu",
+        DeviceKind::Accelerator => "accelerator",
+    }
 }

@@ -4,20 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use gaia_protocol::WorkerConfig;
 
-use crate::config::{Config, LogConfig, Overrides};
+use crate::config::{Config, LogConfig, Overrides, ServedConfig};
 use crate::workers::{Launch, probe};
 
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    overrides: Overrides,
-}
-
 /// Loads each model in a worker of its own; exit code 1 if anything is wrong.
-pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config::load(&arguments.overrides)?;
+pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
+    let config = Config::load(overrides)?;
     // What goes wrong is told below; a worker's own words are for `start`.
     crate::log::start(&LogConfig { filter: "off".into(), ..config.log.clone() })?;
     let launch = Launch::new(&config)?;
@@ -39,7 +32,7 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check(launch: &Launch, config: &WorkerConfig) -> Result<String> {
+async fn check(launch: &Launch, config: &ServedConfig) -> Result<String> {
     let advice = "run scripts/setup, or correct the path";
     for (what, path) in [
         ("the worker's program", &launch.binary),
@@ -50,7 +43,7 @@ async fn check(launch: &Launch, config: &WorkerConfig) -> Result<String> {
             anyhow::bail!("{what} {} is missing: {advice}", path.display());
         }
     }
-    let card = probe(launch, config).await?;
+    let card = probe(launch, &config.worker()).await?;
     Ok(format!("{} ({} tokens of context)", card.description, card.context_tokens))
 }
 

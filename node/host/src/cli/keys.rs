@@ -20,30 +20,38 @@ const GIVEN_BYTES_MAX: u64 = 1024;
 pub enum Command {
     /// Make a key; it is shown once, and its hash goes into the config
     New {
-        /// Whose it is, for the log
-        #[arg(long, default_value = "me")]
-        name: String,
+        #[command(flatten)]
+        owner: Owner,
     },
     /// Hash a key read from standard input
     Hash {
-        /// Whose it is, for the log
-        #[arg(long, default_value = "me")]
-        name: String,
+        #[command(flatten)]
+        owner: Owner,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Owner {
+    /// Whose it is, for the log
+    #[arg(long, default_value = "me")]
+    name: String,
+    /// It may also load, unload, swap and remove models
+    #[arg(long)]
+    admin: bool,
 }
 
 /// Prints a key, its line for the config, or both.
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::New { name } => {
+        Command::New { owner } => {
             let key = new_key()?;
             super::print(&format!(
                 "The key, for the client; keep it, it is not shown again:\n  {key}\n\
                  Its line for [auth] in the config:\n  {}",
-                line(&name, &key)
+                line(&owner, &key)
             ))?;
         }
-        Command::Hash { name } => super::print(&line(&name, &given_key()?))?,
+        Command::Hash { owner } => super::print(&line(&owner, &given_key()?))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -65,13 +73,14 @@ fn given_key() -> Result<String> {
     Ok(key.to_owned())
 }
 
-fn line(name: &str, key: &str) -> String {
+fn line(owner: &Owner, key: &str) -> String {
     let mut hash = String::from("sha256:");
     for byte in Sha256::digest(key) {
         write!(hash, "{byte:02x}").expect("a string takes any text");
     }
-    let name = toml::Value::from(name);
-    format!("keys = [{{ name = {name}, hash = \"{hash}\" }}]")
+    let name = toml::Value::from(owner.name.as_str());
+    let admin = if owner.admin { "admin = true, " } else { "" };
+    format!("keys = [{{ name = {name}, {admin}hash = \"{hash}\" }}]")
 }
 
 #[cfg(test)]
@@ -80,10 +89,11 @@ mod tests {
 
     #[test]
     fn a_line_holds_the_hash_and_not_the_key() {
-        let line = line("a \"b\"", "abc");
+        let line = line(&Owner { name: "a \"b\"".into(), admin: true }, "abc");
         let hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert!(line.contains(hash) && !line.contains("\"abc\""), "{line}");
-        assert!(line.parse::<toml::Table>().is_ok(), "{line}");
+        let read: toml::Table = line.parse().expect("it is TOML");
+        assert_eq!(read["keys"][0]["admin"].as_bool(), Some(true));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod check;
 mod info;
 mod keys;
+mod models;
 mod run_app;
 mod start;
 mod version;
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+
+use crate::config::Overrides;
 
 /// Serves language models behind the OpenAI API: models run in worker processes, requests in wasm
 /// apps.
@@ -25,11 +28,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve until told to end (Ctrl-C or SIGTERM lets running answers finish)
-    Start(start::Arguments),
+    Start(Overrides),
     /// Tell everything that is wrong with the config, the files and the models
-    Check(check::Arguments),
+    Check(Overrides),
     /// Tell versions, places, models and what this machine computes with
     Info(info::Arguments),
+    /// Load, unload and swap the models of a running node
+    Models(models::Arguments),
     /// Tell the version
     Version,
     /// Make API keys
@@ -46,9 +51,10 @@ impl Cli {
     /// It could not be done: the message says what was attempted, on which thing, and what to do.
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
-            Command::Start(arguments) => runtime()?.block_on(start::run(&arguments)),
-            Command::Check(arguments) => runtime()?.block_on(check::run(&arguments)),
+            Command::Start(overrides) => runtime()?.block_on(start::run(&overrides)),
+            Command::Check(overrides) => runtime()?.block_on(check::run(&overrides)),
             Command::Info(arguments) => info::run(&arguments),
+            Command::Models(arguments) => runtime()?.block_on(models::run(arguments)),
             Command::Version => version::run(),
             Command::Keys(command) => keys::run(command),
             Command::RunApp(arguments) => run_app::run(&arguments),

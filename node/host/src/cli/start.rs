@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use gaia_core::{Model, Models};
+use gaia_core::Models;
 use gaia_protocol::ModelKind;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{Config, LogFormat, Overrides};
-use crate::http;
+use crate::http::{self, Storage};
+use crate::store::Files;
 use crate::workers::Workers;
 
 /// A worker with nothing left to do needs no longer to end.
@@ -30,24 +31,20 @@ const FILES_BESIDES: u64 = 256;
 /// What shells report for a process that a person interrupted.
 const INTERRUPTED: u8 = 130;
 
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    overrides: Overrides,
-}
-
 /// Serves until the first signal, then drains. The port is taken before any model is loaded, so
 /// that a port in use is told at once.
-pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config::load(&arguments.overrides)?;
+pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
+    let config = Config::load(overrides)?;
     crate::log::start(&config.log)?;
     allow_files(config.server.connections_max);
     let mut signals = Signals::new()?;
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr().context("asking which port was taken")?;
     announce(&config, &format!("Listening on http://{address}"));
+    let storage = open_storage(&config)?;
     let workers = Workers::start(&config)?;
-    let state = http::State::new(&config.server, &config.auth, workers.models());
+    let state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
+        .managed(workers.manager());
     let (stop, stopping) = watch::channel(false);
     let mut serving = pin!(http::serve(listener, Arc::new(state), stopping));
     tokio::select! {
@@ -80,6 +77,12 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+fn open_storage(config: &Config) -> Result<Storage> {
+    let files = Files::open(config.files.clone());
+    let files = files.with_context(|| format!("reading {}", config.files.folder.display()))?;
+    Ok(Storage { responses: config.responses, files })
+}
+
 /// Thousands of connections need more files than a shell allows by default.
 fn allow_files(connections_max: usize) {
     let wanted = connections_max as u64 + FILES_BESIDES;
@@ -95,8 +98,7 @@ fn allow_files(connections_max: usize) {
 }
 
 /// Tells how to try the node as soon as every model is ready. Never ends.
-async fn greet(config: &Config, address: SocketAddr, models: Vec<Arc<dyn Model>>) {
-    let models = Models::new(models);
+async fn greet(config: &Config, address: SocketAddr, models: Models) {
     while !models.are_ready() {
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -3,34 +3,39 @@
 //! Every problem is reported at once, each with its key and what to do. An unknown key is a
 //! problem at every level. What is absent has the default that `config/default.toml` documents.
 
+mod admin;
 mod model;
 mod overrides;
 mod paths;
 mod reader;
 mod sections;
+mod storage;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use gaia_protocol::WorkerConfig;
 use toml::Table;
 
+pub use admin::{AdminConfig, Changes};
+pub use model::{LoadWhen, ServedConfig};
 pub use overrides::Overrides;
 pub(crate) use overrides::name_and_path;
-pub use paths::Places;
+pub use paths::{Places, key_from_environment};
 pub use reader::Problem;
 pub use sections::{ApiKey, AuthConfig, LogConfig, LogFormat, ServerConfig, SupervisionConfig};
+pub use storage::{FilesConfig, ResponsesConfig};
 
 use reader::Reader;
 
 /// The config of a node whose owner wrote none.
 pub const DEFAULT: &str = include_str!("../../../../config/default.toml");
 
-/// One model takes a process and gigabytes of memory.
-const MODELS_MAX: usize = 64;
+/// Models at most: one takes a process and gigabytes of memory.
+pub const MODELS_MAX: usize = 64;
 
 /// A whole config: checked, every path absolute.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,12 +46,18 @@ pub struct Config {
     pub server: ServerConfig,
     /// Who may ask.
     pub auth: AuthConfig,
+    /// What the admin API may load.
+    pub admin: AdminConfig,
     /// What is said on standard error.
     pub log: LogConfig,
     /// The processes that hold the models.
     pub worker: SupervisionConfig,
+    /// The answers that are kept for later requests.
+    pub responses: ResponsesConfig,
+    /// The files that users upload.
+    pub files: FilesConfig,
     /// The models, each with its app; at least one.
-    pub models: Vec<WorkerConfig>,
+    pub models: Vec<ServedConfig>,
 }
 
 impl Config {
@@ -97,11 +108,14 @@ impl Config {
         let mut root = Reader::new("", table, problems);
         let server = ServerConfig::read(root.table("server"));
         let auth = AuthConfig::read(root.table("auth"));
+        let admin = AdminConfig::read(root.table("admin"), &places);
         let log = LogConfig::read(root.table("log"));
         let worker = SupervisionConfig::read(root.table("worker"), &places);
+        let responses = ResponsesConfig::read(root.table("responses"));
+        let files = FilesConfig::read(root.table("files"), &places);
         let models = read_models(&mut root, &places);
         root.finish();
-        Self { places, server, auth, log, worker, models }
+        Self { places, server, auth, admin, log, worker, responses, files, models }
     }
 
     /// Whoever reaches the node may use it unless it asks for a key: that must be meant.
@@ -124,25 +138,37 @@ fn read_file(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("reading config {}", file.display()))
 }
 
-fn read_models(root: &mut Reader<'_>, places: &Places) -> Vec<WorkerConfig> {
+fn read_models(root: &mut Reader<'_>, places: &Places) -> Vec<ServedConfig> {
     let tables = root.tables("models");
     let count = tables.len();
     if count == 0 || count > MODELS_MAX {
         let advice = "config/default.toml shows how to write one";
         root.wrong("models", &format!("{count} models: write 1 to {MODELS_MAX}; {advice}"));
     }
-    let mut models: Vec<WorkerConfig> = vec![];
-    for (path, table) in tables {
-        let Some(found) = model::read(Reader::new(&path, table, root.problems()), places) else {
-            continue;
+    let read = |(key, table): (String, Table)| {
+        ServedConfig::read(&key, table, places, root.problems()).map(|model| (key, model))
+    };
+    let (keys, models): (Vec<_>, Vec<_>) = tables.into_iter().filter_map(read).unzip();
+    for (index, name) in names_twice(&models) {
+        let key = &keys[index];
+        let key = match models[index].model.name == name {
+            true => format!("{key}.name"),
+            false => format!("{key}.aliases"),
         };
-        if models.iter().any(|other| other.model.name == found.model.name) {
-            let message = format!("{:?} names another model already", found.model.name);
-            root.problems().push(Problem { key: format!("{path}.name"), message });
-        }
-        models.push(found);
+        let message = format!("{name:?} names another model already");
+        root.problems().push(Problem { key, message });
     }
     models
+}
+
+/// Names and aliases that a model before has, or the same one before; each with the model's index.
+pub(crate) fn names_twice(models: &[ServedConfig]) -> Vec<(usize, String)> {
+    let mut seen = HashSet::new();
+    let mut twice = vec![];
+    for (index, model) in models.iter().enumerate() {
+        twice.extend(model.names().filter(|name| !seen.insert(*name)).map(|n| (index, n.into())));
+    }
+    twice
 }
 
 fn describe(source: &str, problems: &[Problem]) -> String {

@@ -1,29 +1,141 @@
-//! `[[models]]`: one model, the app that serves it, and the limits of both.
+//! `[[models]]`: one model, the app that serves it, and the limits of both, and when it is in memory.
 
-use std::path::{Path, PathBuf};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use gaia_protocol::{AppConfig, ModelConfig, ModelKind, WorkerConfig};
+use serde::{Deserialize, Serialize};
+use toml::Table;
 
 use super::paths::Places;
-use super::reader::Reader;
+use super::reader::{Problem, Reader};
+
+const NAME_ADVICE: &str = "use 1 to 128 letters, digits, '.', '_', '-', ':' or '/'";
 
 /// Smallest event that carries a whole vector of a large embedding model.
 const EMBEDDING_EVENT_BYTES_MIN: u32 = 64 << 10;
 
-/// Reads one model; problems are noted in the table's reader. `None`: it has no name, path or app.
-pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<WorkerConfig> {
+/// More names of one model are a mistake.
+const ALIASES_MAX: usize = 32;
+
+/// A model that nobody asks for in thirty days is not idle but forgotten.
+const IDLE_S: RangeInclusive<u64> = 1..=2_592_000;
+
+/// One `[[models]]`: the model, its app, and when it is in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServedConfig {
+    /// The model, for its worker.
+    pub model: ModelConfig,
+    /// The app, for its worker.
+    pub app: AppConfig,
+    /// Other names for requests.
+    pub aliases: Vec<String>,
+    /// When it is loaded.
+    pub load: LoadWhen,
+    /// Without requests for so long, its worker is ended until the next request.
+    pub idle_unload: Option<Duration>,
+    /// Time that whoever waits for its loading waits at most.
+    pub load_timeout: Duration,
+    /// The keys as they were written; a swap changes some of them.
+    pub table: Table,
+}
+
+/// When a model is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadWhen {
+    /// With the node.
+    #[default]
+    Start,
+    /// By the first request.
+    Demand,
+}
+
+impl ServedConfig {
+    /// Reads the table that stands at `key` (empty for one that came alone); problems are noted.
+    /// `None`: it has no name, kind, path or app.
+    pub fn read(
+        key: &str,
+        table: Table,
+        places: &Places,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
+        let mut reader = Reader::new(key, table.clone(), problems);
+        let worker = read_worker(&mut reader, places);
+        let idle_unload_s = reader.optional_within("idle_unload_s", IDLE_S);
+        let load = reader.value("load", LoadWhen::default());
+        let load_timeout = Duration::from_millis(reader.time("load_timeout_ms", 120_000));
+        let aliases = read_aliases(&mut reader);
+        reader.finish();
+        let WorkerConfig { model, app } = worker?;
+        let idle_unload = idle_unload_s.map(Duration::from_secs);
+        Some(Self { model, app, aliases, load, idle_unload, load_timeout, table })
+    }
+
+    /// What its worker is told.
+    #[must_use]
+    pub fn worker(&self) -> WorkerConfig {
+        WorkerConfig { model: self.model.clone(), app: self.app.clone() }
+    }
+
+    /// Its name, then its aliases.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.model.name.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+
+    /// Whether requests wait for its loading instead of being sent away.
+    #[must_use]
+    pub fn is_elastic(&self) -> bool {
+        self.load == LoadWhen::Demand || self.idle_unload.is_some()
+    }
+
+    /// A chat model that only the command line names: the settings are the defaults.
+    pub(super) fn plain(name: String, path: PathBuf, places: &Places) -> Self {
+        let mut table = Table::new();
+        table.insert("kind".into(), "chat".into());
+        table.insert("name".into(), name.into());
+        table.insert("path".into(), path.to_string_lossy().into_owned().into());
+        table.insert("app".into(), "apps/chat.wasm".into());
+        let plain = Self::read("--model", table, places, &mut vec![]);
+        let plain = plain.expect("the four keys that must be there are");
+        Self { model: ModelConfig { path, ..plain.model }, ..plain }
+    }
+
+    /// Takes another file.
+    pub(super) fn set_path(&mut self, path: PathBuf) {
+        self.table.insert("path".into(), path.to_string_lossy().into_owned().into());
+        self.model.path = path;
+    }
+
+    /// The same settings for another model, but for its context, which belongs to the file.
+    pub(super) fn like_this(&self, name: String, path: PathBuf) -> Self {
+        let mut new = self.clone();
+        new.set_path(path);
+        new.table.insert("name".into(), name.clone().into());
+        new.table.remove("context_tokens");
+        (new.model.name, new.model.context_tokens) = (name, None);
+        new
+    }
+
+    pub(super) fn without_aliases(mut self) -> Self {
+        self.table.remove("aliases");
+        self.aliases.clear();
+        self
+    }
+}
+
+fn read_worker(table: &mut Reader<'_>, places: &Places) -> Option<WorkerConfig> {
     let name: Option<String> = table.required("name", "choose what requests call the model");
     let kind: Option<ModelKind> = table.required("kind", "write \"chat\" or \"embedding\"");
     let path: Option<PathBuf> = table.required("path", "write where its GGUF file is");
     let app: Option<PathBuf> = table.required("app", "write where the wasm file that serves it is");
     if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
-        let advice = "use 1 to 128 letters, digits, '.', '_', '-', ':' or '/'";
-        table.wrong("name", &format!("{name:?} is no name for a model: {advice}"));
+        table.wrong("name", &format!("{name:?} is no name for a model: {NAME_ADVICE}"));
     }
     let kind_or_chat = kind.unwrap_or(ModelKind::Chat);
-    let mut model = read_model(&mut table, kind_or_chat, places);
-    let mut app_config = read_app(&mut table, &model, places);
-    table.finish();
+    let mut model = read_model(table, kind_or_chat, places);
+    let mut app_config = read_app(table, &model, places);
     model.name = name?;
     model.kind = kind?;
     model.path = places.resolve(&path?);
@@ -31,16 +143,16 @@ pub(super) fn read(mut table: Reader<'_>, places: &Places) -> Option<WorkerConfi
     Some(WorkerConfig { model, app: app_config })
 }
 
-/// A model that only the command line names: the settings are the defaults.
-pub(super) fn plain(name: String, path: PathBuf, places: &Places) -> WorkerConfig {
-    let mut problems = vec![];
-    let mut table = Reader::new("--model", toml::Table::new(), &mut problems);
-    let model = read_model(&mut table, ModelKind::Chat, places);
-    let app = read_app(&mut table, &model, places);
-    WorkerConfig {
-        model: ModelConfig { name, path, ..model },
-        app: AppConfig { path: places.resolve(Path::new("apps/chat.wasm")), ..app },
+fn read_aliases(table: &mut Reader<'_>) -> Vec<String> {
+    let aliases: Vec<String> = table.value("aliases", vec![]);
+    if aliases.len() > ALIASES_MAX {
+        table.wrong("aliases", &format!("{} aliases: write {ALIASES_MAX} at most", aliases.len()));
     }
+    for (index, alias) in aliases.iter().enumerate().filter(|(_, alias)| !is_name(alias)) {
+        let message = format!("{alias:?} is no name for a model: {NAME_ADVICE}");
+        table.wrong(&format!("aliases[{index}]"), &message);
+    }
+    aliases
 }
 
 /// Everything about the engine but name, kind and path.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use gaia_protocol::ModelKind;
 
-use super::{Config, Places, model};
+use super::model::{ServedConfig, is_name};
+use super::{Config, Places, names_twice};
 
 /// The command line's part of a config.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -36,6 +37,9 @@ impl Overrides {
             let (name, path) = name_and_path(argument, &config.places)?;
             replaced = place(config, name, path, replaced);
         }
+        if let Some((_, name)) = names_twice(&config.models).first() {
+            bail!("--model: {name:?} is an alias of another model; choose another name");
+        }
         Ok(())
     }
 }
@@ -44,18 +48,18 @@ impl Overrides {
 fn place(config: &mut Config, name: String, path: PathBuf, replaced: bool) -> bool {
     let models = &mut config.models;
     if let Some(same) = models.iter_mut().find(|other| other.model.name == name) {
-        same.model.path = path;
+        same.set_path(path);
         return replaced;
     }
     let chat = models.iter().position(|other| other.model.kind == ModelKind::Chat);
     let Some(chat) = chat else {
-        models.push(model::plain(name, path, &config.places));
+        models.push(ServedConfig::plain(name, path, &config.places));
         return true;
     };
-    let mut new = models[chat].clone();
-    (new.model.name, new.model.path, new.model.context_tokens) = (name, path, None);
+    let new = models[chat].like_this(name, path);
     if replaced {
-        models.push(new);
+        // The aliases stay with the model that has the settings.
+        models.push(new.without_aliases());
     } else {
         models[chat] = new;
     }
@@ -68,7 +72,7 @@ pub fn name_and_path(argument: &str, places: &Places) -> Result<(String, PathBuf
         Some((name, path)) => (name.to_owned(), Path::new(path)),
         None => (stem(argument)?, Path::new(argument)),
     };
-    if !model::is_name(&name) {
+    if !is_name(&name) {
         bail!("--model {argument}: {name:?} is no name for a model; write --model NAME={argument}");
     }
     let path = places.resolve_typed(path).with_context(|| format!("--model {argument}"))?;

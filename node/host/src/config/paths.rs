@@ -70,6 +70,17 @@ fn node_home_from_environment() -> Option<OsString> {
     std::env::var_os("GAIA_NODE_HOME").filter(|home| !home.is_empty())
 }
 
+/// The API key that a variable holds which the command line names.
+///
+/// # Errors
+/// There is no such variable, or it holds no text.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn key_from_environment(name: &str) -> Result<String> {
+    let key = std::env::var(name).with_context(|| format!("reading the variable {name}"))?;
+    anyhow::ensure!(!key.trim().is_empty(), "the variable {name} holds nothing");
+    Ok(key.trim().to_owned())
+}
+
 fn folder_of(file: &Path) -> Result<PathBuf> {
     let file = std::path::absolute(file)
         .with_context(|| format!("finding the folder of {}", file.display()))?;

@@ -110,6 +110,9 @@ pub struct ApiKey {
     pub name: String,
     /// `sha256:` and 64 lower-case hexadecimal digits.
     pub hash: String,
+    /// Whether it may load, unload and swap models.
+    #[serde(default)]
+    pub admin: bool,
 }
 
 impl AuthConfig {

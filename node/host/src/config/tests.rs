@@ -24,7 +24,8 @@ fn all_problems_are_told_at_once() {
     let said = complaint(
         "colour = 1\n[server]\nlisten = \"nowhere\"\nrequests_max = 0\nport = 1\n\
          [auth]\nkeys = [{ name = \"a\", hash = \"secret\" }]\n[log]\nformat = \"xml\"\n\
-         [worker]\nrestart_delay_ms_min = 40000\n\
+         [worker]\nrestart_delay_ms_min = 40000\n[admin]\nmodel_dirs = [\"../models\"]\n\
+         [responses]\nstored_max = -1\n[files]\nbytes_max = 9\ntotal_bytes_max = 8\n\
          [[models]]\nname = \"a b\"\nkind = \"vision\"\nsequences_max = -1\n",
     );
     for key in [
@@ -34,7 +35,10 @@ fn all_problems_are_told_at_once() {
         "server.port: unknown key; the keys here are: listen,",
         "auth.keys[0].hash:",
         "log.format:",
+        "admin.model_dirs: write the folders without",
         "worker.restart_delay_ms_min:",
+        "responses.stored_max:",
+        "files.bytes_max: must not be above",
         "models[0].name: \"a b\"",
         "models[0].kind:",
         "models[0].sequences_max:",
@@ -52,6 +56,56 @@ fn a_config_without_models_or_with_a_name_twice_is_refused() {
 }
 
 #[test]
+fn a_name_means_one_model() {
+    let with = |name: &str, aliases: &str| {
+        MODEL.replace("\"m\"", &format!("{name:?}")) + &format!("aliases = {aliases}\n")
+    };
+    for (first, second, key, name) in [
+        ("[\"x\"]", "[\"x\"]", "models[1].aliases", "x"),
+        ("[]", "[\"a\"]", "models[1].aliases", "a"),
+        ("[\"b\"]", "[]", "models[1].name", "b"),
+        ("[\"x\", \"x\"]", "[]", "models[0].aliases", "x"),
+        ("[\"a\"]", "[]", "models[0].name", "a"),
+    ] {
+        let said = complaint(&(with("a", first) + &with("b", second)));
+        assert!(said.contains(&format!("{key}: {name:?} names another model")), "{said}");
+    }
+    let said = complaint(&with("a", "[\"x y\"]"));
+    assert!(said.contains("models[0].aliases[0]: \"x y\" is no name"), "{said}");
+    assert!(parse(&(with("a", "[\"x\"]") + &with("b", "[\"y\"]"))).is_ok());
+}
+
+#[test]
+fn when_a_model_is_in_memory() {
+    let said =
+        complaint(&format!("{MODEL}load = \"never\"\nidle_unload_s = 0\nload_timeout_ms = 0\n"));
+    for key in ["models[0].load:", "models[0].idle_unload_s:", "models[0].load_timeout_ms:"] {
+        assert!(said.contains(key), "{key} is not in:\n{said}");
+    }
+    let read = |more: &str| parse(&format!("{MODEL}{more}")).expect("valid").models.remove(0);
+    let plain = read("");
+    assert_eq!((plain.load, plain.idle_unload, plain.is_elastic()), (LoadWhen::Start, None, false));
+    assert_eq!(plain.load_timeout.as_secs(), 120);
+    assert!(read("load = \"demand\"").is_elastic() && read("idle_unload_s = 5").is_elastic());
+}
+
+#[test]
+fn a_model_from_the_command_line_keeps_what_a_later_swap_needs() {
+    let mut config =
+        parse(&format!("{MODEL}context_tokens = 64\naliases = [\"x\"]\n")).expect("valid");
+    let models = vec!["b=/b.gguf".into(), "c=/c.gguf".into()];
+    Overrides { models, ..Overrides::default() }.apply(&mut config).expect("they are names");
+    for (model, aliases) in config.models.iter().zip([vec!["x".to_owned()], vec![]]) {
+        let again = ServedConfig::read("", model.table.clone(), &places(), &mut vec![]);
+        assert_eq!(again.as_ref(), Some(model));
+        assert_eq!(model.aliases, aliases);
+    }
+    let models = vec!["x=/x.gguf".into()];
+    let refused = Overrides { models, ..Overrides::default() }.apply(&mut config);
+    assert!(refused.expect_err("an alias").to_string().contains("\"x\" is an alias"));
+}
+
+#[test]
 fn events_of_an_embedding_model_have_room_for_a_vector() {
     let text = MODEL.replace("chat", "embedding") + "event_bytes_max = 8192\n";
     assert!(complaint(&text).contains("models[0].event_bytes_max: 8192 is out of range"));
@@ -64,7 +118,11 @@ fn the_default_file_says_the_defaults() {
     assert_eq!(config.server, ServerConfig::default());
     assert_eq!(config.auth, AuthConfig::default());
     assert_eq!(config.log, LogConfig::default());
+    assert_eq!(config.admin.model_dirs, [Path::new("/node/models")]);
+    assert_eq!(config.admin.app_dirs, [Path::new("/node/apps")]);
     assert_eq!(config.worker, SupervisionConfig::default());
+    assert_eq!(config.responses, ResponsesConfig::default());
+    assert_eq!(config.files, FilesConfig::in_folder("/node/files".into()));
     let names: Vec<_> = config.models.iter().map(|model| model.model.name.as_str()).collect();
     assert_eq!(names, ["SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"]);
     assert_eq!(config.models[0].model.context_tokens, Some(2048));
@@ -80,7 +138,17 @@ fn the_default_file_documents_every_key() {
     let text: Vec<_> = lines.collect();
     let text = text.join("\n");
     let with_all = parse(&text).unwrap_or_else(|error| panic!("{error:#}"));
-    for key in ["instructions_max", "tensor_split", "backends_dir", "threads", "binary"] {
+    for key in [
+        "instructions_max",
+        "tensor_split",
+        "backends_dir",
+        "threads",
+        "binary",
+        "aliases",
+        "load",
+        "idle_unload_s",
+        "model_dirs",
+    ] {
         assert!(text.lines().any(|line| line.starts_with(key)), "{key} is not documented");
     }
     let (with_all, plain) =

@@ -126,6 +126,8 @@ impl IntoResponse for ApiError {
             let seconds = delay.as_secs_f64().ceil().max(1.0) as u64;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For routes that word it otherwise.
+        response.extensions_mut().insert(self);
         response
     }
 }

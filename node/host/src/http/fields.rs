@@ -38,6 +38,11 @@ impl Fields {
         }
     }
 
+    /// All fields, for a route whose fields are those of another format.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.map
+    }
+
     /// The same, where the operator lets some fields pass unheeded.
     pub fn ignoring(self, ignored: Ignored) -> Self {
         Self { ignored, ..self }

@@ -152,14 +152,14 @@ pub fn reason_word(reason: FinishReason) -> &'static str {
     }
 }
 
-async fn reports(node: &Node) -> Vec<(&str, ModelReport)> {
+async fn reports(node: &Node) -> Vec<(String, ModelReport)> {
     let report = async |model: &std::sync::Arc<dyn gaia_core::Model>| model.report().await;
     let all = node.models.all();
     let reports = futures_util::future::join_all(all.iter().map(report)).await;
-    all.iter().map(|model| model.name()).zip(reports).collect()
+    all.iter().map(|model| model.name().to_owned()).zip(reports).collect()
 }
 
-fn write_models(text: &mut String, reports: &[(&str, ModelReport)]) {
+fn write_models(text: &mut String, reports: &[(String, ModelReport)]) {
     for (name, kind, help, value) in MODEL_LINES {
         head(text, name, kind, help);
         for (model, report) in reports {

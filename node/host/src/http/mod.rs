@@ -14,6 +14,7 @@ mod cors;
 mod error;
 mod fields;
 mod format;
+mod functions;
 mod generate;
 mod guarded;
 mod histogram;
@@ -22,8 +23,10 @@ mod ignored;
 mod inputs;
 mod json;
 mod metrics;
+mod object;
 mod observe;
 mod patient;
+mod query;
 mod routes;
 mod running;
 mod sampling;
@@ -36,17 +39,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use gaia_core::{Admission, Model, Models, Node};
 
 use self::auth::Auth;
 use self::error::ApiError;
 use self::metrics::Metrics;
+use self::routes::responses::stored::Stored;
 pub use self::server::serve;
-use crate::config::{AuthConfig, ServerConfig};
+use crate::config::{AuthConfig, ResponsesConfig, ServerConfig};
+use crate::store::{Files, Recent};
+use crate::workers::Manager;
+
+/// What is kept for users between requests.
+pub struct Storage {
+    /// How many answers are kept.
+    pub responses: ResponsesConfig,
+    /// The files that users uploaded.
+    pub files: Files,
+}
 
 /// What all requests share.
 pub struct State {
@@ -62,12 +76,23 @@ pub struct State {
     cors_origins: Vec<String>,
     ignore_fields: Arc<[String]>,
     started_s: u64,
+    listens_on_loopback: bool,
+    manager: Option<Arc<Manager>>,
+    responses: Recent<Stored>,
+    files: Files,
 }
 
 impl State {
-    /// Serves `models` within the limits of `server`, to whom `auth` lets in.
+    /// Serves `models` within the limits of `server`, to whom `auth` lets in, and keeps in `storage`
+    /// what they want kept.
     #[must_use]
-    pub fn new(server: &ServerConfig, auth: &AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
+    pub fn new(
+        server: &ServerConfig,
+        auth: &AuthConfig,
+        models: Vec<Arc<dyn Model>>,
+        storage: Storage,
+    ) -> Self {
+        let Storage { responses, files } = storage;
         let metrics = Metrics::new(models.iter().map(|model| model.name()));
         let admission = Admission::new(server.requests_max);
         Self {
@@ -83,12 +108,26 @@ impl State {
             cors_origins: server.cors_origins.clone(),
             ignore_fields: server.ignore_fields.clone().into(),
             started_s: ids::now_s(),
+            listens_on_loopback: server.listen.ip().is_loopback(),
+            manager: None,
+            responses: Recent::new(responses.stored_max, responses.stored_bytes_max),
+            files,
         }
+    }
+
+    /// The same with the models of `manager`, which the operator may load and unload.
+    #[must_use]
+    pub fn managed(mut self, manager: Arc<Manager>) -> Self {
+        self.node.models = manager.models().clone();
+        self.manager = Some(manager);
+        self
     }
 }
 
 /// All routes and what is around them; the last layer is the outermost.
 fn router(state: &Arc<State>) -> Router {
+    // A file has a limit of its own, and is not held in memory.
+    let upload = post(routes::files::post).layer(DefaultBodyLimit::disable());
     Router::new()
         .route("/v1/chat/completions", post(routes::chat::post))
         .route("/v1/completions", post(routes::completions::post))
@@ -99,17 +138,32 @@ fn router(state: &Arc<State>) -> Router {
         .route("/tokenize", post(routes::tokenize::post))
         .route("/v1/detokenize", post(routes::detokenize::post))
         .route("/detokenize", post(routes::detokenize::post))
+        .route("/v1/responses", post(routes::responses::post))
+        .route(
+            "/v1/responses/{id}",
+            get(routes::responses::stored::get).delete(routes::responses::stored::delete),
+        )
+        .route("/v1/responses/{id}/input_items", get(routes::responses::stored::input_items))
+        .route("/v1/messages", post(routes::messages::post))
+        .route("/v1/messages/count_tokens", post(routes::messages::count_tokens))
+        .route("/v1/files", upload.get(routes::files::list))
+        .route("/v1/files/{id}", get(routes::files::one).delete(routes::files::delete))
+        .route("/v1/files/{id}/content", get(routes::files::content))
+        .route("/v1/files/download/{id}", get(routes::files::download))
+        .route("/v1/chunks", post(routes::chunks::post))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{id}", get(routes::models::one))
         .route("/v1/info", get(routes::info::get))
         .route("/health", get(routes::health::health))
         .route("/ready", get(routes::health::ready))
         .route("/metrics", get(routes::metrics::get))
+        .merge(routes::admin::router(state))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(state), ignored::tell))
         .layer(from_fn_with_state(Arc::clone(state), auth::check))
         .layer(from_fn_with_state(Arc::clone(state), body::drain))
+        .layer(from_fn(routes::messages::reword))
         .layer(from_fn_with_state(Arc::clone(state), cors::check))
         .layer(from_fn_with_state(Arc::clone(state), observe::watch))
         .with_state(Arc::clone(state))

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::script;
 use super::session::{Message, Session};
+use super::uses::Lease;
 
 /// Parses events as the client takes them and gives the worker credit for them. Dropping it before
 /// its end cancels the request.
@@ -22,6 +23,7 @@ pub struct Answer {
     taken: u32,
     credit_events: u32,
     state: State,
+    lease: Option<Lease>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,14 @@ impl Answer {
         // The channel holds a window and the end.
         let window_events = u32::try_from(messages.max_capacity() - 1).unwrap_or(u32::MAX);
         let credit_events = (window_events / 2).max(1);
-        Self { session, id, messages, taken: 0, credit_events, state: State::Open }
+        Self { session, id, messages, taken: 0, credit_events, state: State::Open, lease: None }
+    }
+
+    /// The same, with a hold on its worker that ends with it.
+    #[must_use]
+    pub fn holding(mut self, lease: Lease) -> Self {
+        self.lease = Some(lease);
+        self
     }
 
     fn take(&mut self, message: Option<Message>) -> Option<Result<Event, ServeError>> {
@@ -91,5 +100,7 @@ impl Stream for Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         self.session.leave(self.id, self.state == State::Answered);
+        // The worker may end as soon as it has heard that.
+        drop(self.lease.take());
     }
 }

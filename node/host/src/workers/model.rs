@@ -8,10 +8,12 @@ use gaia_core::{EventStream, Model, ModelReport, ModelStatus, ReportFuture, Serv
 use gaia_protocol::{
     GuestModel, GuestRequest, ModelCard, ModelKind, Task, WorkerConfig, WorkerStats,
 };
+use tokio::sync::watch;
 
 use super::answer::Answer;
 use super::connection::Observer;
 use super::session::Session;
+use super::uses::{Lease, Uses};
 
 /// A model that loads is ready in seconds or minutes; asking more often helps nobody.
 const LOADING_RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -24,6 +26,9 @@ pub struct WorkerModel {
     config: WorkerConfig,
     state: Mutex<State>,
     restarts: AtomicU64,
+    uses: Uses,
+    /// Told when the status changes, and when requests are given to another worker.
+    changes: watch::Sender<bool>,
 }
 
 struct State {
@@ -45,7 +50,50 @@ impl WorkerModel {
     pub fn new(config: WorkerConfig) -> Self {
         let status = ModelStatus::Loading { share: 0.0 };
         let state = State { status, stats: WorkerStats::default(), serving: None };
-        Self { config, state: Mutex::new(state), restarts: AtomicU64::new(0) }
+        Self {
+            config,
+            state: Mutex::new(state),
+            restarts: AtomicU64::new(0),
+            uses: Uses::none(),
+            changes: watch::Sender::new(false),
+        }
+    }
+
+    /// The requests that hold it.
+    #[must_use]
+    pub fn uses(&self) -> &Uses {
+        &self.uses
+    }
+
+    /// How often its worker was started again.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it does not load any more, or takes no more requests.
+    pub async fn settled(&self) {
+        let is_loading = || matches!(self.lock().status, ModelStatus::Loading { .. });
+        let mut changes = self.changes.subscribe();
+        // It fails only when the sender is gone, which `self` holds.
+        let _ = changes.wait_for(|is_let_go| *is_let_go || !is_loading()).await;
+    }
+
+    /// It takes no more requests: who waits for it must ask elsewhere.
+    pub fn let_go(&self) {
+        self.changes.send_replace(true);
+    }
+
+    /// Starts a task that holds the worker until its stream is dropped.
+    ///
+    /// # Errors
+    /// As [`Model::start`].
+    pub fn start_with(&self, task: Task, lease: Lease) -> Result<EventStream, ServeError> {
+        let serving = self.serving()?;
+        let request = GuestRequest { model: GuestModel::clone(&serving.guest), task };
+        let body = serde_json::to_vec(&request).expect("our own messages have string keys only");
+        let (id, messages) = serving.session.submit(body)?;
+        Ok(Box::pin(Answer::new(serving.session, id, messages).holding(lease)))
     }
 
     /// What its workers are told to load.
@@ -68,6 +116,12 @@ impl WorkerModel {
     fn set(&self, status: ModelStatus) {
         let mut state = self.lock();
         *state = State { status, stats: WorkerStats::default(), serving: None };
+        drop(state);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.changes.send_modify(|_| {});
     }
 
     fn serving(&self) -> Result<Serving, ServeError> {
@@ -81,7 +135,9 @@ impl WorkerModel {
             ModelStatus::Loading { share } => {
                 (LOADING_RETRY_AFTER, format!("{:.0} % of it are loaded", share * 100.0))
             }
-            ModelStatus::Ready(_) => (LOADING_RETRY_AFTER, "it is just starting".into()),
+            ModelStatus::Unloaded | ModelStatus::Ready(_) => {
+                (LOADING_RETRY_AFTER, "it is just starting".into())
+            }
         };
         Err(ServeError::Unavailable { retry_after, reason })
     }
@@ -117,11 +173,7 @@ impl Model for WorkerModel {
     }
 
     fn start(&self, task: Task) -> Result<EventStream, ServeError> {
-        let serving = self.serving()?;
-        let request = GuestRequest { model: GuestModel::clone(&serving.guest), task };
-        let body = serde_json::to_vec(&request).expect("our own messages have string keys only");
-        let (id, messages) = serving.session.submit(body)?;
-        Ok(Box::pin(Answer::new(serving.session, id, messages)))
+        self.start_with(task, self.uses.lease())
     }
 }
 
@@ -173,6 +225,10 @@ impl Observer for Reporter {
         let mut state = self.model.lock();
         state.serving = Some(Serving { session: Arc::clone(&self.session), guest });
         state.status = ModelStatus::Ready(Box::new(card));
+        drop(state);
+        // Loading is no idleness.
+        self.model.uses.touch();
+        self.model.tell();
     }
 
     fn stats(&self, stats: WorkerStats) {

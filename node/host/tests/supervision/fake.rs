@@ -29,7 +29,7 @@ pub struct FakeWorker {
 impl FakeWorker {
     /// One that has not said anything.
     pub fn new() -> Self {
-        let model = Arc::new(WorkerModel::new(config().models.remove(0)));
+        let model = Arc::new(WorkerModel::new(config().models[0].worker()));
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         let mut connection = JoinSet::new();
         connection.spawn(serve(Arc::clone(&model), theirs));
@@ -122,7 +122,7 @@ fn config() -> Config {
     Config::parse("the test's config", CONFIG, places).expect("it is valid")
 }
 
-fn card() -> ModelCard {
+pub fn card() -> ModelCard {
     ModelCard {
         name: "m".into(),
         kind: ModelKind::Chat,
@@ -138,6 +138,7 @@ fn card() -> ModelCard {
         queue_max: 1,
         threads: 1,
         gpu_layers: 0,
+        gpu_memory_bytes: 0,
         devices: vec![],
         llama_build: "test".into(),
         guest: GuestModel::default(),

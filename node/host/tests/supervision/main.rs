@@ -1,6 +1,7 @@
 //! What a worker may do to the host: a fake worker at the other end of the socket does it.
 
 mod fake;
+mod manage;
 mod process;
 
 use std::sync::Arc;

@@ -33,7 +33,7 @@ async fn reason(model: &Arc<dyn Model>) -> String {
 #[tokio::test]
 async fn a_worker_that_exits_is_started_again_and_again() {
     let workers = Workers::start(&config("/bin/false")).expect("the program is there");
-    let model = workers.models().remove(0);
+    let model = workers.models().all().remove(0);
     let said = reason(&model).await;
     assert!(said.contains("exit status: 1"), "{said}");
     while model.report().await.restarts < 3 {
@@ -45,7 +45,7 @@ async fn a_worker_that_exits_is_started_again_and_again() {
 #[tokio::test]
 async fn a_program_that_never_answers_is_killed_at_drain() {
     let workers = Workers::start(&config("/bin/yes")).expect("the program is there");
-    let model = workers.models().remove(0);
+    let model = workers.models().all().remove(0);
     // Its standard output goes nowhere; it never reads and never answers.
     assert!(matches!(model.status(), ModelStatus::Loading { .. }));
     workers.drain(Duration::ZERO).await;
@@ -63,6 +63,6 @@ fn a_missing_program_is_named() {
 async fn a_probe_tells_how_the_worker_ended() {
     let config = config("/bin/false");
     let launch = Launch::new(&config).expect("it names a program");
-    let said = probe(&launch, &config.models[0]).await.expect_err("no worker").to_string();
+    let said = probe(&launch, &config.models[0].worker()).await.expect_err("no worker").to_string();
     assert!(said.contains("exit status: 1"), "{said}");
 }

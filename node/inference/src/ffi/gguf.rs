@@ -9,12 +9,16 @@ use llama_cpp_sys_2 as sys;
 use crate::LoadError;
 
 /// What the header promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Bytes that the file must hold.
     pub(crate) file_bytes: u64,
     /// Bytes of all tensors.
     pub(crate) tensor_bytes: u64,
+    /// Bytes of each layer's tensors.
+    pub(crate) layers: Vec<u64>,
+    /// Bytes of the tensors that make the output.
+    pub(crate) output_bytes: u64,
     /// It says how to pool the vectors of a text into one: it is an embedding model's.
     pub(crate) has_pooling: bool,
 }
@@ -47,6 +51,7 @@ impl Header {
 fn measure(gguf: NonNull<sys::gguf_context>) -> Header {
     let gguf = gguf.as_ptr();
     let (mut end, mut tensor_bytes) = (0_u64, 0_u64);
+    let mut parts = Parts::default();
     // SAFETY: the context is valid, and every index is below the count of tensors.
     let data_offset = unsafe {
         for index in 0..sys::gguf_get_n_tensors(gguf) {
@@ -54,11 +59,49 @@ fn measure(gguf: NonNull<sys::gguf_context>) -> Header {
             let bytes = sys::gguf_get_tensor_size(gguf, index) as u64;
             end = end.max(offset.saturating_add(bytes));
             tensor_bytes = tensor_bytes.saturating_add(bytes);
+            parts.add(&super::string(sys::gguf_get_tensor_name(gguf, index)), bytes);
         }
         sys::gguf_get_data_offset(gguf) as u64
     };
     let file_bytes = data_offset.saturating_add(end);
-    Header { file_bytes, tensor_bytes, has_pooling: has_pooling(gguf) }
+    let has_pooling = has_pooling(gguf);
+    let output_bytes = parts.output_bytes(has_pooling);
+    Header { file_bytes, tensor_bytes, layers: parts.layers, output_bytes, has_pooling }
+}
+
+/// No model of today has a tenth of these; a damaged file may name any.
+const LAYERS_MAX: usize = 10_000;
+
+/// Bytes of tensors, by the part of the model that their names tell.
+#[derive(Default)]
+struct Parts {
+    layers: Vec<u64>,
+    tokens: u64,
+    output: u64,
+    has_output: bool,
+}
+
+impl Parts {
+    fn add(&mut self, name: &str, bytes: u64) {
+        let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+        let layer = layer.and_then(|number| number.parse::<usize>().ok());
+        match layer {
+            Some(layer) if layer < LAYERS_MAX => {
+                self.layers.resize(self.layers.len().max(layer + 1), 0);
+                self.layers[layer] = self.layers[layer].saturating_add(bytes);
+            }
+            _ if name.starts_with("token_embd") => self.tokens = self.tokens.saturating_add(bytes),
+            _ => self.output = self.output.saturating_add(bytes),
+        }
+        self.has_output |= name == "output.weight";
+    }
+
+    /// A model without an output of its own turns its first tensor around, from a second copy. One
+    /// that makes vectors has no output of tokens.
+    fn output_bytes(&self, has_pooling: bool) -> u64 {
+        let copied = if self.has_output || has_pooling { 0 } else { self.tokens };
+        self.output.saturating_add(copied)
+    }
 }
 
 fn has_pooling(gguf: *const sys::gguf_context) -> bool {
@@ -71,5 +114,34 @@ fn has_pooling(gguf: *const sys::gguf_context) -> bool {
         let architecture = super::string(sys::gguf_get_val_str(gguf, key));
         let pooling = CString::new(format!("{architecture}.pooling_type"));
         pooling.is_ok_and(|pooling| sys::gguf_find_key(gguf, pooling.as_ptr()) >= 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(tensors: &[(&str, u64)]) -> Parts {
+        let mut parts = Parts::default();
+        tensors.iter().for_each(|(name, bytes)| parts.add(name, *bytes));
+        parts
+    }
+
+    #[test]
+    fn tensors_belong_to_the_layer_they_name() {
+        let parts = parts(&[("blk.1.attn_q.weight", 3), ("blk.0.a", 1), ("blk.1.b", 2)]);
+        assert_eq!(parts.layers, [1, 5]);
+        let wild = super::tests::parts(&[("blk.99999999.a", 7), ("blk.x.a", 1)]);
+        assert_eq!((wild.layers.len(), wild.output), (0, 8));
+    }
+
+    #[test]
+    fn an_output_that_is_not_there_is_a_copy_of_the_input() {
+        let own =
+            parts(&[("token_embd.weight", 10), ("output.weight", 4), ("output_norm.weight", 1)]);
+        assert_eq!(own.output_bytes(false), 5);
+        let tied = parts(&[("token_embd.weight", 10), ("output_norm.weight", 1)]);
+        assert_eq!(tied.output_bytes(false), 11);
+        assert_eq!(tied.output_bytes(true), 1);
     }
 }

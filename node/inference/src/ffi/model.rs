@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
+use crate::placement::Placement;
 use crate::{EngineConfig, LoadError, SplitMode, Token, TokenizeError, TokenizeOptions};
 
 /// A model, freed by drop.
@@ -34,7 +35,28 @@ impl Model {
     /// [`LoadError::Refused`] with llama.cpp's reason, [`LoadError::Cancelled`].
     pub(crate) fn load(
         config: &EngineConfig,
-        gpu_layers: u32,
+        placement: &Placement,
+        progress: Progress,
+    ) -> Result<Self, LoadError> {
+        Self::read(config, placement, &parameters(config, placement), progress)
+    }
+
+    /// The model without its weights: it knows its sizes and can't compute. Takes little memory.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub(crate) fn sketch(config: &EngineConfig) -> Result<Self, LoadError> {
+        let placement = Placement::default();
+        let mut params = parameters(config, &placement);
+        params.no_alloc = true;
+        params.load_mode = sys::LLAMA_LOAD_MODE_NONE;
+        Self::read(config, &placement, &params, &mut |_| true)
+    }
+
+    fn read(
+        config: &EngineConfig,
+        placement: &Placement,
+        params: &sys::llama_model_params,
         progress: Progress,
     ) -> Result<Self, LoadError> {
         let path = &config.model_path;
@@ -43,7 +65,10 @@ impl Model {
             super::c_path(path).ok_or_else(|| refuse("its path holds a zero byte".into()))?;
         let mut report = Report { progress, cancelled: false };
         let split = tensor_split(config);
-        let mut params = parameters(config, gpu_layers);
+        let mut devices = super::backend::handles(&placement.gpus);
+        let mut params = *params;
+        // An empty list keeps llama.cpp from choosing for itself.
+        params.devices = devices.as_mut_ptr();
         params.tensor_split = if split.is_empty() { std::ptr::null() } else { split.as_ptr() };
         params.progress_callback = Some(on_progress);
         params.progress_callback_user_data = (&raw mut report).cast();
@@ -360,12 +385,12 @@ fn split_mode(mode: SplitMode) -> sys::llama_split_mode {
     }
 }
 
-fn parameters(config: &EngineConfig, gpu_layers: u32) -> sys::llama_model_params {
+fn parameters(config: &EngineConfig, placement: &Placement) -> sys::llama_model_params {
     // SAFETY: returns plain numbers.
     let mut params = unsafe { sys::llama_model_default_params() };
-    params.n_gpu_layers = i32::try_from(gpu_layers).unwrap_or(i32::MAX);
+    params.n_gpu_layers = i32::try_from(placement.layers).unwrap_or(i32::MAX);
     params.split_mode = split_mode(config.split_mode);
-    params.main_gpu = i32::try_from(config.main_gpu).unwrap_or(i32::MAX);
+    params.main_gpu = i32::try_from(placement.main_gpu).unwrap_or(i32::MAX);
     params.load_mode =
         if config.use_mmap { sys::LLAMA_LOAD_MODE_MMAP } else { sys::LLAMA_LOAD_MODE_NONE };
     params

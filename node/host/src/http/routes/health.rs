@@ -13,11 +13,11 @@ pub async fn health() -> Response {
     json::ok(&json!({"status": "ok"}))
 }
 
-/// Every model answers.
+/// Every model that the node must serve answers; one that was unloaded is not waited for.
 pub async fn ready(axum::extract::State(state): Shared) -> Response {
-    let models = state.node.models.all().iter();
-    let states: Vec<_> = models.map(|model| (model.name(), model.status())).collect();
-    let ready = states.iter().all(|(_, status)| matches!(status, ModelStatus::Ready(_)));
+    let all = state.node.models.all();
+    let states: Vec<_> = all.iter().map(|model| (model.name(), model.status())).collect();
+    let ready = state.node.models.are_ready();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if ready { "ready" } else { "not_ready" };
     let models: Vec<_> = states.iter().map(|(name, status)| entry(name, status)).collect();
@@ -37,6 +37,7 @@ pub fn word(status: &ModelStatus) -> &'static str {
     match status {
         ModelStatus::Loading { .. } => "loading",
         ModelStatus::Ready(_) => "ready",
+        ModelStatus::Unloaded => "unloaded",
         ModelStatus::Down { .. } => "down",
     }
 }

@@ -11,8 +11,8 @@ use crate::http::json;
 
 /// The node's version and limits, and each model.
 pub async fn get(axum::extract::State(state): Shared) -> Response {
-    let models = state.node.models.all().iter();
-    let models = futures_util::future::join_all(models.map(async |model| {
+    let all = state.node.models.all();
+    let models = futures_util::future::join_all(all.iter().map(async |model| {
         let report = model.report().await;
         describe(model.as_ref(), report)
     }));
@@ -38,12 +38,12 @@ fn describe(model: &dyn Model, report: ModelReport) -> Value {
     match status {
         ModelStatus::Ready(card) => described["card"] = facts(&card),
         ModelStatus::Loading { share } => described["share"] = json!(share),
-        ModelStatus::Down { .. } => {}
+        ModelStatus::Unloaded | ModelStatus::Down { .. } => {}
     }
     described
 }
 
-fn facts(card: &ModelCard) -> Value {
+pub(super) fn facts(card: &ModelCard) -> Value {
     json!({
         "architecture": card.architecture,
         "description": card.description,
@@ -57,6 +57,7 @@ fn facts(card: &ModelCard) -> Value {
         "queue_max": card.queue_max,
         "threads": card.threads,
         "gpu_layers": card.gpu_layers,
+        "gpu_memory_bytes": card.gpu_memory_bytes,
         "devices": card.devices,
         "llama_build": card.llama_build,
     })

@@ -1,14 +1,19 @@
 //! One route per file.
 
+pub mod admin;
 pub mod chat;
+pub mod chunks;
 pub mod completions;
 pub mod detokenize;
 pub mod embeddings;
+pub mod files;
 pub mod health;
 pub mod info;
+pub mod messages;
 pub mod metrics;
 pub mod models;
 pub mod rerank;
+pub mod responses;
 pub mod tokenize;
 mod wire;
 

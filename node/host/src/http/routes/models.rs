@@ -2,6 +2,7 @@
 
 use axum::extract::Path;
 use axum::response::Response;
+use gaia_core::Served;
 use serde::Serialize;
 
 use super::Shared;
@@ -20,24 +21,32 @@ struct Entry<'a> {
     object: &'static str,
     created: u64,
     owned_by: &'static str,
+    /// Whose alias this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<&'a str>,
 }
 
-/// All models.
+/// All models, each followed by its aliases: clients offer what they find here.
 pub async fn list(axum::extract::State(state): Shared) -> Response {
-    let models = state.node.models.all().iter();
-    let data = models.map(|model| entry(model.name(), state.started_s)).collect();
+    let served = state.node.models.served();
+    let mut data = vec![];
+    for Served { model, aliases } in served.iter() {
+        data.push(entry(model.name(), model.name(), state.started_s));
+        data.extend(aliases.iter().map(|alias| entry(alias, model.name(), state.started_s)));
+    }
     json::ok(&List { object: "list", data })
 }
 
-/// One model.
+/// One model, or one alias.
 pub async fn one(
     axum::extract::State(state): Shared,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let model = state.node.models.find(&id)?;
-    Ok(json::ok(&entry(model.name(), state.started_s)))
+    Ok(json::ok(&entry(&id, model.name(), state.started_s)))
 }
 
-fn entry(id: &str, created: u64) -> Entry<'_> {
-    Entry { id, object: "model", created, owned_by: "gaia" }
+fn entry<'a>(id: &'a str, name: &'a str, created: u64) -> Entry<'a> {
+    let root = (id != name).then_some(name);
+    Entry { id, object: "model", created, owned_by: "gaia", root }
 }

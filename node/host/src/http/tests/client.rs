@@ -35,6 +35,11 @@ impl Client {
         Self { address }
     }
 
+    /// Where the server is, for other clients.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("the server accepts")
     }

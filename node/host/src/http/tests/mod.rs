@@ -1,9 +1,14 @@
 //! The whole of HTTP over a real socket, with fake models.
 
+mod admin;
 mod chat;
 mod client;
+mod clients;
 mod connections;
+mod files;
+mod messages;
 mod refusals;
+mod responses;
 mod shapes;
 mod streams;
 mod texts;
@@ -18,8 +23,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::client::Client;
-use super::{State, serve};
-use crate::config::{AuthConfig, ServerConfig};
+use super::{State, Storage, serve};
+use crate::config::{AuthConfig, FilesConfig, ResponsesConfig, ServerConfig};
+use crate::store::Files;
 
 /// A server on a free port.
 struct Server {
@@ -33,7 +39,7 @@ type Script = Vec<Result<Event, ServeError>>;
 
 impl Server {
     async fn start(server: ServerConfig, auth: AuthConfig, models: Vec<Arc<dyn Model>>) -> Self {
-        Self::serving(State::new(&server, &auth, models)).await
+        Self::serving(State::new(&server, &auth, models, storage())).await
     }
 
     /// As [`Server::start`], with what no config can change.
@@ -42,7 +48,7 @@ impl Server {
         models: Vec<Arc<dyn Model>>,
         change: impl FnOnce(&mut State),
     ) -> Self {
-        let mut state = State::new(&server, &AuthConfig::default(), models);
+        let mut state = State::new(&server, &AuthConfig::default(), models, storage());
         change(&mut state);
         Self::serving(state).await
     }
@@ -62,6 +68,18 @@ impl Server {
         let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(script));
         Self::start(ServerConfig::default(), AuthConfig::default(), vec![chat, embed()]).await
     }
+}
+
+/// Everything at its default, in a folder that comes to be with the first file.
+fn storage() -> Storage {
+    let folder = std::env::temp_dir().join(super::ids::new_id("gaia-http-"));
+    let files = FilesConfig::in_folder(folder);
+    storage_of(files)
+}
+
+fn storage_of(files: FilesConfig) -> Storage {
+    let files = Files::open(files).expect("there is nothing yet");
+    Storage { responses: ResponsesConfig::default(), files }
 }
 
 fn embed() -> Arc<FakeModel> {

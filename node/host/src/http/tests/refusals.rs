@@ -106,7 +106,7 @@ async fn a_huge_body_is_refused_in_a_way_that_reaches_its_sender() {
 #[tokio::test]
 async fn with_keys_only_the_states_are_open() {
     let hash = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
-    let keys = vec![ApiKey { name: "test".into(), hash: hash.into() }];
+    let keys = vec![ApiKey { name: "test".into(), hash: hash.into(), admin: false }];
     let (config, auth) = (ServerConfig::default(), AuthConfig { keys });
     let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(paris()));
     let server = Server::start(config, auth, vec![chat]).await;

@@ -62,7 +62,7 @@ async fn a_silent_stream_is_kept_alive_to_its_time_limit() {
     }
     let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).hanging());
     let config = ServerConfig { request_timeout_ms: 35_000, ..ServerConfig::default() };
-    let state = Arc::new(State::new(&config, &AuthConfig::default(), vec![chat]));
+    let state = Arc::new(State::new(&config, &AuthConfig::default(), vec![chat], super::storage()));
     let text = gaia_protocol::CompleteTask::default();
     let answers = gaia_core::complete(&state.node, None, vec![text], 1).expect("starts");
     let mut running = Running::new(&state, answers);

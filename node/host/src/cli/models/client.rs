@@ -1,0 +1,120 @@
+//! Asks a node over HTTP: one request per connection, JSON both ways.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// A node on this machine takes a connection at once; one elsewhere within this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The list of all models is far smaller.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// A node, and the key for it.
+pub struct Client {
+    authority: String,
+    key: Option<HeaderValue>,
+}
+
+impl Client {
+    /// The node at `url`; `key` opens it.
+    ///
+    /// # Errors
+    /// The URL is not of the form `http://host:port`, or the key can be none.
+    pub fn new(url: &str, key: Option<String>) -> Result<Self> {
+        let uri: Uri = url.parse().with_context(|| format!("--url {url} is no URL"))?;
+        if uri.scheme_str() != Some("http") || !matches!(uri.path(), "" | "/") {
+            bail!("--url {url}: write http://HOST:PORT; for TLS use a tunnel such as `ssh -L`");
+        }
+        let host = uri.host().with_context(|| format!("--url {url} names no host"))?;
+        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
+        let key = key.map(|key| {
+            let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+                .ok()
+                .context("the key holds characters that no key has")?;
+            value.set_sensitive(true);
+            Ok::<_, anyhow::Error>(value)
+        });
+        Ok(Self { authority, key: key.transpose()? })
+    }
+
+    /// Asks and returns the answer's JSON.
+    ///
+    /// # Errors
+    /// Nobody answers, or the answer is a refusal: the message is the node's.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        let context = || format!("asking the node at http://{}", self.authority);
+        let (status, body) =
+            self.send(self.request(method, path, body)?).await.with_context(context)?;
+        let answer: Value = serde_json::from_slice(&body)
+            .with_context(|| format!("the answer ({status}) is not JSON: is this a Gaia node?"))?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let message = answer["error"]["message"].as_str().unwrap_or("it gave no reason");
+        bail!("the node refused ({status}): {message}")
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.authority)
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, key);
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        request.body(Full::from(body)).context("making the request")
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+        let connect = TcpStream::connect(&self.authority);
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect).await;
+        let stream = stream.context("it takes no connection")?.context("is it running?")?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let answer = async move {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?;
+            Ok((status, body.to_bytes()))
+        };
+        // The connection ends with its sender, once the answer has come; what breaks it is what the answer tells.
+        let (answer, _) = futures_util::future::join(answer, connection).await;
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_address_is_taken() {
+        for url in ["", "127.0.0.1:8080", "https://127.0.0.1", "http://h:1/v1", "http://"] {
+            assert!(Client::new(url, None).is_err(), "{url}");
+        }
+        assert!(Client::new("http://h", Some("a\nb".into())).is_err());
+        for (url, authority) in [
+            ("http://localhost:8080", "localhost:8080"),
+            ("http://[::1]:1/", "[::1]:1"),
+            ("http://h", "h:80"),
+        ] {
+            assert_eq!(Client::new(url, None).expect(url).authority, authority);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `POST /v1/messages` and `/v1/messages/count_tokens`: Anthropic's API for conversations.
+//!
+//! A request becomes a chat task ([`request`], [`conversation`], [`tools`]); its events become blocks
+//! ([`answer`]), told one by one ([`stream`]) or all at once. Every refusal on these paths, whoever
+//! makes it, is worded as Anthropic does ([`error`]).
+
+mod answer;
+mod conversation;
+mod error;
+mod request;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use gaia_core::ServeError;
+use gaia_protocol::{ChatTask, Event};
+use serde_json::json;
+
+use self::answer::Answer;
+pub use self::error::reword;
+use self::request::Asked;
+use self::stream::Stream;
+use super::Shared;
+use crate::http::error::ApiError;
+use crate::http::ids::new_id;
+use crate::http::running::Running;
+use crate::http::{State, body, json, sse};
+
+/// Answers, whole or streamed.
+pub async fn post(
+    axum::extract::State(state): Shared,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let asked = Asked::parse(body::read_fields(&state, request).await?)?;
+    let running = start(&state, asked.model.as_deref(), asked.task)?;
+    let answered = if asked.streamed { stream(running).await } else { whole(running).await };
+    answered.map_err(blame)
+}
+
+/// Counts the tokens of a request: its prompt is rendered and tokenized as for an answer, which is
+/// then not made.
+pub async fn count_tokens(
+    axum::extract::State(state): Shared,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let asked = Asked::parse_count(body::read_fields(&state, request).await?)?;
+    let task = ChatTask { max_tokens: Some(1), ..asked.task };
+    let mut running = start(&state, asked.model.as_deref(), task)?;
+    while let Some(next) = running.next().await {
+        let tokens = match next.map_err(blame)? {
+            (_, Event::Prompt { tokens, .. }) => tokens,
+            (_, Event::Finish { usage, .. }) => usage.prompt_tokens,
+            _ => continue,
+        };
+        return Ok(json::ok(&json!({"input_tokens": tokens})));
+    }
+    Err(blame(ServeError::App { message: "it did not say how long the prompt is".into() }))
+}
+
+fn start(state: &Arc<State>, model: Option<&str>, task: ChatTask) -> Result<Running, ApiError> {
+    Ok(Running::new(state, gaia_core::chat(&state.node, model, task)?))
+}
+
+fn blame(error: ServeError) -> ApiError {
+    ApiError::from(error).blame("messages")
+}
+
+async fn whole(mut running: Running) -> Result<Response, ServeError> {
+    let mut answer = Answer::new(new_id("msg_"), running.model());
+    while let Some(next) = running.next().await {
+        let (_choice, event) = next?;
+        answer.apply(event);
+    }
+    Ok(json::ok(&answer.message()))
+}
+
+/// Waits for the first text, so that what fails before it gets a status of its own. The prompt's
+/// tokens are told in the first words, so it is waited for here and not by [`Running::open`].
+async fn stream(mut running: Running) -> Result<Response, ServeError> {
+    let mut answer = Answer::new(new_id("msg_"), running.model());
+    while let Some(next) = running.next().await {
+        let (_choice, event) = next?;
+        if !matches!(event, Event::Prompt { .. }) {
+            return Ok(sse::response(running, Stream::new(answer, Some(event))));
+        }
+        answer.apply(event);
+    }
+    Ok(sse::response(running, Stream::new(answer, None)))
+}

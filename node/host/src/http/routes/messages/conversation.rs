@@ -1,0 +1,176 @@
+//! Reads `system` and `messages`.
+
+use std::collections::HashMap;
+
+use gaia_protocol::{Message, Role, ToolCall};
+use serde_json::Value;
+
+use crate::http::error::ApiError;
+use crate::http::fields::must_be;
+use crate::http::object::Object;
+
+const MESSAGES_MAX: usize = 4096;
+
+/// Marks what is kept in a cache; this node's cache finds that by itself.
+const CACHE_CONTROL: &str = "cache_control";
+
+/// The conversation, oldest first.
+pub fn read(system: Option<Value>, messages: Value) -> Result<Vec<Message>, ApiError> {
+    let list = match messages {
+        Value::Array(list) if (1..=MESSAGES_MAX).contains(&list.len()) => list,
+        _ => return Err(must_be("messages", &format!("a list of 1 to {MESSAGES_MAX} messages"))),
+    };
+    let mut reader = Reader::default();
+    if let Some(system) = system {
+        reader.messages.push(say(Role::System, texts("system", system)?));
+    }
+    for (index, value) in list.into_iter().enumerate() {
+        reader.add(&format!("messages[{index}]"), value)?;
+    }
+    if reader.messages.last().is_some_and(|last| last.role == Role::Assistant) {
+        let message = "`messages` must end with the user's turn: this node does not go on in the \
+                       middle of an answer";
+        return Err(ApiError::invalid("messages", message));
+    }
+    Ok(reader.messages)
+}
+
+fn say(role: Role, content: String) -> Message {
+    Message { role, content, ..Message::default() }
+}
+
+#[derive(Default)]
+struct Reader {
+    messages: Vec<Message>,
+    /// The tools by their calls' ids.
+    calls: HashMap<String, String>,
+}
+
+impl Reader {
+    fn add(&mut self, path: &str, value: Value) -> Result<(), ApiError> {
+        let mut object = Object::new(path, value)?;
+        let role = match object.string("role")?.as_deref() {
+            Some("user") => Role::User,
+            Some("assistant") => Role::Assistant,
+            _ => return Err(must_be(&object.path("role"), "\"user\" or \"assistant\"")),
+        };
+        let (path, content) = (object.path("content"), object.take("content"));
+        object.finish()?;
+        let blocks = match content {
+            Some(Value::String(text)) => {
+                self.messages.push(say(role, text));
+                return Ok(());
+            }
+            Some(Value::Array(blocks)) if !blocks.is_empty() => blocks,
+            _ => return Err(must_be(&path, "a string or a list of blocks")),
+        };
+        let mut turn = say(role, String::new());
+        for (index, block) in blocks.into_iter().enumerate() {
+            self.add_block(&mut turn, Object::new(&format!("{path}[{index}]"), block)?)?;
+        }
+        self.end(&mut turn);
+        Ok(())
+    }
+
+    /// Adds a turn unless there is nothing in it.
+    fn end(&mut self, turn: &mut Message) {
+        let turn = std::mem::take(turn);
+        let said = !turn.content.is_empty() || !turn.tool_calls.is_empty();
+        if said || turn.role == Role::Assistant {
+            self.messages.push(turn);
+        }
+    }
+
+    fn add_block(&mut self, turn: &mut Message, mut block: Object) -> Result<(), ApiError> {
+        block.ignore(&[CACHE_CONTROL]);
+        let kind = block.string("type")?;
+        match (kind.as_deref(), turn.role) {
+            (Some("text"), _) => add_line(&mut turn.content, &text(&mut block)?),
+            (Some("thinking"), Role::Assistant) => {
+                // Nothing is signed here, and nothing checked.
+                block.ignore(&["signature"]);
+                let thought = block.string("thinking")?;
+                let thought =
+                    thought.ok_or_else(|| must_be(&block.path("thinking"), "a string"))?;
+                add_line(turn.reasoning.get_or_insert_default(), &thought);
+            }
+            (Some("tool_use"), Role::Assistant) => turn.tool_calls.push(self.call(&mut block)?),
+            (Some("tool_result"), Role::User) => {
+                let result = self.result(&mut block)?;
+                let role = turn.role;
+                self.end(turn);
+                turn.role = role;
+                self.messages.push(result);
+            }
+            (_, role) => {
+                let kinds = match role {
+                    Role::Assistant => "\"text\", \"thinking\" or \"tool_use\"",
+                    _ => "\"text\" or \"tool_result\": this node reads text alone",
+                };
+                return Err(must_be(&block.path("type"), kinds));
+            }
+        }
+        block.finish()
+    }
+
+    fn call(&mut self, block: &mut Object) -> Result<ToolCall, ApiError> {
+        block.ignore(&["caller"]);
+        let (id, name) = (block.name("id")?, block.name("name")?);
+        let input = block.required("input")?;
+        if !input.is_object() {
+            return Err(must_be(&block.path("input"), "an object"));
+        }
+        self.calls.insert(id.clone(), name.clone());
+        Ok(ToolCall { id, name, arguments: input.to_string() })
+    }
+
+    fn result(&mut self, block: &mut Object) -> Result<Message, ApiError> {
+        let (id, path) = (block.name("tool_use_id")?, block.path("tool_use_id"));
+        let Some(name) = self.calls.get(&id).cloned() else {
+            let message = format!("`{path}` names a tool use {id:?} that was not made");
+            return Err(ApiError::invalid(&path, message));
+        };
+        let mut content = match block.take("content") {
+            None => String::new(),
+            Some(content) => texts(&block.path("content"), content)?,
+        };
+        // Templates have no place for it, and the model should know.
+        if block.flag("is_error")?.unwrap_or(false) {
+            content.insert_str(0, "Error: ");
+        }
+        let answer = say(Role::Tool, content);
+        Ok(Message { name: Some(name), tool_call_id: Some(id), ..answer })
+    }
+}
+
+/// A string, or a list of blocks of text, which are lines of it.
+fn texts(path: &str, value: Value) -> Result<String, ApiError> {
+    let blocks = match value {
+        Value::String(text) => return Ok(text),
+        Value::Array(blocks) => blocks,
+        _ => return Err(must_be(path, "a string or a list of text blocks")),
+    };
+    let mut all = String::new();
+    for (index, block) in blocks.into_iter().enumerate() {
+        let mut block = Object::new(&format!("{path}[{index}]"), block)?;
+        block.ignore(&[CACHE_CONTROL]);
+        if block.string("type")?.as_deref() != Some("text") {
+            return Err(must_be(&block.path("type"), "\"text\": this node reads text alone"));
+        }
+        add_line(&mut all, &text(&mut block)?);
+        block.finish()?;
+    }
+    Ok(all)
+}
+
+fn text(block: &mut Object) -> Result<String, ApiError> {
+    block.ignore(&["citations"]);
+    block.string("text")?.ok_or_else(|| must_be(&block.path("text"), "a string"))
+}
+
+fn add_line(all: &mut String, line: &str) {
+    if !all.is_empty() {
+        all.push('\n');
+    }
+    all.push_str(line);
+}

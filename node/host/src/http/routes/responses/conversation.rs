@@ -1,0 +1,143 @@
+//! Turns items into the messages that a chat template takes.
+
+use std::collections::HashMap;
+
+use gaia_protocol::{Message, Role, ToolCall};
+
+use super::item::{Item, Part, Speaker};
+use crate::http::error::ApiError;
+
+/// The messages of `items`, oldest first, behind the operator's instructions. `param` is the field
+/// to blame if a function's output answers no call.
+pub fn messages(instructions: Option<&str>, items: &[Item]) -> Result<Vec<Message>, ApiError> {
+    let mut writer = Writer::default();
+    if let Some(text) = instructions {
+        writer.messages.push(say(Role::System, text.to_owned()));
+    }
+    for item in items {
+        writer.add(item)?;
+    }
+    Ok(writer.messages)
+}
+
+fn say(role: Role, content: String) -> Message {
+    Message { role, content, ..Message::default() }
+}
+
+#[derive(Default)]
+struct Writer {
+    messages: Vec<Message>,
+    /// What the model thought before what comes next.
+    reasoning: Option<String>,
+    /// The functions by their calls' ids.
+    calls: HashMap<String, String>,
+}
+
+impl Writer {
+    fn add(&mut self, item: &Item) -> Result<(), ApiError> {
+        match item {
+            Item::Message { role: Speaker::Assistant, content, .. } => {
+                let reasoning = self.reasoning.take();
+                self.messages.push(Message { reasoning, ..say(Role::Assistant, text(content)) });
+            }
+            Item::Message { role, content, .. } => {
+                let role = if *role == Speaker::User { Role::User } else { Role::System };
+                self.reasoning = None;
+                self.messages.push(say(role, text(content)));
+            }
+            Item::Reasoning { content, .. } => {
+                let thought = text(content);
+                self.reasoning = Some(thought).filter(|thought| !thought.is_empty());
+            }
+            Item::FunctionCall { call_id, name, arguments, .. } => {
+                self.calls.insert(call_id.clone(), name.clone());
+                let (id, name, arguments) = (call_id.clone(), name.clone(), arguments.clone());
+                self.turn().tool_calls.push(ToolCall { id, name, arguments });
+            }
+            Item::FunctionCallOutput { call_id, output, .. } => self.add_output(call_id, output)?,
+        }
+        Ok(())
+    }
+
+    /// The model's turn that a call belongs to: the last one, unless the model has thought since.
+    fn turn(&mut self) -> &mut Message {
+        let going_on = self.messages.last().is_some_and(|last| last.role == Role::Assistant);
+        if !going_on || self.reasoning.is_some() {
+            let reasoning = self.reasoning.take();
+            self.messages.push(Message { reasoning, ..say(Role::Assistant, String::new()) });
+        }
+        self.messages.last_mut().expect("one was pushed if there was none")
+    }
+
+    fn add_output(&mut self, call_id: &str, output: &str) -> Result<(), ApiError> {
+        let Some(name) = self.calls.get(call_id).cloned() else {
+            let message = format!("`input` answers a function call {call_id:?} that was not made");
+            return Err(ApiError::invalid("input", message));
+        };
+        let answer = say(Role::Tool, output.to_owned());
+        let tool_call_id = Some(call_id.to_owned());
+        self.messages.push(Message { name: Some(name), tool_call_id, ..answer });
+        Ok(())
+    }
+}
+
+fn text(parts: &[Part]) -> String {
+    parts.iter().map(Part::text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::input::{Input, read};
+    use super::*;
+
+    fn items(value: serde_json::Value) -> Vec<Item> {
+        let item = |input| match input {
+            Input::Item(item) => item,
+            Input::Reference { .. } => panic!("no references here"),
+        };
+        read(value).expect("good").into_iter().map(item).collect()
+    }
+
+    #[test]
+    fn an_answer_to_no_call_is_refused() {
+        let items = items(json!([{"type": "function_call_output", "call_id": "c", "output": "1"}]));
+        let error = messages(None, &items).expect_err("refused");
+        assert_eq!(error.param.as_deref(), Some("input"));
+    }
+
+    #[test]
+    fn thoughts_and_calls_belong_to_the_models_turn() {
+        let items = items(json!([
+            {"role": "developer", "content": "be brief"},
+            {"role": "user", "content": [{"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}]},
+            {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]},
+            {"role": "assistant", "content": "let me see"},
+            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+            {"type": "function_call", "call_id": "c2", "name": "g", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "1"},
+            {"type": "function_call_output", "call_id": "c2", "output": "2"},
+            {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "aha"}]},
+            {"type": "function_call", "call_id": "c3", "name": "f", "arguments": "{}"},
+        ]));
+        let messages = messages(Some("You are Gaia."), &items).expect("good");
+        let said: Vec<_> = messages.iter().map(|m| (m.role, m.content.as_str())).collect();
+        let golden = [
+            (Role::System, "You are Gaia."),
+            (Role::System, "be brief"),
+            (Role::User, "ab"),
+            (Role::Assistant, "let me see"),
+            (Role::Tool, "1"),
+            (Role::Tool, "2"),
+            (Role::Assistant, ""),
+        ];
+        assert_eq!(said, golden);
+        assert_eq!(messages[3].reasoning.as_deref(), Some("hm"));
+        assert_eq!(messages[3].tool_calls.len(), 2);
+        assert_eq!(messages[5].name.as_deref(), Some("g"));
+        assert_eq!(messages[5].tool_call_id.as_deref(), Some("c2"));
+        assert_eq!(messages[6].reasoning.as_deref(), Some("aha"));
+        assert_eq!(messages[6].tool_calls[0].id, "c3");
+    }
+}

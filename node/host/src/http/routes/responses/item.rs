@@ -1,0 +1,210 @@
+//! The items that conversations consist of: what the model is given and what it answers.
+
+use gaia_protocol::{TokenLogprob, TokenText};
+use serde::Serialize;
+
+/// OpenAI's number for "as good as impossible"; JSON has no infinity.
+const LOGPROB_MIN: f32 = -9999.0;
+
+/// One step of a conversation, as OpenAI's clients read it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Item {
+    /// Somebody says something.
+    Message {
+        /// `msg_…`
+        id: String,
+        /// Whether it is whole.
+        status: Status,
+        /// Who speaks.
+        role: Speaker,
+        /// What is said.
+        content: Vec<Part>,
+    },
+    /// The model calls a function.
+    FunctionCall {
+        /// `fc_…`
+        id: String,
+        /// What the function's output names.
+        call_id: String,
+        /// The function.
+        name: String,
+        /// Its arguments, as the JSON text that the model wrote.
+        arguments: String,
+        /// Whether it is whole.
+        status: Status,
+    },
+    /// A called function answers.
+    FunctionCallOutput {
+        /// `fco_…`
+        id: String,
+        /// The call.
+        call_id: String,
+        /// What it answers.
+        output: String,
+        /// Whether it is whole.
+        status: Status,
+    },
+    /// The model thinks.
+    Reasoning {
+        /// `rs_…`
+        id: String,
+        /// This node does not summarize.
+        summary: [(); 0],
+        /// What it thinks.
+        content: Vec<Part>,
+        /// Whether it is whole.
+        status: Status,
+    },
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    /// The operator.
+    System,
+    /// The operator, in newer words.
+    Developer,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// Whether an item is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// More of it comes.
+    InProgress,
+    /// It is whole.
+    Completed,
+    /// It was cut off.
+    Incomplete,
+}
+
+/// A piece of what is said.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type")]
+pub enum Part {
+    /// Said to the model.
+    #[serde(rename = "input_text")]
+    Input {
+        /// The text.
+        text: String,
+    },
+    /// Said by the model.
+    #[serde(rename = "output_text")]
+    Output {
+        /// Nothing here has sources to cite.
+        annotations: [(); 0],
+        /// The tokens with their probabilities, if these were asked for.
+        logprobs: Vec<Logprob>,
+        /// The text.
+        text: String,
+    },
+    /// Thought by the model.
+    #[serde(rename = "reasoning_text")]
+    Thought {
+        /// The text.
+        text: String,
+    },
+}
+
+/// A token and how likely it was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Logprob {
+    #[serde(flatten)]
+    token: Likely,
+    top_logprobs: Vec<Likely>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Likely {
+    token: String,
+    bytes: Vec<u8>,
+    logprob: f32,
+}
+
+impl Item {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Message { id, .. }
+            | Self::FunctionCall { id, .. }
+            | Self::FunctionCallOutput { id, .. }
+            | Self::Reasoning { id, .. } => id,
+        }
+    }
+
+    /// How much of it the model is given, in bytes, and a little for what is around it.
+    pub fn bytes(&self) -> usize {
+        let around = 128;
+        around
+            + match self {
+                Self::Message { content, .. } | Self::Reasoning { content, .. } => {
+                    content.iter().map(|part| around + part.text().len()).sum()
+                }
+                Self::FunctionCall { name, arguments, .. } => name.len() + arguments.len(),
+                Self::FunctionCallOutput { output, .. } => output.len(),
+            }
+    }
+
+    /// Marks it as whole or cut off.
+    pub fn set_status(&mut self, new: Status) {
+        match self {
+            Self::Message { status, .. }
+            | Self::FunctionCall { status, .. }
+            | Self::FunctionCallOutput { status, .. }
+            | Self::Reasoning { status, .. } => *status = new,
+        }
+    }
+
+    /// The parts of a message or a thought.
+    pub fn parts_mut(&mut self) -> Option<&mut Vec<Part>> {
+        match self {
+            Self::Message { content, .. } | Self::Reasoning { content, .. } => Some(content),
+            Self::FunctionCall { .. } | Self::FunctionCallOutput { .. } => None,
+        }
+    }
+}
+
+impl Part {
+    /// A text of the model.
+    pub fn output(text: String) -> Self {
+        Self::Output { annotations: [], logprobs: vec![], text }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Input { text } | Self::Output { text, .. } | Self::Thought { text } => text,
+        }
+    }
+
+    /// Adds to its text.
+    pub fn push(&mut self, more: &str, tokens: &[Logprob]) {
+        match self {
+            Self::Input { text } | Self::Thought { text } => text.push_str(more),
+            Self::Output { text, logprobs, .. } => {
+                text.push_str(more);
+                logprobs.extend_from_slice(tokens);
+            }
+        }
+    }
+}
+
+impl From<&TokenLogprob> for Logprob {
+    fn from(given: &TokenLogprob) -> Self {
+        let token = likely(&given.token, given.logprob.unwrap_or(LOGPROB_MIN));
+        let top_logprobs = given.top.iter().map(|(token, logprob)| likely(token, *logprob));
+        Self { token, top_logprobs: top_logprobs.collect() }
+    }
+}
+
+fn likely(token: &TokenText, logprob: f32) -> Likely {
+    let text = String::from_utf8_lossy(&token.bytes).into_owned();
+    let logprob = if logprob.is_finite() { logprob } else { LOGPROB_MIN };
+    Likely { token: text, bytes: token.bytes.clone(), logprob }
+}

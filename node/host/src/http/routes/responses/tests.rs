@@ -1,0 +1,88 @@
+use gaia_protocol::{Format, ToolChoice};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A good request with these fields beside `input`.
+fn parse(more: Value) -> Result<Asked, ApiError> {
+    let mut body = json!({"input": "Hi"});
+    for (name, value) in more.as_object().expect("an object") {
+        body[name] = value.clone();
+    }
+    Asked::parse(Fields::parse(&serde_json::to_vec(&body).expect("JSON")).expect("an object"))
+}
+
+fn function(name: &str) -> Value {
+    json!({"type": "function", "name": name, "parameters": {"type": "object"}, "strict": true})
+}
+
+#[test]
+fn each_wrong_setting_is_named() {
+    let twice = json!([function("f"), function("f")]);
+    for (more, param) in [
+        (json!({"input": null}), "input"),
+        (json!({"model": 7}), "model"),
+        (json!({"stream": "yes"}), "stream"),
+        (json!({"instructions": 7}), "instructions"),
+        (json!({"max_output_tokens": 0}), "max_output_tokens"),
+        (json!({"temperature": 3}), "temperature"),
+        (json!({"top_p": 0}), "top_p"),
+        (json!({"top_logprobs": 21}), "top_logprobs"),
+        (json!({"include": ["file_search_call.results"]}), "include[0]"),
+        (json!({"metadata": {"a": 1}}), "metadata"),
+        (json!({"metadata": {"a": "b".repeat(513)}}), "metadata"),
+        (json!({"store": 1}), "store"),
+        (json!({"parallel_tool_calls": "no"}), "parallel_tool_calls"),
+        (json!({"reasoning": {"effort": "huge"}}), "reasoning.effort"),
+        (json!({"reasoning": {"summary": "detailed"}}), "reasoning.summary"),
+        (json!({"text": {"format": {"type": "xml"}}}), "text.format.type"),
+        (json!({"text": {"format": {"type": "json_schema", "name": "a"}}}), "text.format.schema"),
+        (json!({"text": {"verbosity": "high"}}), "text.verbosity"),
+        (json!({"tools": {}}), "tools"),
+        (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
+        (json!({"tools": [{"type": "function"}]}), "tools[0].name"),
+        (json!({"tools": [function("a b")]}), "tools[0].name"),
+        (json!({"tools": twice}), "tools[1].name"),
+        (
+            json!({"tools": [{"type": "function", "name": "f", "parameters": 7}]}),
+            "tools[0].parameters",
+        ),
+        (json!({"tool_choice": "required"}), "tool_choice"),
+        (
+            json!({"tool_choice": {"type": "function", "name": "g"}, "tools": [function("f")]}),
+            "tool_choice",
+        ),
+        (json!({"tool_choice": {"type": "file_search"}}), "tool_choice"),
+        (json!({"background": true}), "background"),
+        (json!({"truncation": "auto"}), "truncation"),
+        (json!({"conversation": "conv_1"}), "conversation"),
+        (json!({"stream_options": {"include_obfuscation": true}}), "stream_options"),
+        (json!({"messages": []}), "messages"),
+    ] {
+        let error = parse(more.clone()).err().unwrap_or_else(|| panic!("{more} is refused"));
+        assert_eq!(error.param.as_deref(), Some(param), "{more}");
+    }
+}
+
+#[test]
+fn settings_reach_the_task_and_the_answer() {
+    let asked = parse(json!({
+        "tools": [function("f")], "tool_choice": {"type": "function", "name": "f"},
+        "parallel_tool_calls": false, "temperature": 0, "top_logprobs": 2,
+        "text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}},
+        "reasoning": {"effort": "low"}, "background": false, "truncation": "disabled",
+    }));
+    let Asked { task, settings, .. } = asked.expect("good");
+    assert_eq!(task.tools.choice, ToolChoice::Named("f".into()));
+    assert!(task.tools.single && task.tools.list[0].strict);
+    assert_eq!(task.sampling.temperature, Some(0.0));
+    assert_eq!(task.sampling.logprobs, Some(2));
+    assert_eq!(task.format, Format::JsonSchema(json!({"type": "object"})));
+    assert_eq!(task.template_options["reasoning_effort"], "low");
+    let echo = serde_json::to_value(&settings).expect("JSON");
+    assert_eq!(echo["tools"][0]["name"], "f");
+    assert_eq!(echo["tool_choice"]["name"], "f");
+    assert_eq!(echo["text"]["format"]["type"], "json_schema");
+    assert_eq!(echo["reasoning"], json!({"effort": "low", "summary": null}));
+    assert!(settings.store);
+}

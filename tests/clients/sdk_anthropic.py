@@ -13,9 +13,19 @@ TIME = {"name": "time", "description": "Tell the time.", "input_schema": {
     "type": "object", "properties": {"zone": {"type": "string", "enum": ["UTC", "CET"]}}, "required": ["zone"]}}
 
 
+def asked(**options) -> dict:
+    """The package has no temperature of its own any more."""
+    body = {"temperature": options.pop("temperature", 0)}
+    return {"model": checks.CHAT, "messages": QUESTION, "max_tokens": 24, "extra_body": body, **options}
+
+
 def message(**options):
-    return client.messages.create(**{
-        "model": checks.CHAT, "messages": QUESTION, "max_tokens": 24, "temperature": 0, **options})
+    return client.messages.create(**asked(**options))
+
+
+def prompt_tokens(usage) -> int:
+    """Those found in a cache are counted apart."""
+    return usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
 
 
 def check_create(check):
@@ -23,7 +33,7 @@ def check_create(check):
     check.equal((answer.type, answer.role, answer.model), ("message", "assistant", checks.CHAT), "an answer says what it is")
     check.equal([block.type for block in answer.content], ["text"], "it is a text")
     check.that(answer.id != message().id, "ids are unique")
-    check.that(answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0, "usage is told", answer.usage)
+    check.that(prompt_tokens(answer.usage) > 0 and answer.usage.output_tokens > 0, "usage is told", answer.usage)
     cut = message(max_tokens=3)
     check.equal((cut.stop_reason, cut.usage.output_tokens), ("max_tokens", 3), "max_tokens is exact")
     word = answer.content[0].text.split()[2]
@@ -31,12 +41,12 @@ def check_create(check):
     check.that(all(word not in block.text for block in stopped.content), "a stop sequence is not in the answer")
     check.that(stopped.stop_reason in ("stop_sequence", "end_turn"), "it ends the answer", stopped.stop_reason)
     told = message(system="Answer in capital letters.")
-    check.that(told.content and told.usage.input_tokens != answer.usage.input_tokens, "a system prompt counts")
+    check.that(told.content and prompt_tokens(told.usage) != prompt_tokens(answer.usage), "a system prompt counts")
 
 
 def check_stream(check):
     whole = message()
-    with client.messages.stream(model=checks.CHAT, messages=QUESTION, max_tokens=24, temperature=0) as stream:
+    with client.messages.stream(**asked()) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
     check.equal(text, whole.content[0].text, "a stream says what a whole answer says")
@@ -64,7 +74,7 @@ def check_tools(check):
     results = [{"type": "tool_result", "tool_use_id": call.id, "content": "18 degrees"} for call in calls]
     turn = [*WEATHER, {"role": "assistant", "content": [call.model_dump() for call in calls]}, {"role": "user", "content": results}]
     check.that(message(messages=turn, tools=[TOOL, TIME]).content, "a result is answered")
-    with client.messages.stream(model=checks.CHAT, **options, temperature=0, tool_choice={"type": "any"}) as stream:
+    with client.messages.stream(**asked(**options, tool_choice={"type": "any"})) as stream:
         blocks = stream.get_final_message().content
     check.that(any(block.type == "tool_use" and isinstance(block.input, dict) for block in blocks), "a streamed call is whole", blocks)
 
@@ -78,7 +88,7 @@ def check_structured(check):
 def check_count(check):
     answer = message()
     counted = client.messages.count_tokens(model=checks.CHAT, messages=QUESTION)
-    check.equal(counted.input_tokens, answer.usage.input_tokens, "tokens are counted as an answer counts them")
+    check.equal(counted.input_tokens, prompt_tokens(answer.usage), "tokens are counted as an answer counts them")
     with_tools = client.messages.count_tokens(model=checks.CHAT, messages=QUESTION, tools=[TOOL])
     check.that(with_tools.input_tokens > counted.input_tokens, "tools count")
 

@@ -59,6 +59,12 @@ class Checks:
         self.failed.append(what)
         print(f"FAILED: {what}", flush=True)
 
+    def finish(self) -> None:
+        """Ends the program: 0 only if something was checked and nothing failed."""
+        if self.failed or not self.passed:
+            sys.exit(f"{len(self.failed)} of {self.passed + len(self.failed)} checks failed")
+        print(f"all checks passed ({self.passed})")
+
 
 def run(groups: dict) -> None:
     """Ends the program: 0 only if every group checked something and nothing failed."""
@@ -68,9 +74,7 @@ def run(groups: dict) -> None:
     checks = Checks()
     for name in chosen:
         _run_group(name, groups[name], checks)
-    if checks.failed:
-        sys.exit(f"{len(checks.failed)} of {checks.passed + len(checks.failed)} checks failed")
-    print(f"all checks passed ({checks.passed})")
+    checks.finish()
 
 
 def _run_group(name: str, group, checks: Checks) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 PATIENCE_SECONDS = 300
+JSON = "application/json"
 
 
 @dataclass
@@ -27,28 +28,32 @@ class Reply:
 
 
 class Node:
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, patience_s: float = PATIENCE_SECONDS) -> None:
+        self.patience_s = patience_s
         self.host = urlsplit(url).hostname
         self.port = urlsplit(url).port or 80
         self.key = key
 
     def _open(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_SECONDS)
+        return http.client.HTTPConnection(self.host, self.port, timeout=self.patience_s)
 
-    def _headers(self, length: int) -> dict:
-        return {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}", "Content-Length": str(length)}
+    def _headers(self, length: int, kind: str = JSON) -> dict:
+        return {"Content-Type": kind, "Authorization": f"Bearer {self.key}", "Content-Length": str(length)}
 
     def get(self, path: str) -> Reply:
-        return self._ask("GET", path, b"")
+        return self._ask("GET", path, b"", JSON)
 
-    def post(self, path: str, body) -> Reply:
+    def delete(self, path: str) -> Reply:
+        return self._ask("DELETE", path, b"", JSON)
+
+    def post(self, path: str, body, kind: str = JSON) -> Reply:
         """`body`: bytes as they are, anything else as JSON."""
-        return self._ask("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode())
+        return self._ask("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode(), kind)
 
-    def _ask(self, method: str, path: str, body: bytes) -> Reply:
+    def _ask(self, method: str, path: str, body: bytes, kind: str) -> Reply:
         connection = self._open()
         try:
-            connection.request(method, path, body, self._headers(len(body)))
+            connection.request(method, path, body, self._headers(len(body), kind))
             answer = connection.getresponse()
             headers = {name.lower(): value for name, value in answer.getheaders()}
             return Reply(answer.status, headers, answer.read())

@@ -24,7 +24,7 @@ from wire import Node
 PREFIX_WORDS = 300
 TOKENS = 16
 AT_ONCE = 8
-# Natural logarithms. Another batch size moved them by less than a tenth; another prompt moves them by more than 1.
+# Natural logarithms. Another batch size moved them by 0.14 on the small model; another prompt moves them by more than 1.
 ROUNDING_MAX = 0.5
 SAME_SHARE_MIN = 0.5
 
@@ -39,7 +39,12 @@ class Tenant:
                 for number in range(count)]
 
     def _told(self, number: int) -> str:
-        return "" if number % 3 == 2 else f"The password of this account is {self.secret}. Remember: {self.secret}. "
+        return "" if number % 3 == 2 else f"The password of this account is {self.secret}. " * 3
+
+    def told_in(self, answer: dict) -> bool:
+        """Or a part of it, of which no other text speaks."""
+        words, _, number = self.secret.rpartition("-")
+        return words in content(answer) or number in content(answer)
 
     def ask(self, prompt: str) -> dict:
         body = {"model": checks.CHAT, "prompt": prompt, "max_tokens": TOKENS, "temperature": 0, "logprobs": 3}
@@ -62,8 +67,8 @@ def main() -> None:
             secret_kept(check, f"round {number + 1}, {tenant.name} tenant", other, after)
     for tenant, other, before in zip(tenants, reversed(tenants), alone):
         secret_kept(check, f"alone, {tenant.name} tenant", other, before)
-        told = sum(tenant.secret in content(answer) for answer in before)
-        check.that(told >= options.prompts / 4, f"the model tells the {tenant.name} tenant its own secret ({told} of {options.prompts}): "
+        told = sum(tenant.told_in(answer) for answer in before)
+        check.that(told >= options.prompts / 6, f"the model tells the {tenant.name} tenant its own secret ({told} of {options.prompts}): "
                    "it would tell another's", [content(answer) for answer in before[:3]])
     check_belongings(check, *tenants)
     check.finish()
@@ -102,9 +107,7 @@ def content(answer: dict) -> str:
 
 
 def secret_kept(check: checks.Checks, when: str, other: Tenant, answers: list[dict]) -> None:
-    """Not even a part of the secret, of which no other text speaks."""
-    parts = [other.secret, *[part for part in other.secret.split("-") if part.isdigit()], other.secret.rsplit("-", 1)[0]]
-    found = [content(answer) for answer in answers if any(part in content(answer) for part in parts)]
+    found = [content(answer) for answer in answers if other.told_in(answer)]
     check.that(not found, f"{when}: {len(answers)} answers without the other's secret", found)
 
 

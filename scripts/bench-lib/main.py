@@ -48,12 +48,13 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=positive, default=None)
     parser.add_argument("--requests", type=positive, default=None)
     parser.add_argument("--max-tokens", type=positive, default=None)
-    parser.add_argument("--threads", type=positive, default=machine.cores())
+    parser.add_argument("--threads", type=positive, default=None)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--force", action="store_true")
     options = parser.parse_args()
-    usual = {"levels": (1, 4, 8, 16, 32), "rounds": 3, "requests": 32, "max_tokens": 64}
-    quick = {"levels": (1, 4, 32), "rounds": 1, "requests": 2, "max_tokens": 8}
+    usual = {"levels": (1, 4, 8, 16, 32), "rounds": 3, "requests": 32, "max_tokens": 64,
+             "threads": machine.cores()}
+    quick = {"levels": (1, 17), "rounds": 1, "requests": 2, "max_tokens": 8, "threads": 1}
     for name, value in (quick if options.quick else usual).items():
         if getattr(options, name) is None:
             setattr(options, name, value)

@@ -29,7 +29,7 @@ def _head(results: dict) -> str:
         f"- llama-server: {versions['peer']}",
         f"- models: {models}",
         f"- medians of {settings['rounds']} rounds, {settings['requests']} requests per case and round, "
-        f"{settings['answer_tokens']} tokens of answer, greedy; ratio = node / llama-server"
+        f"{settings['answer_tokens']} tokens of answer, greedy; ratio = node / llama-server, where more is better for rates and less for times"
         + ("; QUICK: figures mean nothing" if settings["quick"] else ""),
     ]
     return "\n".join(lines)

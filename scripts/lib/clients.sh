@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The openai clients of PyPI and npm that the end-to-end tests drive, pinned with digests.
+# The SDKs of PyPI and npm that tests/clients drive, pinned with digests: openai, anthropic,
+# langchain-openai and litellm for Python, openai for Node.js.
 
 install_clients() {
   local folder=$GAIA_NODE_HOME/clients pins=$CHECKOUT/scripts/lib/pins

@@ -1,153 +1,153 @@
-"""Many requests of mixed kinds with random disconnects, then a look at what they left behind.
+"""Many requests of all kinds with random disconnects: does the node end as it began?
 
-    soak.py BASE_URL NODE_PID [COUNT]      (10,000 requests unless told otherwise; standard library only)
+Usage: soak.py [--requests 10000] [--at-once 32] [--seed 1] [--quick] [--slow]
+--quick: 300 requests. --slow: for debug builds; answers of 4 tokens.
+Needs a running node on this machine; see checks.py for the environment.
 
-Fails if the node stops answering, if a sequence or an instance is still in use after the last request,
-or if threads, open files or memory of host and workers have grown beyond what they were early on.
+After the first tenth, and once all is over and the node is quiet, the script reads /metrics and /proc
+of the host and its workers. Sequences, requests and queues must be at 0 again, and threads, file
+descriptors and memory near the first reading: leaks grow with requests, caches fill early.
 """
+
+import argparse
 import http.client
-import json
-import os
 import random
-import re
-import sys
 import threading
 import time
-from urllib.parse import urlparse
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-THREADS = 24
-WORDS = "river stone cloud lamp forest mirror copper violet winter engine letter garden".split()
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {
-    "type": "object", "required": ["city"], "additionalProperties": False,
-    "properties": {"city": {"type": "string", "maxLength": 8}}}}}
-SCHEMA = {"type": "object", "required": ["a"], "additionalProperties": False,
-          "properties": {"a": {"type": "string", "maxLength": 6}}}
+import checks
+import requests_of_all_kinds as kinds
+from wire import Node, children
 
-
-def text(rng, words):
-    return " ".join(rng.choice(WORDS) for _ in range(words))
-
-
-def request(rng):
-    """A path, a body, and the statuses that are right for it."""
-    chat = {"model": "chat", "max_tokens": rng.randint(1, 6),
-            "messages": [{"role": "user", "content": text(rng, rng.randint(1, 30))}]}
-    good = {200, 429, 503}
-    kind = rng.randrange(10)
-    if kind == 0:
-        return "/v1/embeddings", {"model": "embed", "input": [text(rng, 8)] * rng.randint(1, 4)}, good
-    if kind == 1:
-        return "/tokenize", {"model": "chat", "content": text(rng, 20)}, good
-    if kind == 2:
-        tools = {"tools": [TOOL], "tool_choice": "required", "parallel_tool_calls": False}
-        return "/v1/chat/completions", {**chat, **tools, "max_tokens": 24}, good
-    if kind == 3:
-        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
-        return "/v1/chat/completions", {**chat, "response_format": form, "max_tokens": 20}, good
-    if kind == 4:
-        return "/v1/completions", {"model": "chat", "prompt": text(rng, 5), "max_tokens": 3}, good
-    if kind == 5:
-        bad = rng.choice([{"temperature": "x"}, {"n": 0}, {"model": "none"}, {"messages": []}])
-        return "/v1/chat/completions", {**chat, **bad}, {400, 404, 429, 503}
-    if kind == 6:
-        return "/v1/responses", {"model": "chat", "input": text(rng, 6), "max_output_tokens": 4}, good
-    if kind == 7:
-        return "/v1/chat/completions", {**chat, "n": 2}, good
-    return "/v1/chat/completions", {**chat, "stream": True, "max_tokens": 30}, good
+# A full node may always say so.
+FULL = {429}
+QUIET_SECONDS = 60
+# Slack over the first reading. Threads of a pool and idle connections come and go.
+THREADS_SLACK = 8
+FILES_SLACK = 16
+MEMORY_SHARE = 0.10
+MEMORY_SLACK_MIB = 32
+IDLE = ("gaia_requests_active", "gaia_sequences_active", "gaia_sequences_queued", "gaia_instances_active")
 
 
-class Worker(threading.Thread):
-    def __init__(self, url, numbers, faults):
-        super().__init__(daemon=True)
-        self.url, self.numbers, self.faults = url, numbers, faults
-
-    def run(self):
-        for number in self.numbers:
-            try:
-                self.one(random.Random(number))
-            except Exception as error:  # the report names what no server should do
-                self.faults.append(f"request {number}: {type(error).__name__}: {error}")
-
-    def one(self, rng):
-        path, body, right = request(rng)
-        connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=120)
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        if rng.random() < 0.2:  # gone before the answer
-            time.sleep(rng.random() * 0.3)
-            connection.close()
-            return
-        response = connection.getresponse()
-        if response.status not in right:
-            self.faults.append(f"{path} {body}: {response.status} {response.read()[:200]}")
-        elif rng.random() < 0.2:  # gone in the middle of it
-            response.read(rng.randint(1, 200))
-        else:
-            response.read()
-        connection.close()
+def main() -> None:
+    options = read_options()
+    node = Node(checks.url(), checks.KEY)
+    check = checks.Checks()
+    pid = node.pid()
+    workers = children(pid)
+    print(f"host {pid}, workers {workers}; {options.requests} requests, {options.at_once} at once, seed {options.seed}")
+    soak = Soak(node, options)
+    before = node.metrics()
+    soak.run(0, max(options.at_once, options.requests // 10))
+    early = settle(node, pid, check, "after the first tenth")
+    soak.run(soak.done, options.requests)
+    late = settle(node, pid, check, "at the end")
+    judge_answers(check, soak, options)
+    judge_processes(check, early, late)
+    check.equal(children(pid), workers, "no worker was replaced")
+    metrics = node.metrics()
+    for name in ("gaia_worker_restarts_total", "gaia_traps_total"):
+        check.equal(metrics[name], before[name], f"{name} did not grow")
+    check.finish()
 
 
-def metric(url, name):
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
-    connection.request("GET", "/metrics")
-    values = re.findall(rf"^{name}(?:{{[^}}]*}})? ([0-9.e+]+)$",
-                        connection.getresponse().read().decode(), re.M)
-    return sum(map(float, values))
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--at-once", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--slow", action="store_true")
+    options = parser.parse_args()
+    if options.quick:
+        options.requests = 300
+    return options
 
 
-def processes(pid):
-    tasks = [f"/proc/{pid}/task/{task}/children" for task in os.listdir(f"/proc/{pid}/task")]
-    return [pid, *(int(child) for task in tasks for child in open(task).read().split())]
+class Soak:
+    def __init__(self, node: Node, options: argparse.Namespace) -> None:
+        self.node, self.options, self.done = node, options, 0
+        self.statuses, self.faults = Counter(), []
+        self.lock = threading.Lock()
+
+    def run(self, begin: int, end: int) -> None:
+        started = time.monotonic()
+        with ThreadPoolExecutor(self.options.at_once) as pool:
+            list(pool.map(self._one, range(begin, end)))
+        self.done = end
+        print(f"    {end} of {self.options.requests} requests done, "
+              f"{(end - begin) / (time.monotonic() - started):.1f} a second", flush=True)
+
+    def _one(self, number: int) -> None:
+        chooser = random.Random(f"{self.options.seed} {number}")
+        kind = kinds.choose(chooser, 4 if self.options.slow else 16)
+        fault = None
+        try:
+            outcome = self._ask(kind, chooser)
+            if outcome not in ("left", *map(str, kind.statuses | FULL)):
+                fault = f"{kind.name}: {outcome}"
+        except (OSError, http.client.HTTPException) as error:
+            outcome, fault = "broken", f"{kind.name}: {type(error).__name__}: {error}"
+        with self.lock:
+            self.statuses[f"{kind.name} {outcome}"] += 1
+            if fault:
+                self.faults.append(fault)
+
+    def _ask(self, kind: kinds.Kind, chooser: random.Random) -> str:
+        if kind.may_leave and chooser.random() < 0.2:
+            self.node.abandon(kind.path, kind.body, chooser.choice([0, 0, 1, 3, 9]))
+            return "left"
+        reply = self.node.post(kind.path, kind.body)
+        if reply.status == 200 and not kind.fits(reply.body):
+            return f"200 with a wrong body: {reply.body[-200:]!r}"
+        return str(reply.status)
 
 
-def usage(pid):
-    """Threads, open files and resident MiB of host and workers."""
-    numbers = {"threads": 0, "files": 0, "MiB": 0}
-    for process in processes(pid):
-        status = open(f"/proc/{process}/status").read()
-        numbers["threads"] += int(re.search(r"Threads:\s+(\d+)", status)[1])
-        numbers["MiB"] += int(re.search(r"VmRSS:\s+(\d+)", status)[1]) // 1024
-        numbers["files"] += len(os.listdir(f"/proc/{process}/fd"))
-    return numbers
+def settle(node: Node, pid: int, check: checks.Checks, when: str) -> dict:
+    """Waits until the node is idle; what its processes hold then."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    while (busy := {name: value for name in IDLE if (value := node.metrics()[name])}) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    check.that(not busy, f"nothing is active {when}", busy)
+    # Idle connections close, and an allocator gives back what it keeps for a while.
+    time.sleep(3)
+    found = {"host": usage(pid)} | {f"worker {number + 1}": usage(child) for number, child in enumerate(children(pid))}
+    for process, numbers in found.items():
+        print(f"    {when}: {process}: " + ", ".join(f"{name} {value}" for name, value in numbers.items()), flush=True)
+    return found
 
 
-def run(url, numbers, faults):
-    lots = [numbers[index::THREADS] for index in range(THREADS)]
-    threads = [Worker(url, lot, faults) for lot in lots]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def usage(pid: int) -> dict:
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {"threads": int(status["Threads"]), "files": len(list(Path(f"/proc/{pid}/fd").iterdir())),
+            "resident_mib": int(status["VmRSS"].split()[0]) // 1024}
 
 
-def settle(url):
-    for _ in range(100):
-        left = metric(url, "gaia_sequences_active") + metric(url, "gaia_instances_active")
-        if left == 0:
-            return 0
-        time.sleep(0.1)
-    return left
+def judge_answers(check: checks.Checks, soak: Soak, options: argparse.Namespace) -> None:
+    for outcome, count in sorted(soak.statuses.items()):
+        print(f"    {count:6} {outcome}")
+    check.equal(soak.statuses.total(), options.requests, "each request had an end")
+    check.that(not soak.faults, "each answer was one of those expected", f"{len(soak.faults)}: {soak.faults[:5]}")
+    full = sum(count for outcome, count in soak.statuses.items() if outcome.endswith(" 429"))
+    check.that(full < options.requests / 2, "most requests found room", full)
 
 
-def main():
-    url, pid = urlparse(sys.argv[1]), int(sys.argv[2])
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 10_000
-    early = max(count // 5, 1)
-    faults = []
-    run(url, range(early), faults)
-    settle(url)
-    before = usage(pid)
-    run(url, range(early, count), faults)
-    left = settle(url)
-    time.sleep(1)
-    after = usage(pid)
-    print(f"after {early} requests: {before}; after {count}: {after}; still in use: {left}")
-    for fault in faults[:10]:
-        print(fault)
-    limits = {"threads": 4, "files": 8, "MiB": 64 + before["MiB"] // 20}
-    grown = [name for name in before if after[name] > before[name] + limits[name]]
-    if faults or left or grown:
-        sys.exit(f"FAILED: {len(faults)} faults, {left} in use, grown: {grown}")
-    print("all checks passed")
+def judge_processes(check: checks.Checks, early: dict, late: dict) -> None:
+    check.equal(late.keys(), early.keys(), "the same processes run")
+    for process in early.keys() & late.keys():
+        first, last = early[process], late[process]
+        near(check, process, "threads", first, last, THREADS_SLACK)
+        near(check, process, "files", first, last, FILES_SLACK)
+        near(check, process, "resident_mib", first, last, MEMORY_SLACK_MIB + MEMORY_SHARE * first["resident_mib"])
 
 
-main()
+def near(check, process, name, first, last, slack) -> None:
+    check.that(last[name] <= first[name] + slack, f"{process}: {name} {first[name]} -> {last[name]} (slack {slack:.0f})")
+
+
+if __name__ == "__main__":
+    main()

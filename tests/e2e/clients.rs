@@ -48,9 +48,33 @@ fn the_python_client_is_content_with_responses_and_files() {
     assert_passes(Command::new(python).arg(script("openai_responses.py")).arg(node.url()));
 }
 
+/// Runs a script of `tests/clients` that takes its node from the environment.
+fn passes(node: &Node, name: &str, arguments: &[&str]) {
+    let mut command = Command::new(given("GAIA_TEST_PYTHON"));
+    command.arg(script(name)).args(arguments).env("GAIA_TEST_URL", node.url());
+    // LiteLLM would ask the network for prices.
+    assert_passes(command.env("LITELLM_LOCAL_MODEL_COST_MAP", "True"));
+}
+
 #[test]
-fn the_python_client_is_content_with_functions_and_formats() {
+fn the_official_client_is_content_with_functions_formats_and_files() {
     let node = Node::start(&NodeOptions::default());
-    let python = given("GAIA_TEST_PYTHON");
-    assert_passes(Command::new(python).arg(script("openai_features.py")).arg(node.url()));
+    for part in ["chat", "texts", "responses", "files"] {
+        passes(&node, &format!("sdk_openai_{part}.py"), &[]);
+    }
+}
+
+#[test]
+fn anthropic_langchain_and_litellm_are_content() {
+    let node = Node::start(&NodeOptions::default());
+    for package in ["anthropic", "langchain", "litellm"] {
+        passes(&node, &format!("sdk_{package}.py"), &[]);
+    }
+}
+
+#[test]
+fn spoilt_requests_and_a_crowd_that_hangs_up_leave_the_node_as_it_was() {
+    let node = Node::start(&NodeOptions::default());
+    passes(&node, "fuzz.py", &["--quick"]);
+    passes(&node, "soak.py", &["--quick", "--slow"]);
 }

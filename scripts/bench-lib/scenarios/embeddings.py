@@ -26,7 +26,7 @@ def cases(_: Settings) -> list[Case]:
 
 
 async def measure(server, seed: str, settings: Settings) -> dict:
-    count = TEXTS_QUICK if settings.quick else TEXTS
+    count = settings.scaled(TEXTS, TEXTS_QUICK)
     together = [prompts.words(f"{seed} together {number}", TEXT_TOKENS - MARKS) for number in range(count)]
     apart = [prompts.words(f"{seed} apart {number}", TEXT_TOKENS - MARKS) for number in range(count)]
     return {"one request": await _timed(server, [together]),

@@ -29,9 +29,10 @@ async def measure(server, seed: str, settings: Settings) -> dict:
     # The first request brings what is loaded lazily.
     first = await closed_loop(server, [prompts.chat("Hello.", 4)], 1)
     idle = await _rested(server)
+    streams = settings.scaled(STREAMS, 2)
     bodies = [prompts.chat(prompts.question(f"{seed} {number}", 64), settings.answer_tokens)
-              for number in range(STREAMS)]
-    work = await closed_loop(server, bodies, STREAMS)
+              for number in range(streams)]
+    work = await closed_loop(server, bodies, streams)
     return {"idle": tally(first.answers) | idle, "after work": tally(work.answers) | await _rested(server)}
 
 
@@ -42,7 +43,7 @@ async def _rested(server) -> dict:
         for key, mib in (_rollup(pid) | _by_model(pid)).items():
             totals[key] = totals.get(key, 0) + mib
     totals["processes"] = len(machine.tree(server.pid))
-    totals["own_mib"] = totals["pss_mib"] - totals["model_mib"]
+    totals["own_mib"] = totals["pss_mib"] - totals["model_share_mib"]
     return totals
 
 
@@ -53,14 +54,14 @@ def _rollup(pid: int) -> dict:
 
 
 def _by_model(pid: int) -> dict:
-    """The share of the mappings of GGUF files."""
-    kib, inside = 0, False
+    """What the mappings of GGUF files hold: their share, and all that is resident."""
+    kib, inside = {"Pss": 0, "Rss": 0}, False
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
         if not line.split(" ", 1)[0].endswith(":"):
             inside = line.endswith(".gguf")
-        elif inside and line.startswith("Pss:"):
-            kib += int(line.split()[1])
-    return {"model_mib": kib / 1024}
+        elif inside and line[:4] in ("Pss:", "Rss:"):
+            kib[line[:3]] += int(line.split()[1])
+    return {"model_share_mib": kib["Pss"] / 1024, "model_resident_mib": kib["Rss"] / 1024}
 
 
 def _sizes(lines: list[str]):
@@ -76,13 +77,13 @@ SCENARIO = Scenario(
     columns=(
         Column("own memory, MiB", "own_mib"),
         Column("anonymous part", "anonymous_mib"),
-        Column("private, model included", "private_mib"),
-        Column("the model's file, mapped", "model_mib"),
+        Column("private part", "private_mib"),
+        Column("the model's file, resident", "model_resident_mib"),
         Column("resident in all", "resident_mib"),
         Column("processes", "processes", 0, ratio=False),
     ),
     cases=cases,
     notes="Own memory: proportional shares (Pss of /proc/PID/smaps) of all mappings but the model's file, summed "
           "over the server's processes (host and worker of the node). Anonymous: Pss_Anon; private: Private_Clean + "
-          "Private_Dirty, both of smaps_rollup.",
+          "Private_Dirty, both of smaps_rollup. Resident in all counts what two processes share twice.",
 )

@@ -13,10 +13,11 @@ from servers import Setup
 
 STREAMS = 4
 LONG_TOKENS = 1500
-LONG_TOKENS_QUICK = 300
+LONG_TOKENS_QUICK = 100
 LONG_ANSWER_TOKENS = 16
 # Long enough that a stream spends its time between tokens, not with its own prompt.
 SHORT_ANSWER_TOKENS = 192
+SHORT_ANSWER_TOKENS_QUICK = 24
 SHORT_QUESTION_TOKENS = 32
 
 
@@ -27,7 +28,9 @@ def cases(_: Settings) -> list[Case]:
 async def measure(server, seed: str, settings: Settings) -> dict:
     stop, short = asyncio.Event(), []
     cpu = machine.cpu_seconds(server.pid)
-    streams = [asyncio.create_task(_stream(server, f"{seed} {number}", stop, short)) for number in range(STREAMS)]
+    tokens = settings.scaled(SHORT_ANSWER_TOKENS, SHORT_ANSWER_TOKENS_QUICK)
+    streams = [asyncio.create_task(_stream(server, _questions(f"{seed} {number}", tokens), stop, short))
+               for number in range(STREAMS)]
     try:
         long = await _long_prompts(server, seed, settings)
     finally:
@@ -36,14 +39,18 @@ async def measure(server, seed: str, settings: Settings) -> dict:
     return {"mixed": _figures(short, long) | {"cpu_s": machine.cpu_seconds(server.pid) - cpu}}
 
 
-async def _stream(server, seed: str, stop: asyncio.Event, answers: list[Answer]) -> None:
+def _questions(seed: str, answer_tokens: int):
+    for number in itertools.count():
+        yield prompts.chat(prompts.question(f"{seed} short {number}", SHORT_QUESTION_TOKENS), answer_tokens)
+
+
+async def _stream(server, bodies, stop: asyncio.Event, answers: list[Answer]) -> None:
     """One after the other until told to stop; the last one is finished, not cut off."""
     connection = Connection(server.url)
-    for number in itertools.count():
+    for body in bodies:
         if stop.is_set():
             break
-        question = prompts.question(f"{seed} short {number}", SHORT_QUESTION_TOKENS)
-        answers.append(await ask(connection, prompts.chat(question, SHORT_ANSWER_TOKENS)))
+        answers.append(await ask(connection, body))
         if answers[-1].error:
             break
     await connection.close()
@@ -51,7 +58,7 @@ async def _stream(server, seed: str, stop: asyncio.Event, answers: list[Answer])
 
 async def _long_prompts(server, seed: str, settings: Settings) -> list[Answer]:
     connection, answers = Connection(server.url), []
-    tokens = LONG_TOKENS_QUICK if settings.quick else LONG_TOKENS
+    tokens = settings.scaled(LONG_TOKENS, LONG_TOKENS_QUICK)
     # The streams run first.
     await asyncio.sleep(0.5)
     for number in range(max(2, settings.requests // 4)):

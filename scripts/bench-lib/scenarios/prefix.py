@@ -7,6 +7,7 @@ from servers import Setup
 
 AT_ONCE = 8
 PREFIX_TOKENS = 400
+PREFIX_TOKENS_QUICK = 50
 QUESTION_TOKENS = 32
 
 
@@ -18,7 +19,7 @@ async def measure(server, seed: str, settings: Settings) -> dict:
     """Several prefixes, each cold once: one alone would be eight answers a round."""
     cold, warm = [], []
     for number in range(max(1, settings.requests // AT_ONCE)):
-        prefix = prompts.words(f"{seed} prefix {number}", PREFIX_TOKENS)
+        prefix = prompts.words(f"{seed} prefix {number}", settings.scaled(PREFIX_TOKENS, PREFIX_TOKENS_QUICK))
         cold.append(await _turn(server, f"{seed} {number} cold", prefix, settings))
         warm.append(await _turn(server, f"{seed} {number} warm", prefix, settings))
     found = {"cold": figures(_joined(cold)), "warm": figures(_joined(warm))}
@@ -27,9 +28,10 @@ async def measure(server, seed: str, settings: Settings) -> dict:
 
 
 async def _turn(server, seed: str, prefix: str, settings: Settings) -> Run:
+    at_once = settings.scaled(AT_ONCE, 2)
     bodies = [prompts.chat(prompts.question(f"{seed} {number}", QUESTION_TOKENS), settings.answer_tokens, prefix)
-              for number in range(AT_ONCE)]
-    return await closed_loop(server, bodies, AT_ONCE)
+              for number in range(at_once)]
+    return await closed_loop(server, bodies, at_once)
 
 
 def _joined(runs: list[Run]) -> Run:

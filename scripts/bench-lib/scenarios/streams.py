@@ -9,6 +9,7 @@ from servers import Setup
 
 # With SmolLM2's template, whose system message takes the other 30.
 QUESTION_TOKENS = 64
+QUESTION_TOKENS_QUICK = 16
 SLOTS_AT_LEAST = 16
 SLOT_TOKENS = 1024
 
@@ -19,7 +20,8 @@ def cases(settings: Settings) -> list[Case]:
 
 
 async def measure(level: int, server, seed: str, settings: Settings) -> dict:
-    bodies = [prompts.chat(prompts.question(f"{seed} {level} {number}", QUESTION_TOKENS), settings.answer_tokens)
+    tokens = settings.scaled(QUESTION_TOKENS, QUESTION_TOKENS_QUICK)
+    bodies = [prompts.chat(prompts.question(f"{seed} {level} {number}", tokens), settings.answer_tokens)
               for number in range(max(level, settings.requests))]
     return {f"{level} at once": figures(await closed_loop(server, bodies, level))}
 

@@ -9,7 +9,6 @@ from load import closed_loop, figures
 from scenario import Case, Column, Scenario, Settings
 from servers import Setup
 
-LEVELS = (1, 8)
 # The longest JSON that the schema allows fits in.
 ANSWER_TOKENS = 256
 
@@ -28,8 +27,9 @@ PERSON = {
 FORMAT = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": PERSON}}
 
 
-def cases(_: Settings) -> list[Case]:
-    return [Case(Setup("chat", 16, 1024), (f"{level} at once",), partial(measure, level)) for level in LEVELS]
+def cases(settings: Settings) -> list[Case]:
+    levels = (1, settings.scaled(8, 2))
+    return [Case(Setup("chat", 16, 1024), (f"{level} at once",), partial(measure, level)) for level in levels]
 
 
 async def measure(level: int, server, seed: str, settings: Settings) -> dict:

@@ -26,9 +26,6 @@ use crate::{ComputeError, Token};
 /// what it waits for.
 const GUESSING_STREAMS_MAX: usize = 4;
 
-/// This part of the prompt tokens beside streams is a short rest.
-const SHORT_REST: usize = 4;
-
 /// What the scheduler asks of whatever chooses a request's tokens.
 pub(crate) trait Choose {
     /// Tokens that will follow for certain, or nearly so.
@@ -277,31 +274,23 @@ impl<S: Choose> Scheduler<S> {
             room -= guesses;
             chunks[*id as usize] += guesses;
         }
-        self.plan_prompts(&mut chunks, room, !streams.is_empty());
-        self.step(&chunks)
-    }
-
-    /// Gives prompts what is left of the step, in the order of arrival. A short rest of a prompt goes
-    /// along: alone in the next step it would cost as much as several times its tokens.
-    fn plan_prompts(&self, chunks: &mut [usize], mut capacity: usize, beside_streams: bool) {
-        let beside = self.bounds.prompt_tokens_beside_streams as usize;
-        let mut room = if beside_streams { capacity.min(beside) } else { capacity };
+        if !streams.is_empty() {
+            room = room.min(self.bounds.prompt_tokens_beside_streams as usize);
+        }
         let mut scores = OUTPUTS_EXTRA as usize - self.guesses();
         for id in &self.order {
             let slot = &self.slots[*id as usize];
-            let left = slot.prompt_left();
-            let rest_fits = room > 0 && left <= (room + beside / SHORT_REST).min(capacity);
-            let mut chunk = if rest_fits { left } else { left.min(room) };
+            let mut chunk = slot.prompt_left().min(room);
             if slot.run.as_ref().is_some_and(|run| run.job.scores_prompt) {
                 chunk = chunk.min(scores);
                 scores -= chunk;
             }
             if chunk > 0 {
                 chunks[*id as usize] = chunk;
-                room = room.saturating_sub(chunk);
-                capacity -= chunk;
+                room -= chunk;
             }
         }
+        self.step(&chunks)
     }
 
     fn guesses(&self) -> usize {

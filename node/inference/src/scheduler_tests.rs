@@ -248,14 +248,3 @@ fn every_sequence_full_leaves_room_for_all_streams() {
     }
     assert_eq!(world.step(), [(0, 1), (1, 1), (2, 1)]);
 }
-
-#[test]
-fn a_short_rest_of_a_prompt_goes_along() {
-    let bounds = Bounds { batch_tokens: 20, prompt_tokens_beside_streams: 8, ..BOUNDS };
-    let mut world = World::new(bounds);
-    let _stream = world.request(1, 50);
-    world.step();
-    let _prompts = [world.request(10, 9), world.request(11, 9)];
-    assert_eq!(world.step(), [(0, 1), (1, 10)]);
-    assert_eq!(world.step(), [(1, 1), (2, 8)]);
-}

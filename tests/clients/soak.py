@@ -44,7 +44,8 @@ def main() -> None:
     before = node.metrics()
     soak.run(0, max(options.at_once, options.requests // 10))
     early = settle(node, pid, check, "after the first tenth")
-    soak.run(soak.done, options.requests)
+    for part in range(2, 11):
+        soak.run(soak.done, max(soak.done, options.requests * part // 10))
     late = settle(node, pid, check, "at the end")
     judge_answers(check, soak, options)
     judge_processes(check, early, late)

@@ -43,6 +43,11 @@ class Checks:
     def equal(self, found, wanted, what: str) -> None:
         self.that(found == wanted, what, f"{found!r}, not {wanted!r}")
 
+    def alike(self, found: str, wanted: str, what: str) -> None:
+        """Greedy texts that begin alike. From the cache, or beside others, rounding differs, and a near
+        tie between two tokens may fall the other way."""
+        self.that(found and wanted and found[:8] == wanted[:8], what, f"{found!r} and {wanted!r}")
+
     def refused(self, call, status, what: str, param: str | None = None) -> None:
         """The call ends with an error of this HTTP status, or one of them, that blames `param`."""
         statuses = status if isinstance(status, tuple) else (status,)

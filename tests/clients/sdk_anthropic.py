@@ -49,9 +49,9 @@ def check_stream(check):
     with client.messages.stream(**asked()) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
-    check.equal(text, whole.content[0].text, "a stream says what a whole answer says")
-    check.equal(final.stop_reason, whole.stop_reason, "and ends for the same reason")
-    check.equal(final.usage.output_tokens, whole.usage.output_tokens, "usage is the same")
+    check.alike(text, whole.content[0].text, "a stream says what a whole answer says")
+    check.that(final.stop_reason in ("end_turn", "max_tokens"), "and says why it ends", final.stop_reason)
+    check.that(final.usage.output_tokens > 0, "and counts its tokens", final.usage)
     kinds = [event.type for event in message(stream=True)]
     check.equal((kinds[0], kinds[-1]), ("message_start", "message_stop"), "a stream begins and ends")
     check.equal(kinds.count("content_block_start"), kinds.count("content_block_stop"), "each block has its end")

@@ -17,6 +17,20 @@ fn question(text: &str, extra: Value) -> Value {
     request
 }
 
+/// One node for all that leaves nothing behind which the next would notice.
+#[test]
+fn forms_are_kept() {
+    let node = Node::start(&NodeOptions::default());
+    what_can_not_be_obeyed_is_refused_by_keyword(&node);
+    a_demanded_call_is_made_and_its_arguments_obey_their_schema(&node);
+    a_streamed_call_comes_in_pieces_with_one_id(&node);
+    an_answer_of_a_function_goes_back_to_the_model(&node);
+    a_schema_is_obeyed_by_many_at_once(&node);
+    probabilities_and_the_prompt_come_along_if_asked_for(&node);
+    tokens_and_text_turn_into_each_other(&node);
+    two_tenants_with_one_beginning_never_hear_each_other(&node);
+}
+
 fn weather() -> Value {
     json!({"type": "function", "function": {"name": "weather", "description": "Weather of a city",
         "parameters": {"type": "object", "additionalProperties": false, "required": ["city", "days"],
@@ -30,9 +44,7 @@ fn check_arguments(text: &str) {
     assert!((1..=7).contains(&arguments["days"].as_i64().expect("a number")), "{arguments}");
 }
 
-#[test]
-fn what_can_not_be_obeyed_is_refused_by_keyword() {
-    let node = Node::start(&NodeOptions::default());
+fn what_can_not_be_obeyed_is_refused_by_keyword(node: &Node) {
     let schema = |schema: Value| {
         json!({"response_format": {"type": "json_schema",
             "json_schema": {"name": "x", "schema": schema}}})
@@ -54,9 +66,7 @@ fn what_can_not_be_obeyed_is_refused_by_keyword() {
     }
 }
 
-#[test]
-fn a_demanded_call_is_made_and_its_arguments_obey_their_schema() {
-    let node = Node::start(&NodeOptions::default());
+fn a_demanded_call_is_made_and_its_arguments_obey_their_schema(node: &Node) {
     let demands = [json!("required"), json!({"type": "function", "function": {"name": "weather"}})];
     for choice in demands {
         let extra =
@@ -73,9 +83,7 @@ fn a_demanded_call_is_made_and_its_arguments_obey_their_schema() {
     }
 }
 
-#[test]
-fn a_streamed_call_comes_in_pieces_with_one_id() {
-    let node = Node::start(&NodeOptions::default());
+fn a_streamed_call_comes_in_pieces_with_one_id(node: &Node) {
     let extra = json!({"tools": [weather()], "tool_choice": "required", "stream": true,
         "parallel_tool_calls": false});
     let request = question("What will the weather be in Rome?", extra);
@@ -91,9 +99,7 @@ fn a_streamed_call_comes_in_pieces_with_one_id() {
     check_arguments(&pieces.collect::<String>());
 }
 
-#[test]
-fn an_answer_of_a_function_goes_back_to_the_model() {
-    let node = Node::start(&NodeOptions::default());
+fn an_answer_of_a_function_goes_back_to_the_model(node: &Node) {
     let call = json!({"id": "call_1", "type": "function",
         "function": {"name": "weather", "arguments": "{\"city\": \"Rome\", \"days\": 1}"}});
     let messages = json!([
@@ -107,9 +113,7 @@ fn an_answer_of_a_function_goes_back_to_the_model() {
     assert!(answer["choices"][0]["message"]["content"].is_string());
 }
 
-#[test]
-fn a_schema_is_obeyed_by_many_at_once() {
-    let node = Node::start(&NodeOptions::default());
+fn a_schema_is_obeyed_by_many_at_once(node: &Node) {
     let schema = json!({"type": "object", "additionalProperties": false,
         "required": ["name", "age", "kind"], "$defs": {"kind": {"enum": ["cat", "dog"]}},
         "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer",
@@ -152,9 +156,7 @@ fn choices_share_their_prompt_and_a_second_question_finds_it_computed() {
     assert_eq!(cached, Some(prompt_tokens - 1.0), "{again}");
 }
 
-#[test]
-fn probabilities_and_the_prompt_come_along_if_asked_for() {
-    let node = Node::start(&NodeOptions::default());
+fn probabilities_and_the_prompt_come_along_if_asked_for(node: &Node) {
     let extra = json!({"logprobs": true, "top_logprobs": 2, "max_tokens": 5});
     let answer = post(&node.client(), "/v1/chat/completions", &question("Say hello.", extra));
     let tokens = answer["choices"][0]["logprobs"]["content"].as_array().expect("a list");
@@ -170,9 +172,7 @@ fn probabilities_and_the_prompt_come_along_if_asked_for() {
     assert_eq!(choice["logprobs"]["token_logprobs"][0], Value::Null);
 }
 
-#[test]
-fn tokens_and_text_turn_into_each_other() {
-    let node = Node::start(&NodeOptions::default());
+fn tokens_and_text_turn_into_each_other(node: &Node) {
     let text = "Grüße, 漢字 and <|im_end|> 🦀";
     for model in ["chat", "embed"] {
         let request = json!({"model": model, "content": text, "parse_special": false});
@@ -191,9 +191,7 @@ fn tokens_and_text_turn_into_each_other() {
     assert_eq!(response.status, 400, "{}", response.body);
 }
 
-#[test]
-fn two_tenants_with_one_beginning_never_hear_each_other() {
-    let node = Node::start(&NodeOptions::default());
+fn two_tenants_with_one_beginning_never_hear_each_other(node: &Node) {
     let shared = "You keep the secrets of your users and answer briefly. ".repeat(10);
     let ask = |secret: &str| {
         let messages = json!([

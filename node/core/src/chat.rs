@@ -5,6 +5,9 @@ use gaia_protocol::{ChatTask, Task};
 use crate::answers::Batch;
 use crate::{Answer, Answers, Node, ServeError};
 
+/// Bytes of one schema's JSON at most: the engine would take long to read a larger one, if it could.
+const SCHEMA_BYTES_MAX: usize = 256 << 10;
+
 /// Starts to answer a conversation with the named model, or with the only one that can.
 ///
 /// # Errors
@@ -37,6 +40,12 @@ pub fn chat_choices(
 }
 
 fn check(task: &ChatTask) -> Result<(), ServeError> {
+    let large_format = task.format.bytes() > SCHEMA_BYTES_MAX;
+    let param = if large_format { "response_format" } else { "tools" };
+    if large_format || task.tools.list.iter().any(|tool| tool.schema_bytes() > SCHEMA_BYTES_MAX) {
+        let message = format!("{param}: a schema has more than {SCHEMA_BYTES_MAX} bytes");
+        return Err(ServeError::Invalid { message, param: Some(param.into()) });
+    }
     if task.messages.is_empty() {
         return Err(ServeError::Invalid {
             message: "messages is empty: give at least one message".into(),
@@ -77,6 +86,16 @@ mod tests {
         assert!(matches!(error, ServeError::Overloaded { .. }));
         assert_eq!(model.started(), 0);
         drop(permits);
+    }
+
+    #[test]
+    fn a_schema_that_is_too_large_is_refused_by_its_field() {
+        let (node, model) = node_of(FakeModel::new("m", ModelKind::Chat));
+        let format = gaia_protocol::Format::Grammar("x".repeat(SCHEMA_BYTES_MAX + 1));
+        let error = chat(&node, None, ChatTask { format, ..task() }).err().expect("refused");
+        let field = matches!(&error, ServeError::Invalid { param: Some(param), .. } if param == "response_format");
+        assert!(field, "{error}");
+        assert_eq!(model.started(), 0);
     }
 
     #[test]

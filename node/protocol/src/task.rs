@@ -122,6 +122,26 @@ pub struct Tool {
     pub strict: bool,
 }
 
+impl Tool {
+    /// Bytes of its schema as JSON text.
+    #[must_use]
+    pub fn schema_bytes(&self) -> usize {
+        self.parameters.as_ref().map_or(0, |schema| schema.to_string().len())
+    }
+}
+
+impl Format {
+    /// Bytes of the schema or grammar as text.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Text | Self::JsonObject => 0,
+            Self::JsonSchema(schema) => schema.to_string().len(),
+            Self::Grammar(text) => text.len(),
+        }
+    }
+}
+
 /// Whether the model calls a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

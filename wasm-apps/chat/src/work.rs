@@ -14,7 +14,7 @@ use crate::{Renderer, calls};
 pub struct Work<'a> {
     /// What the model reads.
     pub prompt: Input,
-    echo: Option<String>,
+    echo: Option<&'a Input>,
     options: GenerateOptions,
     stop: &'a [String],
     context_tokens: u32,
@@ -80,19 +80,17 @@ impl<'a> Work<'a> {
         }
         let mut options = GenerateOptions::new(&task.sampling, task.max_tokens);
         options.grammar = Grammar::of(&task.format);
-        options.prompt_logprobs = task.echo && task.sampling.logprobs.is_some();
+        // With a suffix the model reads more than what is echoed.
+        options.prompt_logprobs =
+            task.echo && task.suffix.is_none() && task.sampling.logprobs.is_some();
         let mut prompt = task.prompt.clone();
         if let Some(suffix) = &task.suffix {
             prompt = Input::Text(around(model, &task.prompt, suffix)?);
             options.token_break = true;
         }
-        let echo = task.prompt.as_text().filter(|_| task.echo).map(str::to_owned);
-        if task.echo && echo.is_none() {
-            return Err(refuse("echo", "echo needs a prompt of text, not of tokens"));
-        }
         Ok(Self {
             prompt,
-            echo,
+            echo: task.echo.then_some(&task.prompt),
             options,
             stop: &task.stop,
             context_tokens: model.context_tokens,
@@ -107,7 +105,7 @@ impl<'a> Work<'a> {
     pub fn job(&self) -> GenerateJob<'_> {
         GenerateJob {
             prompt: &self.prompt,
-            echo: self.echo.as_deref(),
+            echo: self.echo,
             options: self.options.clone(),
             stop: self.stop,
             context_tokens: self.context_tokens,

@@ -1,7 +1,8 @@
 //! From a prompt to a streamed answer.
 
 use gaia_protocol::{
-    Channel, ErrorCode, Event, FinishReason, Format, Input, Sampling, TokenLogprob, Usage,
+    Channel, ErrorCode, Event, FinishReason, Format, Input, Sampling, TokenLogprob, TokenText,
+    Usage,
 };
 use serde::Serialize;
 
@@ -14,8 +15,8 @@ use crate::{
 pub struct GenerateJob<'a> {
     /// What the model reads, control tokens and all.
     pub prompt: &'a Input,
-    /// Text that the answer begins with, before the model's own.
-    pub echo: Option<&'a str>,
+    /// What the answer begins with, before the model's own text.
+    pub echo: Option<&'a Input>,
     /// How the engine computes.
     pub options: GenerateOptions,
     /// Strings that end the answer; they are not part of it.
@@ -192,8 +193,10 @@ struct Work<'w, C> {
 #[derive(Default)]
 struct Telling {
     events: Vec<Event>,
-    /// Of the tokens since the last content.
+    /// Of the tokens whose text was not told yet.
     logprobs: Vec<TokenLogprob>,
+    /// What the last of those told has beyond the text.
+    rest: Vec<u8>,
     tokens: u32,
     reasoning_tokens: u32,
 }
@@ -246,7 +249,11 @@ impl<C: Context> Work<'_, C> {
 
     /// Begins the answer with the text that it shall begin with.
     fn echo<S: Sink>(&mut self, events: &mut Events<S>) -> Result<Flow, Failure> {
-        let Some(text) = self.job.echo else { return Ok(Flow::Continue) };
+        let Some(echo) = self.job.echo else { return Ok(Flow::Continue) };
+        let text = match echo {
+            Input::Text(text) => text.clone(),
+            Input::Tokens(_) => spelled(&self.session.tokens()?),
+        };
         let mut logprobs = vec![];
         if self.job.options.prompt_logprobs {
             let first = self.session.tokens()?.into_iter().next();
@@ -254,7 +261,7 @@ impl<C: Context> Work<'_, C> {
             let unscored = |token| TokenLogprob { token, logprob: None, top: vec![] };
             logprobs.extend(first.map(unscored).into_iter().chain(scored));
         }
-        let (channel, text) = (Channel::Content, text.to_owned());
+        let channel = Channel::Content;
         Ok(events.emit(&Event::Delta { text, tokens: 0, channel, logprobs })?)
     }
 
@@ -292,22 +299,23 @@ impl<C: Context> Work<'_, C> {
 }
 
 impl Telling {
-    /// Sends the events. The first one brings the tokens along, the first content the probabilities.
+    /// Sends the events. The first one brings the tokens along; content brings the probabilities of
+    /// the tokens that it was made of.
     fn send<S: Sink>(&mut self, events: &mut Events<S>) -> Result<Flow, Failure> {
-        for mut event in self.events.drain(..) {
+        for mut event in std::mem::take(&mut self.events) {
             match &mut event {
-                Event::Delta { tokens, channel: Channel::Reasoning, .. } => {
+                Event::Delta { text, tokens, channel, logprobs } => {
                     *tokens = std::mem::take(&mut self.tokens);
-                    self.reasoning_tokens += *tokens;
-                    self.logprobs.clear();
+                    let scored = self.scored(text);
+                    match channel {
+                        Channel::Content => *logprobs = scored,
+                        Channel::Reasoning => self.reasoning_tokens += *tokens,
+                    }
                 }
-                Event::Delta { tokens, logprobs, .. } => {
+                Event::ToolCall { tokens, .. } => *tokens = std::mem::take(&mut self.tokens),
+                Event::ToolArguments { text, tokens, .. } => {
                     *tokens = std::mem::take(&mut self.tokens);
-                    *logprobs = std::mem::take(&mut self.logprobs);
-                }
-                Event::ToolCall { tokens, .. } | Event::ToolArguments { tokens, .. } => {
-                    *tokens = std::mem::take(&mut self.tokens);
-                    self.logprobs.clear();
+                    self.scored(text);
                 }
                 _ => {}
             }
@@ -317,6 +325,37 @@ impl Telling {
         }
         Ok(Flow::Continue)
     }
+
+    /// Takes the tokens that a text was made of. Those before it made none: marks, and blanks around
+    /// them. Those behind it are still held back. A token belongs to the text that it begins. Bytes
+    /// that are no characters can't be found again: such a text takes all tokens.
+    fn scored(&mut self, text: &str) -> Vec<TokenLogprob> {
+        if self.logprobs.is_empty() && self.rest.is_empty() {
+            return vec![];
+        }
+        let mut bytes = std::mem::take(&mut self.rest);
+        let mut ends = vec![bytes.len()];
+        for scored in &self.logprobs {
+            bytes.extend(&scored.token.bytes);
+            ends.push(bytes.len());
+        }
+        let found = bytes.windows(text.len().max(1)).position(|window| window == text.as_bytes());
+        let Some(start) = found else { return std::mem::take(&mut self.logprobs) };
+        let end = start + text.len();
+        // A token begins where the one before it ends.
+        let begun = ends[..self.logprobs.len()].iter().take_while(|begin| **begin < end).count();
+        let unheard = ends[1..=begun].iter().take_while(|end| **end <= start).count();
+        self.rest = bytes[end..ends[begun].max(end)].to_vec();
+        let mut taken: Vec<TokenLogprob> = self.logprobs.drain(..begun).collect();
+        taken.drain(..unheard);
+        taken
+    }
+}
+
+/// The text of tokens; what is no character becomes U+FFFD.
+fn spelled(tokens: &[TokenText]) -> String {
+    let bytes: Vec<u8> = tokens.iter().flat_map(|token| &token.bytes).copied().collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Adds what the person who sent the request needs to know.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use gaia_protocol::ErrorCode;
 
+use crate::KnowledgeError;
+
 /// A request that was turned away finds room about this much later: an answer of the small models
 /// takes a second or two.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -65,6 +67,9 @@ pub enum ServeError {
     /// The answer took longer than the node allows.
     #[error("the answer took longer than this node allows")]
     TimeLimit,
+    /// The knowledge base could not do it.
+    #[error(transparent)]
+    Knowledge(#[from] KnowledgeError),
     /// The app that serves the model failed: tell the operator.
     #[error("the model's app failed: {message}")]
     App {

@@ -1,7 +1,7 @@
 //! The domain: what the node does, without saying how.
 //!
-//! Ports ([`Model`]) are what the use cases need from the outside world; the rooms around implement
-//! them. Use cases ([`chat`], [`complete`], [`embed`], [`rerank`], [`tokenize`]) choose a model, take a
+//! Ports ([`Model`], [`Knowledge`]) are what the use cases need from the outside world; the rooms around implement
+//! them. Use cases ([`chat`], [`complete`], [`embed`], [`rerank`], [`tokenize`], [`knowledge::retrieve`]) choose a model, take a
 //! permit and turn a task into an answer. No I/O, no engine and no HTTP is named here.
 //!
 //! Invariants: a permit lives exactly as long as its answer; dropping an answer cancels the task; an
@@ -18,6 +18,7 @@ mod embed;
 mod error;
 #[cfg(any(test, feature = "fakes"))]
 pub mod fakes;
+pub mod knowledge;
 mod model;
 mod models;
 mod order;
@@ -33,6 +34,7 @@ pub use complete::complete;
 pub use completion::{CompletedCall, Completion, Gathering};
 pub use embed::{Embeddings, embed};
 pub use error::ServeError;
+pub use knowledge::{Knowledge, KnowledgeError};
 pub use model::{EventStream, Model, ModelReport, ModelStatus, ReportFuture};
 pub use models::{Models, NameTaken, Node, Served};
 pub use rerank::{Ranking, rerank};

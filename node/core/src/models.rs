@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use gaia_protocol::ModelKind;
 
-use crate::{Admission, Model, ModelStatus, ServeError};
+use crate::{Admission, Knowledge, Model, ModelStatus, ServeError};
 
 /// What the use cases work with.
 #[derive(Clone)]
@@ -13,6 +13,23 @@ pub struct Node {
     pub models: Models,
     /// How many requests may be in the node.
     pub admission: Admission,
+    /// The knowledge bases, if it has any.
+    pub knowledge: Option<Arc<dyn Knowledge>>,
+}
+
+impl Node {
+    /// The knowledge bases.
+    ///
+    /// # Errors
+    /// [`ServeError::Invalid`]: the node has none.
+    pub fn knowledge(&self) -> Result<&dyn Knowledge, ServeError> {
+        self.knowledge.as_deref().ok_or_else(|| ServeError::Invalid {
+            message:
+                "this node has no knowledge base: its config sets `[knowledge] enabled = false`"
+                    .into(),
+            param: None,
+        })
+    }
 }
 
 /// One model and all its names.

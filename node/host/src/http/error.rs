@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use gaia_core::ServeError;
+use gaia_core::{KnowledgeError, ServeError};
 use serde::Serialize;
 
 use super::json;
@@ -93,11 +93,40 @@ impl From<ServeError> for ApiError {
             }
             ServeError::Overloaded { retry_after }
             | ServeError::Unavailable { retry_after, .. } => (None, Some(retry_after)),
+            ServeError::Knowledge(error) => (collection_at_fault(&error), None),
             ServeError::WorkerStopped | ServeError::TimeLimit | ServeError::App { .. } => {
                 (None, None)
             }
         };
         Self { status, message, param, code, retry_after }
+    }
+}
+
+fn collection_at_fault(error: &KnowledgeError) -> Option<String> {
+    let is_at_fault = matches!(
+        error,
+        KnowledgeError::UnknownCollection { .. } | KnowledgeError::CollectionExists { .. }
+    );
+    is_at_fault.then(|| "collection".to_owned())
+}
+
+fn knowledge_class(error: &KnowledgeError) -> (StatusCode, Option<&'static str>) {
+    match error {
+        KnowledgeError::Invalid { .. } => (StatusCode::BAD_REQUEST, None),
+        KnowledgeError::UnknownCollection { .. } => {
+            (StatusCode::NOT_FOUND, Some("collection_not_found"))
+        }
+        KnowledgeError::CollectionExists { .. } => {
+            (StatusCode::CONFLICT, Some("collection_exists"))
+        }
+        KnowledgeError::Unreadable { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, Some("snapshot_unreadable"))
+        }
+        KnowledgeError::Overloaded => (StatusCode::TOO_MANY_REQUESTS, Some("overloaded")),
+        KnowledgeError::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, Some("disk_full")),
+        KnowledgeError::Unavailable { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some("knowledge_unavailable"))
+        }
     }
 }
 
@@ -113,6 +142,7 @@ fn class(error: &ServeError) -> (StatusCode, Option<&'static str>) {
         ServeError::Unavailable { .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, Some("model_unavailable"))
         }
+        ServeError::Knowledge(error) => knowledge_class(error),
         ServeError::WorkerStopped => (StatusCode::SERVICE_UNAVAILABLE, Some("worker_stopped")),
         ServeError::TimeLimit => (StatusCode::GATEWAY_TIMEOUT, Some("time_limit")),
         ServeError::App { .. } => (StatusCode::INTERNAL_SERVER_ERROR, Some("app_failed")),

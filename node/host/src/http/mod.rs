@@ -96,7 +96,7 @@ impl State {
         let metrics = Metrics::new(models.iter().map(|model| model.name()));
         let admission = Admission::new(server.requests_max);
         Self {
-            node: Node { models: Models::new(models), admission },
+            node: Node { models: Models::new(models), admission, knowledge: None },
             auth: Auth::new(auth, server.metrics_public),
             metrics,
             body_bytes_max: server.body_bytes_max,

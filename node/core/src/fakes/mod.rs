@@ -182,7 +182,7 @@ impl Drop for Script {
 pub fn node_of(model: FakeModel) -> (Node, Arc<FakeModel>) {
     let model = Arc::new(model);
     let models = Models::new(vec![Arc::clone(&model) as Arc<dyn Model>]);
-    (Node { models, admission: Admission::new(4) }, model)
+    (Node { models, admission: Admission::new(4), knowledge: None }, model)
 }
 
 /// Runs a future that never has to wait.

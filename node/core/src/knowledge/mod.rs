@@ -1,0 +1,129 @@
+//! The port to knowledge bases, wherever they are kept, and what travels through it.
+//!
+//! An engine finds points by one vector or by words, writes them and lists them. It fuses nothing and
+//! embeds nothing: that is the same for all engines and stands in the use cases ([`retrieve`],
+//! [`ingest`]).
+
+mod collection;
+mod error;
+mod filter;
+mod fusion;
+mod ground;
+mod ingest;
+mod passage;
+mod retrieve;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+pub use collection::{Chunker, Collection, CollectionSpec, Distance, check_name};
+pub use error::KnowledgeError;
+pub use filter::{Bounds, Comparison, Filter};
+pub use fusion::{Fusion, Ranked, fuse};
+pub use ground::{Citation, Grounded, Grounding, MergePolicy, RAG_PROMPT, ground, question};
+pub use ingest::{Chunk, Ingested, Source, ingest, remove_source};
+pub use passage::{PAYLOAD_TEXT, Passage, Point, PointId};
+pub use retrieve::{Probe, Retrieval, SearchMode, Target, retrieve};
+
+/// An answer of an engine that is being waited for. Dropping it gives up waiting; a change that has
+/// begun is finished all the same.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, KnowledgeError>> + Send + 'a>>;
+
+/// What a search compares the points with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum By {
+    /// The points whose vector is nearest.
+    Vector(Vec<f32>),
+    /// The points whose text holds the same words, by BM25.
+    Words(String),
+}
+
+/// One search in one collection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// The collection's name.
+    pub collection: String,
+    /// What to compare with.
+    pub by: By,
+    /// Points at most.
+    pub limit: usize,
+    /// Only points for which this holds.
+    pub filter: Option<Filter>,
+}
+
+/// A change of one collection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Makes it; an error if there is one of that name.
+    Create(CollectionSpec),
+    /// Writes points; one with the id of another takes its place.
+    Upsert(Vec<Point>),
+    /// Removes the points of these ids; ids that are not there are no error.
+    Remove(Vec<PointId>),
+    /// Brings indices up to date and gives space back; may take long.
+    Optimize,
+    /// Removes the collection and all its points.
+    Delete,
+}
+
+/// Which points to list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scan {
+    /// The collection's name.
+    pub collection: String,
+    /// Only points for which this holds.
+    pub filter: Option<Filter>,
+    /// Where the last page ended.
+    pub after: Option<PointId>,
+    /// Points at most.
+    pub limit: usize,
+    /// Whether the vectors are wanted too; empty ones come otherwise.
+    pub with_vectors: bool,
+}
+
+/// Some points, in the order of their ids.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The points.
+    pub points: Vec<Point>,
+    /// Where the next page begins; nothing after the last one.
+    pub next: Option<PointId>,
+}
+
+/// A snapshot to take over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restore {
+    /// The collection that will hold it; what it held before is replaced.
+    pub collection: String,
+    /// The snapshot's file, in Qdrant's format.
+    pub file: PathBuf,
+    /// The model whose vectors it holds, if that is known.
+    pub embedder: Option<String>,
+    /// Values that each vector must have, if that is known: a snapshot with others is refused.
+    pub dimension: Option<u32>,
+}
+
+/// A store of knowledge bases. Implemented over Qdrant inside the process and as a server, and by a
+/// strict fake in tests.
+pub trait Knowledge: Send + Sync {
+    /// All collections, by name.
+    fn collections(&self) -> Reply<'_, Vec<Collection>>;
+
+    /// The points that fit best, best first, each with its payload and a score: for vectors the
+    /// collection's distance, for words BM25. A collection without keywords finds nothing by words.
+    fn search(&self, search: Search) -> Reply<'_, Vec<Ranked>>;
+
+    /// Changes a collection; what was reported as done outlives the process.
+    fn change(&self, collection: &str, change: Change) -> Reply<'_, ()>;
+
+    /// Lists points, page by page.
+    fn scan(&self, scan: Scan) -> Reply<'_, Page>;
+
+    /// Writes a snapshot that a Qdrant server accepts to a new file.
+    fn snapshot(&self, collection: &str, file: PathBuf) -> Reply<'_, ()>;
+
+    /// Replaces a collection by a snapshot: verified first, then exchanged at once; searches that run
+    /// end on what they began with, and a failure leaves everything as it was.
+    fn restore(&self, restore: Restore) -> Reply<'_, Collection>;
+}

@@ -3,3 +3,7 @@
 //! Invariants: a collection is exchanged at once or not at all; what was reported as written outlives
 //! the process; nothing of a foreign archive is used before it was verified.
 #![forbid(unsafe_code)]
+
+mod embedded;
+
+pub use embedded::Embedded;

@@ -73,7 +73,7 @@ mod tests {
 
     fn finish() -> Event {
         let usage = Usage { prompt_tokens: 3, completion_tokens: 2, ..Usage::default() };
-        Event::Finish { reason: FinishReason::Stop, usage }
+        Event::finish(FinishReason::Stop, usage)
     }
 
     #[test]

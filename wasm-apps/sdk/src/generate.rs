@@ -294,7 +294,10 @@ impl<C: Context> Work<'_, C> {
             cached_tokens,
             reasoning_tokens: self.telling.reasoning_tokens,
         };
-        Ok(events.emit(&Event::Finish { reason, usage })?)
+        // A call goes first: what ended it matters to nobody.
+        let is_stop = reason == FinishReason::Stop;
+        let stop_string = self.answer.stopped_by().filter(|_| is_stop).map(str::to_owned);
+        Ok(events.emit(&Event::Finish { reason, usage, stop_string })?)
     }
 }
 

@@ -155,7 +155,7 @@ impl sse::Chunks for ChatChunks {
             Event::ToolArguments { index, text, .. } => {
                 (!text.is_empty()).then(|| self.call(choice, continued(index, &text)))
             }
-            Event::Finish { reason, usage } => {
+            Event::Finish { reason, usage, .. } => {
                 self.tally.add(choice, usage);
                 let finish_reason = Some(wire::reason(reason));
                 let delta = Delta::default();

@@ -23,7 +23,7 @@ fn point(id: u64, vector: [f32; 2], text: &str) -> Point {
 }
 
 fn finish() -> Result<Event, ServeError> {
-    Ok(Event::Finish { reason: FinishReason::Stop, usage: Usage::default() })
+    Ok(Event::finish(FinishReason::Stop, Usage::default()))
 }
 
 /// A node whose embedder says `[1, 0]` for everything.

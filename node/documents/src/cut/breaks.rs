@@ -7,6 +7,9 @@ use crate::document::Form;
 /// Bytes that are looked at first for each token of a chunk.
 const TOKEN_BYTES: usize = 4;
 
+/// Finds the places behind marks of one kind.
+type Ends = fn(&str) -> Box<dyn Iterator<Item = usize> + '_>;
+
 /// The text of a group, and what in it must not be cut.
 pub struct Body<'a> {
     text: &'a str,
@@ -53,7 +56,7 @@ impl<'a> Body<'a> {
             return furthest;
         }
         // Code that would be cut in two stands whole in the next chunk, if there is anything before it.
-        let least = done.max(start + 1);
+        let least = done.max(self.next_char(start));
         if let Some(code) = self.code_around(furthest)
             && code.start >= least
             && !self.text[start..code.start].trim().is_empty()
@@ -79,6 +82,9 @@ impl<'a> Body<'a> {
 
     /// The first sentence or line that starts in the place, or else the first word.
     pub fn best_start(&self, place: Range<usize>) -> Option<usize> {
+        // Not with the rest of code that ends here.
+        let code = self.code_around(place.start).filter(|code| code.end <= place.end);
+        let place = code.map_or(place.start, |code| code.end)..place.end;
         let window = &self.text[place.clone()];
         let prose = self.form != Form::Code && self.code_around(place.start).is_none();
         let sentence = if prose { after_sentences(window).next() } else { None };
@@ -100,7 +106,7 @@ impl<'a> Body<'a> {
     }
 
     /// What ends a chunk, best first, where `place` is about to be cut.
-    fn marks(&self, place: usize) -> &'static [fn(&str) -> Box<dyn Iterator<Item = usize> + '_>] {
+    fn marks(&self, place: usize) -> &'static [Ends] {
         match self.form {
             Form::Code => &[paragraphs, lines],
             _ if self.code_around(place).is_some() => &[paragraphs, lines],
@@ -153,6 +159,9 @@ fn after_white(text: &str) -> impl Iterator<Item = usize> + '_ {
 fn after_sentences(text: &str) -> impl Iterator<Item = usize> + '_ {
     text.match_indices(['.', '!', '?', '…', '。', '！', '？']).filter_map(|(at, mark)| {
         let end = at + mark.len();
+        if is_number(&text[..at]) {
+            return None;
+        }
         if matches!(mark, "。" | "！" | "？") {
             return Some(end);
         }
@@ -160,6 +169,13 @@ fn after_sentences(text: &str) -> impl Iterator<Item = usize> + '_ {
         let white = rest.chars().next().filter(|char| char.is_whitespace())?;
         Some(text.len() - rest.len() + white.len_utf8())
     })
+}
+
+/// Whether a line starts with a number that ends here: that of a list's item.
+fn is_number(text: &str) -> bool {
+    let before = text.trim_end_matches(|char: char| char.is_ascii_digit());
+    let line = before.trim_end_matches(' ');
+    before.len() < text.len() && (line.is_empty() || line.ends_with('\n'))
 }
 
 /// Code between fences in a part of a text; what nobody closed goes on to the end.

@@ -73,3 +73,85 @@ impl Lines<'_> {
         self.number
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{shown, source};
+    use super::*;
+
+    fn page(html: &str) -> Document {
+        read(&source("a.html", html.as_bytes())).expect("a page with text")
+    }
+
+    /// The sections' headings and texts.
+    fn sections(html: &str) -> Vec<String> {
+        let show = |section: crate::Section<'_>| {
+            let headings = section.headings.join(" > ");
+            if headings.is_empty() {
+                section.text.into()
+            } else {
+                format!("{headings}: {}", section.text)
+            }
+        };
+        page(html).sections().map(show).collect()
+    }
+
+    #[test]
+    fn pages_without_text_are_refused() {
+        for html in [
+            "",
+            "<html><body></body>",
+            "<script>x</script>",
+            "<nav>a</nav><!-- b -->",
+            "<p",
+            "&nbsp;",
+        ] {
+            assert_eq!(read(&source("a.html", html.as_bytes())), Err(ReadError::Empty), "{html}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_of_the_page_is_dropped() {
+        let html =
+            "<head><title>T</title><style>p {}</style><script>if (a < b) {'</p>'}</script></head>
+            <body><header><h1>Site</h1></header><nav><ul><li>Home</ul></nav>
+            <main><header><h1>Page</h1></header><p>Text<svg><title>s</title><path/></svg> here</p>
+            <noscript>on!</noscript></main><footer>2026</footer></body>";
+        assert_eq!(sections(html), ["Page: Text here"]);
+        assert_eq!(page(html).title(), "T");
+    }
+
+    #[test]
+    fn what_nobody_closed_ends_with_its_parent() {
+        assert_eq!(sections("<div><nav>menu<div>x</div></div><p>text"), ["text"]);
+        assert_eq!(sections("<h1>A<p>b<ul><li>c<li>d"), ["A: b\n\n- c\n- d"]);
+        assert_eq!(sections("a</div></nav></ul>b"), ["ab"]);
+        assert_eq!(sections("<pre>a\n  b"), ["```\na\n  b\n```"]);
+    }
+
+    #[test]
+    fn headings_make_paths_and_white_space_means_nothing() {
+        let html =
+            "<h1 class=x>A <code>b</code>\n c <a href=#>§</a></h1> one\n <b>two</b>, <i>th</i>ree\n
+            <div><h2>B</h2></div><p>four</p><p>five</p><h1></h1>six";
+        assert_eq!(sections(html), ["A b c: one two, three", "A b c > B: four\n\nfive\n\nsix"]);
+    }
+
+    #[test]
+    fn lists_tables_and_code_stay_readable() {
+        let list = "<ul><li>a<li>b<ol><li><p>c</p></li><li>d</ol></ul>e";
+        assert_eq!(sections(list), ["- a\n- b\n  1. c\n  2. d\n\ne"]);
+        let table = "<table><tr><th>K<th>V</tr><tr><td>a<td><p>1</p><p>2</p></tr></table>x";
+        assert_eq!(sections(table), ["K | V\na | 1 2\n\nx"]);
+        let code = "<p>Use <code>x</code>:</p><pre><code>if a &lt; b {\n    `c`\n}\n</code></pre>y";
+        assert_eq!(sections(code), ["Use `x`:\n\n```\nif a < b {\n    `c`\n}\n```\n\ny"]);
+        assert_eq!(sections("<pre>```\na</pre>"), ["````\n```\na\n````"]);
+        assert_eq!(sections("<img alt='A cat' src=x> sat<br>down"), ["A cat sat\ndown"]);
+    }
+
+    #[test]
+    fn sections_know_their_lines() {
+        let html = "<h1>\nA</h1>\n<p>one\ntwo</p>\n<h2>B</h2>\n\nthree";
+        assert_eq!(shown(&page(html)), ["A | 3-4 | one two", "A > B | 7-7 | three"]);
+    }
+}

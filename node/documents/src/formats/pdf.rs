@@ -28,12 +28,16 @@ pub fn read(source: &Source) -> Result<Document, ReadError> {
     let file = lopdf::Document::load_mem_with_options(&source.bytes, options);
     let file = file.map_err(|error| refusal(&error, limits.unpacked_bytes_max))?;
     source.deadline.check(limits)?;
-    if file.is_encrypted() {
+    // It is gone where the empty password opened the file, as it does for most.
+    if file.trailer.has(b"Encrypt") {
         return Err(ReadError::Encrypted);
     }
     let pages: Vec<_> = file.page_iter().take(limits.pages_max.saturating_add(1)).collect();
     if pages.len() > limits.pages_max {
         return Err(ReadError::TooManyPages { pages_max: limits.pages_max });
+    }
+    if pages.is_empty() {
+        return Err(ReadError::DamagedPdf { why: "it has no pages".into() });
     }
     let numbered: Vec<_> = (1_u32..).zip(pages).collect();
     let numbers: BTreeMap<_, _> = numbered.iter().map(|(number, id)| (*id, *number)).collect();
@@ -71,3 +75,6 @@ fn title(file: &lopdf::Document) -> Option<String> {
     let title = lopdf::decode_text_string(info.get_deref(b"Title", file).ok()?).ok()?;
     Some(title).filter(|title| title.contains(char::is_alphanumeric))
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,3 +137,6 @@ impl<'a> Outline<'a> {
         self.written = end;
     }
 }
+
+#[cfg(test)]
+mod tests;

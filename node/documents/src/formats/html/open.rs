@@ -52,11 +52,11 @@ impl Open {
         *self.counts.entry(name.to_owned()).or_default() += 1;
     }
 
-    /// Closes the innermost container of this name and all inside it. A tag that closes nothing is
-    /// none; so each container is passed once, whatever the page does.
-    pub fn close(&mut self, name: &str) {
+    /// Closes the innermost container of this name and all inside it; false if there is none. So
+    /// each container is passed once, whatever the page does.
+    pub fn close(&mut self, name: &str) -> bool {
         if !self.has(name) {
-            return;
+            return false;
         }
         while let Some(open) = self.names.pop() {
             if let Some(count) = self.counts.get_mut(&open) {
@@ -70,6 +70,7 @@ impl Open {
             }
         }
         self.left_out = self.left_out.filter(|depth| self.names.len() > *depth);
+        true
     }
 
     /// The mark of the next item of the innermost list.

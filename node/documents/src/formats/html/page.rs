@@ -130,8 +130,8 @@ impl Page {
             return if name == "title" { self.end_capture() } else { Ok(()) };
         }
         let left_out = self.open.left_out();
-        self.open.close(name);
-        if left_out {
+        let closes = self.open.close(name) || !tags::is_container(name);
+        if left_out || !closes {
             return Ok(());
         }
         self.prose.indent = self.open.indent();
@@ -191,9 +191,7 @@ impl Page {
     fn item(&mut self) -> Result<(), ReadError> {
         self.prose.indent = self.open.indent();
         let mark = self.open.item();
-        self.prose.glued(&mark)?;
-        self.prose.space();
-        Ok(())
+        self.prose.mark(&mark)
     }
 
     fn end_row(&mut self) {

@@ -16,6 +16,8 @@ pub struct Prose {
     space: bool,
     /// Nothing was written since the last heading.
     fresh: bool,
+    /// The mark of a list's item was written last: its text follows in the same line.
+    marked: bool,
     /// Spaces before each line.
     pub indent: usize,
     /// The line of the source that is being read.
@@ -25,11 +27,14 @@ pub struct Prose {
 impl Prose {
     pub fn new(limits: &Limits) -> Self {
         let writer = Writer::new(Unit::Line, Form::Markdown, limits);
-        Self { writer, breaks: 0, space: false, fresh: true, indent: 0, line: 1 }
+        Self { writer, breaks: 0, space: false, fresh: true, marked: false, indent: 0, line: 1 }
     }
 
     /// The next word stands on a new line, or behind an empty one.
     pub fn end_line(&mut self, breaks: usize) {
+        if self.marked {
+            return;
+        }
         self.breaks = self.breaks.max(breaks);
         self.space &= breaks == 0;
     }
@@ -37,6 +42,15 @@ impl Prose {
     /// A space stands before the next word.
     pub fn space(&mut self) {
         self.space = true;
+    }
+
+    /// The mark of a list's item.
+    pub fn mark(&mut self, mark: &str) -> Result<(), ReadError> {
+        self.marked = false;
+        self.end_line(1);
+        self.glued(mark)?;
+        (self.marked, self.space) = (true, true);
+        Ok(())
     }
 
     /// Words, apart where white space parts them.
@@ -73,6 +87,7 @@ impl Prose {
     fn open(&mut self) -> Result<(), ReadError> {
         let space = std::mem::take(&mut self.space);
         let breaks = std::mem::take(&mut self.breaks);
+        self.marked = false;
         if std::mem::take(&mut self.fresh) {
             return Ok(());
         }
@@ -93,6 +108,7 @@ impl Prose {
         }
         let (fence, line) = (fence(code), std::mem::replace(&mut self.line, first));
         let indent = std::mem::take(&mut self.indent);
+        self.marked = false;
         self.end_line(2);
         self.open()?;
         self.writer.text(&format!("{fence}\n"), first)?;
@@ -106,7 +122,7 @@ impl Prose {
     /// Starts a section.
     pub fn heading(&mut self, level: u8, heading: &str) -> Result<(), ReadError> {
         self.writer.heading(level, heading, self.line)?;
-        (self.fresh, self.breaks, self.space) = (true, 0, false);
+        (self.fresh, self.marked, self.breaks, self.space) = (true, false, 0, false);
         Ok(())
     }
 

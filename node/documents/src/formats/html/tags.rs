@@ -88,10 +88,11 @@ pub fn is_left_out(name: &str, around: impl Fn(&str) -> bool) -> bool {
     LEFT_OUT.contains(&name) || (name == "header" && banner())
 }
 
-/// How many lines end before and behind the tag: 0 for one inside a line, 2 for an empty line.
+/// How many lines end before and behind the tag: 0 for one inside a line, 2 for an empty line. In a
+/// list (`nested`) lines stand closer together.
 pub fn breaks(name: &str, nested: bool) -> usize {
     match name {
-        "ul" | "ol" | "menu" => 2 - usize::from(nested),
+        "ul" | "ol" | "menu" | "p" => 2 - usize::from(nested),
         _ if PARAGRAPHS.contains(&name) => 2,
         _ if LINES.contains(&name) => 1,
         _ => 0,

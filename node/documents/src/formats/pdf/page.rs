@@ -83,7 +83,12 @@ impl<'a> Pages<'a> {
     }
 
     fn resources(&self, id: ObjectId) -> Resources<'a> {
-        let Ok((own, others)) = self.file.get_page_resources(id) else { return vec![] };
+        let Ok((own, others)) = self.file.get_page_resources(id) else {
+            // Its parents go round in a circle: what it has itself is left.
+            let page = self.file.get_dictionary(id);
+            let own = page.and_then(|page| page.get_deref(b"Resources", self.file));
+            return own.and_then(Object::as_dict).into_iter().collect();
+        };
         let others = others.iter().filter_map(|id| self.file.get_dictionary(*id).ok());
         own.into_iter().chain(others).collect()
     }

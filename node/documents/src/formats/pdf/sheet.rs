@@ -2,6 +2,8 @@
 
 /// A gap this wide between two pieces, in heights of the text, parts words.
 const SPACE: f32 = 0.18;
+/// A piece that starts so far back stands in another column.
+const BACK: f32 = -1.0;
 /// A piece drawn so far below or above the last one stands in another line.
 const LINE: f32 = 0.5;
 /// So far, in another paragraph.
@@ -41,7 +43,7 @@ impl Sheet {
             self.end_line("\n\n");
         } else if fall > LINE {
             self.end_line("\n");
-        } else if gap > SPACE || gap < -1.0 {
+        } else if !(BACK..=SPACE).contains(&gap) {
             let spaced = self.text.ends_with(char::is_whitespace);
             if !spaced && !self.text.is_empty() && !piece.text.starts_with(char::is_whitespace) {
                 self.text.push(' ');

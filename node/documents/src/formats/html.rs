@@ -10,7 +10,7 @@ mod tags;
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{Token, Tokenizer};
 
-use self::page::Page;
+use self::page::{Page, Scope};
 use super::Source;
 use crate::document::Document;
 use crate::error::ReadError;
@@ -18,22 +18,36 @@ use crate::error::ReadError;
 /// Tokens between two looks at the clock.
 const TOKENS_PER_LOOK: usize = 4096;
 
-/// Reads a page. Its title is its `<title>`, else its first heading, else the file's name.
+/// Reads a page: its `<main>`, or all of it if that is missing or empty. Its title is its `<title>`,
+/// else its first heading, else the file's name.
 pub fn read(source: &Source) -> Result<Document, ReadError> {
     let text = source.text()?;
+    let mut page = Page::new(&source.limits, Scope::Main);
+    follow(source, &text, &mut page)?;
+    let has_main = page.has_main();
+    match page.finish(source.file_name()) {
+        Err(ReadError::Empty) if has_main => {
+            let mut page = Page::new(&source.limits, Scope::All);
+            follow(source, &text, &mut page)?;
+            page.finish(source.file_name())
+        }
+        answer => answer,
+    }
+}
+
+fn follow(source: &Source, text: &str, page: &mut Page) -> Result<(), ReadError> {
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
     // Scripts and styles are no markup.
     emitter.naively_switch_states(true);
-    let mut page = Page::new(&source.limits);
     let mut lines = Lines { bytes: text.as_bytes(), offset: 0, number: 1 };
-    let tokens = Tokenizer::new_with_emitter(&text, emitter);
+    let tokens = Tokenizer::new_with_emitter(text, emitter);
     for (count, Ok(token)) in tokens.enumerate() {
         if count.is_multiple_of(TOKENS_PER_LOOK) {
             source.deadline.check(&source.limits)?;
         }
-        see(&mut page, &token, &mut lines)?;
+        see(page, &token, &mut lines)?;
     }
-    page.finish(source.file_name())
+    Ok(())
 }
 
 fn see(page: &mut Page, token: &Token<usize>, lines: &mut Lines<'_>) -> Result<(), ReadError> {
@@ -119,6 +133,13 @@ mod tests {
             <noscript>on!</noscript></main><footer>2026</footer></body>";
         assert_eq!(sections(html), ["Page: Text here"]);
         assert_eq!(page(html).title(), "T");
+    }
+
+    #[test]
+    fn what_stands_around_the_main_part_is_dropped() {
+        assert_eq!(sections("<h1>S</h1>Skip<main><p>a</main>b<main>c</main>"), ["a\n\nc"]);
+        assert_eq!(sections("<h1>S</h1>text<main> </main>more"), ["S: text\n\nmore"]);
+        assert_eq!(sections("<pre>x<main>a"), ["a"]);
     }
 
     #[test]

@@ -12,8 +12,19 @@ use crate::reader::Limits;
 /// A title or heading is not read on behind so many bytes.
 const CAPTURED_BYTES_MAX: usize = 4096;
 
+/// Which part of a page is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What its `<main>` holds, if it has one.
+    Main,
+    All,
+}
+
 /// What has been read of a page.
 pub struct Page {
+    scope: Scope,
+    has_main: bool,
+    limits: Limits,
     prose: Prose,
     open: Open,
     capture: Capture,
@@ -43,8 +54,11 @@ enum Row {
 }
 
 impl Page {
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, scope: Scope) -> Self {
         Self {
+            scope,
+            has_main: false,
+            limits: limits.clone(),
             prose: Prose::new(limits),
             open: Open::default(),
             capture: Capture::Nothing,
@@ -73,7 +87,10 @@ impl Page {
         if tags::is_container(name) && !(tag.self_closing && name == "svg") {
             self.open.push(name);
         }
-        if self.open.left_out() {
+        if name == "main" && !self.open.left_out() {
+            self.start_main();
+        }
+        if self.is_left_out() {
             return Ok(());
         }
         match self.capture {
@@ -83,6 +100,25 @@ impl Page {
                 self.start_inline(name, tag)
             }
         }
+    }
+
+    pub fn has_main(&self) -> bool {
+        self.has_main
+    }
+
+    fn is_left_out(&self) -> bool {
+        let outside = self.scope == Scope::Main && self.has_main && !self.open.has("main");
+        self.open.left_out() || outside
+    }
+
+    /// What stands before the main part is forgotten.
+    fn start_main(&mut self) {
+        if !self.has_main && self.scope == Scope::Main {
+            let line = std::mem::replace(&mut self.prose, Prose::new(&self.limits)).line;
+            self.prose.line = line;
+            (self.capture, self.first_heading) = (Capture::Nothing, None);
+        }
+        self.has_main = true;
     }
 
     fn start_in_code(&mut self, name: &str) -> Result<(), ReadError> {
@@ -129,7 +165,7 @@ impl Page {
         if matches!(self.capture, Capture::Title(_)) {
             return if name == "title" { self.end_capture() } else { Ok(()) };
         }
-        let left_out = self.open.left_out();
+        let left_out = self.is_left_out();
         let closes = self.open.close(name) || !tags::is_container(name);
         if left_out || !closes {
             return Ok(());
@@ -159,7 +195,7 @@ impl Page {
             push(title, text);
             return Ok(());
         }
-        if self.open.left_out() {
+        if self.is_left_out() {
             return Ok(());
         }
         match &mut self.capture {

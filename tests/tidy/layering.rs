@@ -8,11 +8,12 @@ use crate::sources::{assert_none, sources};
 const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-protocol", &[]),
     ("gaia-core", &["gaia-protocol"]),
+    ("gaia-documents", &[]),
     ("gaia-inference", &[]),
     ("gaia-runtime", &["gaia-protocol", "gaia-inference"]),
     ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-runtime"]),
     ("gaia-knowledge", &["gaia-core"]),
-    ("gaia-host", &["gaia-core", "gaia-protocol", "gaia-knowledge"]),
+    ("gaia-host", &["gaia-core", "gaia-documents", "gaia-protocol", "gaia-knowledge"]),
 ];
 
 /// Vocabulary that says nothing about an outside world; any room may speak it.
@@ -36,6 +37,12 @@ const OWNERS: &[(&str, &str)] = &[
     ("toktrie", "gaia-inference"),
     ("wasmedge", "gaia-runtime"),
     ("qdrant", "gaia-knowledge"),
+    ("text-splitter", "gaia-documents"),
+    ("pulldown-cmark", "gaia-documents"),
+    ("html5gum", "gaia-documents"),
+    ("lopdf", "gaia-documents"),
+    ("proc-macro2", "gaia-documents"),
+    ("ignore", "gaia-documents"),
     ("axum", "gaia-host"),
     ("hyper", "gaia-host"),
     ("clap", "gaia-host"),

@@ -56,6 +56,7 @@ use self::metrics::Metrics;
 use self::routes::responses::stored::Stored;
 pub use self::server::serve;
 use crate::config::{AuthConfig, KnowledgeConfig, ResponsesConfig, ServerConfig};
+use crate::ingest::Ingester;
 use crate::store::{Files, Recent};
 use crate::workers::Manager;
 
@@ -88,6 +89,7 @@ pub struct State {
     /// By the names of models: what each knows before it answers.
     plans: HashMap<String, Plan>,
     knowledge: Option<KnowledgeConfig>,
+    ingester: Option<Ingester>,
 }
 
 impl State {
@@ -122,6 +124,7 @@ impl State {
             files,
             plans: HashMap::new(),
             knowledge: None,
+            ingester: None,
         }
     }
 
@@ -135,8 +138,15 @@ impl State {
     ) -> Self {
         self.node.knowledge = Some(knowledge);
         self.plans = plans;
+        self.ingester = Some(Ingester::new(config.document_bytes_max));
         self.knowledge = Some(config);
         self
+    }
+
+    /// What the use cases work with.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
     }
 
     /// Puts before the model what it is to know, and tells what that was.

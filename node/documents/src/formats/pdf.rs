@@ -10,6 +10,7 @@ mod outline;
 mod page;
 mod sheet;
 mod state;
+mod targets;
 
 use std::collections::BTreeMap;
 

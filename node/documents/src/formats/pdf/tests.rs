@@ -217,3 +217,25 @@ fn the_outline_gives_headings_and_pages_their_numbers() {
     assert_eq!(document.title(), "A title");
     assert_eq!(shown(&document), [" | 1-1 | Hello", "Chapter | 2-2 | Hello"]);
 }
+
+#[test]
+fn an_outline_may_name_its_targets() {
+    let tree =
+        "/Names << /Dests << /Kids [8 0 R 8 0 R] >> >> /Dests << /old << /D [5 0 R /Fit] >> >>";
+    for target in ["(new)", "/old"] {
+        let parts: Vec<Vec<u8>> = [
+            &format!("<< /Type /Catalog /Pages 2 0 R /Outlines << /First 7 0 R >> {tree} >>"),
+            PAGES,
+            FONT,
+            INFO,
+            PAGE,
+            &String::from_utf8(stream("", b"BT /F 12 Tf (Hello) Tj ET")).expect("text"),
+            &format!("<< /Title (Chapter) /A << /S /GoTo /D {target} >> >>"),
+            "<< /Kids [8 0 R] /Names [(a) 1 (new) [5 0 R /Fit] (odd)] >>",
+        ]
+        .map(|part| part.as_bytes().to_vec())
+        .to_vec();
+        let document = read(&source("a.pdf", &pdf(&parts))).expect("a PDF with text");
+        assert_eq!(shown(&document), ["Chapter | 1-1 | Hello"], "{target}");
+    }
+}

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use lopdf::{DecompressError, Document, Error, LoadOptions, Object, ObjectId};
+use lopdf::{DecompressError, Document, Error, LoadOptions, Object, ObjectId, Stream};
 
 use crate::error::ReadError;
 use crate::formats::Source;
@@ -66,13 +66,22 @@ fn keep(id: ObjectId, object: &mut Object) -> Option<(ObjectId, Object)> {
     if kind.ok() == Some(b"Image") {
         return None;
     }
-    if stream.dict.has_type(b"ObjStm") {
-        let left = BYTES_LEFT.get()?;
-        let unpacked = stream.get_plain_content_with_limit(left);
-        BYTES_LEFT.set(unpacked.ok().and_then(|unpacked| left.checked_sub(unpacked.len())));
-        BYTES_LEFT.get()?;
+    if stream.dict.has_type(b"ObjStm") && !is_within_budget(stream) {
+        return None;
     }
     Some((id, Object::Null))
+}
+
+/// Counts what a stream of objects unpacks to; false if it is damaged or beyond the budget, which
+/// then is gone.
+fn is_within_budget(stream: &Stream) -> bool {
+    let Some(left) = BYTES_LEFT.get() else { return false };
+    match stream.get_plain_content_with_limit(left) {
+        Ok(unpacked) => BYTES_LEFT.set(left.checked_sub(unpacked.len())),
+        Err(Error::Decompress(DecompressError::MemoryLimitExceeded { .. })) => BYTES_LEFT.set(None),
+        Err(_) => return false,
+    }
+    BYTES_LEFT.get().is_some()
 }
 
 /// Whether the file names encryption anywhere outside of its packed streams.

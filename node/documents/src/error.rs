@@ -48,9 +48,9 @@ pub enum ReadError {
         /// Where the first wrong byte stands, from the file's start.
         offset: usize,
     },
-    /// An encrypted PDF whose password is not empty.
+    /// An encrypted PDF, also one that opens without a password: its parts can't be checked.
     #[error(
-        "the PDF is encrypted: save a copy without a password, for example with `qpdf --decrypt`"
+        "the PDF is encrypted: save a copy without encryption, for example with `qpdf --decrypt`"
     )]
     Encrypted,
     /// A PDF of images, or one whose fonts do not say which characters they draw.
@@ -70,7 +70,7 @@ pub enum ReadError {
     /// A PDF that grows beyond all measure when it is unpacked.
     #[error("the PDF unpacks to more than {unpacked_bytes_max} bytes: no honest text does")]
     Bomb {
-        /// The limit for one stream.
+        /// The limit, for all streams of a kind together.
         unpacked_bytes_max: usize,
     },
     /// Nothing but white space.

@@ -1,18 +1,18 @@
 //! PDF: the text that its pages draw, page by page.
 //!
-//! `lopdf` reads the file: it bounds how deep objects nest and what each stream unpacks to. What the
-//! pages draw is followed here (`page`), operation by operation, within a budget for the whole file.
+//! `lopdf` reads the file (`load`): it bounds how deep objects nest and what each stream unpacks to. What
+//! the pages draw is followed here (`page`), operation by operation, within a budget for the whole file.
 
 mod font;
+mod load;
 mod matrix;
 mod outline;
 mod page;
 mod sheet;
 mod state;
+mod targets;
 
 use std::collections::BTreeMap;
-
-use lopdf::{DecompressError, Error, LoadOptions};
 
 use self::page::Pages;
 use super::Source;
@@ -24,14 +24,8 @@ use crate::writer::Writer;
 /// of its outline that name a page, each from the start of its page on.
 pub fn read(source: &Source) -> Result<Document, ReadError> {
     let limits = &source.limits;
-    let options = LoadOptions::with_max_decompressed_size(limits.unpacked_bytes_max);
-    let file = lopdf::Document::load_mem_with_options(&source.bytes, options);
-    let file = file.map_err(|error| refusal(&error, limits.unpacked_bytes_max))?;
+    let file = load::load(source)?;
     source.deadline.check(limits)?;
-    // It is gone where the empty password opened the file, as it does for most.
-    if file.trailer.has(b"Encrypt") {
-        return Err(ReadError::Encrypted);
-    }
     let pages: Vec<_> = file.page_iter().take(limits.pages_max.saturating_add(1)).collect();
     if pages.len() > limits.pages_max {
         return Err(ReadError::TooManyPages { pages_max: limits.pages_max });
@@ -56,18 +50,6 @@ pub fn read(source: &Source) -> Result<Document, ReadError> {
         return Err(ReadError::NoTextInPdf);
     }
     writer.finish(&title(&file).unwrap_or_else(|| source.file_name().to_owned()))
-}
-
-fn refusal(error: &Error, unpacked_bytes_max: usize) -> ReadError {
-    match error {
-        Error::InvalidPassword | Error::Decryption(_) | Error::UnsupportedSecurityHandler(_) => {
-            ReadError::Encrypted
-        }
-        Error::Decompress(DecompressError::MemoryLimitExceeded { .. }) => {
-            ReadError::Bomb { unpacked_bytes_max }
-        }
-        error => ReadError::DamagedPdf { why: error.to_string() },
-    }
 }
 
 fn title(file: &lopdf::Document) -> Option<String> {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use lopdf::{Dictionary, Document, Object, ObjectId};
+use lopdf::{Dictionary, Document, ObjectId};
+
+use super::targets::Targets;
 
 /// Entries that are looked at.
 const ENTRIES_MAX: usize = 20_000;
@@ -12,6 +14,7 @@ const LEVEL_MAX: u8 = 8;
 /// only, so its other headings can't be told from the text between them.
 pub fn headings(file: &Document, pages: &BTreeMap<ObjectId, u32>) -> BTreeMap<u32, (u8, String)> {
     let mut found = BTreeMap::<u32, (u8, String)>::new();
+    let targets = Targets::new(file);
     let mut seen = HashSet::new();
     // Entries that are to be looked at, the next one last.
     let mut next: Vec<(ObjectId, u8)> = first(file).map(|id| (id, 1)).into_iter().collect();
@@ -22,7 +25,7 @@ pub fn headings(file: &Document, pages: &BTreeMap<ObjectId, u32>) -> BTreeMap<u3
         let Ok(entry) = file.get_dictionary(id) else { continue };
         next.extend(link(entry, b"Next").map(|id| (id, level)));
         next.extend(link(entry, b"First").map(|id| (id, (level + 1).min(LEVEL_MAX))));
-        if let Some((page, heading)) = heading(file, entry, pages)
+        if let Some((page, heading)) = heading(entry, &targets, pages)
             && found.get(&page).is_none_or(|(above, _)| level < *above)
         {
             found.insert(page, (level, heading));
@@ -41,10 +44,11 @@ fn link(entry: &Dictionary, key: &[u8]) -> Option<ObjectId> {
 }
 
 fn heading(
-    file: &Document,
     entry: &Dictionary,
+    targets: &Targets<'_>,
     pages: &BTreeMap<ObjectId, u32>,
 ) -> Option<(u32, String)> {
+    let file = targets.file();
     let target = match entry.get_deref(b"Dest", file) {
         Ok(target) => target,
         Err(_) => {
@@ -52,20 +56,7 @@ fn heading(
             action.get_deref(b"D", file).ok()?
         }
     };
-    let page = named(file, target)?.as_array().ok()?.first()?.as_reference().ok()?;
+    let page = targets.page(target)?;
     let title = lopdf::decode_text_string(entry.get_deref(b"Title", file).ok()?).ok()?;
     Some((*pages.get(&page)?, title))
-}
-
-/// The target itself, where it is called by a name of the old kind; others have a tree of names.
-fn named<'a>(file: &'a Document, target: &'a Object) -> Option<&'a Object> {
-    let name = match target {
-        Object::Name(name) => name,
-        target => return Some(target),
-    };
-    let targets = file.catalog().ok()?.get_deref(b"Dests", file).ok()?.as_dict().ok()?;
-    match targets.get_deref(name, file).ok()? {
-        Object::Dictionary(target) => target.get_deref(b"D", file).ok(),
-        target => Some(target),
-    }
 }

@@ -106,6 +106,33 @@ fn packed_twice_is_no_way_around() {
 }
 
 #[test]
+fn streams_of_objects_share_one_budget() {
+    // Each is small enough, all together are not.
+    let content = format!("8 0 [{}]", "0 ".repeat(100_000));
+    let bomb = packed(content.as_bytes());
+    let objects = stream("/Type /#4fbjStm /N 1 /First 4 /Filter /FlateDecode", &bomb);
+    let parts = [CATALOG, PAGES, FONT, INFO, PAGE].map(|part| part.as_bytes().to_vec()).to_vec();
+    let text = stream("", b"BT /F 12 Tf (Hello) Tj ET");
+    let all =
+        |count| pdf(&[parts.clone(), vec![text.clone()], vec![objects.clone(); count]].concat());
+    let read = |count| {
+        let mut source = source("a.pdf", &all(count));
+        source.limits.unpacked_bytes_max = 1 << 20;
+        read(&source).map(drop)
+    };
+    assert_eq!(read(1), Ok(()));
+    assert_eq!(read(9), Err(ReadError::Bomb { unpacked_bytes_max: 1 << 20 }));
+}
+
+#[test]
+fn a_wrong_table_of_objects_is_made_anew() {
+    let whole = one_page(stream("", b"BT /F 12 Tf (Hello) Tj ET"), b"null".to_vec());
+    let text_of = String::from_utf8(whole).expect("no bytes but text");
+    let moved = text_of.replacen("1 0 obj", "%a longer line\n1 0 obj", 1);
+    assert_eq!(text(read(&source("a.pdf", moved.as_bytes()))), "Hello");
+}
+
+#[test]
 fn forms_that_draw_themselves_end() {
     let form = "/Type /XObject /Subtype /Form /Resources << /Font << /F 3 0 R >> /XObject << /X 7 0 R >> >>";
     let itself = stream(form, b"BT /F 12 Tf (a) Tj ET /X Do /X Do");
@@ -189,4 +216,26 @@ fn the_outline_gives_headings_and_pages_their_numbers() {
     let document = read(&source("a.pdf", &pdf(&parts))).expect("a PDF with text");
     assert_eq!(document.title(), "A title");
     assert_eq!(shown(&document), [" | 1-1 | Hello", "Chapter | 2-2 | Hello"]);
+}
+
+#[test]
+fn an_outline_may_name_its_targets() {
+    let tree =
+        "/Names << /Dests << /Kids [8 0 R 8 0 R] >> >> /Dests << /old << /D [5 0 R /Fit] >> >>";
+    for target in ["(new)", "/old"] {
+        let parts: Vec<Vec<u8>> = [
+            &format!("<< /Type /Catalog /Pages 2 0 R /Outlines << /First 7 0 R >> {tree} >>"),
+            PAGES,
+            FONT,
+            INFO,
+            PAGE,
+            &String::from_utf8(stream("", b"BT /F 12 Tf (Hello) Tj ET")).expect("text"),
+            &format!("<< /Title (Chapter) /A << /S /GoTo /D {target} >> >>"),
+            "<< /Kids [8 0 R] /Names [(a) 1 (new) [5 0 R /Fit] (odd)] >>",
+        ]
+        .map(|part| part.as_bytes().to_vec())
+        .to_vec();
+        let document = read(&source("a.pdf", &pdf(&parts))).expect("a PDF with text");
+        assert_eq!(shown(&document), ["Chapter | 1-1 | Hello"], "{target}");
+    }
 }

@@ -1,0 +1,2 @@
+//! Downloads and calls to other servers.
+#![forbid(unsafe_code)]

@@ -12,8 +12,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-inference", &[]),
     ("gaia-runtime", &["gaia-protocol", "gaia-inference"]),
     ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-runtime"]),
-    ("gaia-knowledge", &["gaia-core"]),
-    ("gaia-host", &["gaia-core", "gaia-documents", "gaia-protocol", "gaia-knowledge"]),
+    ("gaia-knowledge", &["gaia-core", "gaia-archive", "gaia-net"]),
+    ("gaia-net", &[]),
+    ("gaia-archive", &[]),
+    ("gaia-host", &["gaia-core", "gaia-documents", "gaia-protocol", "gaia-knowledge", "gaia-net"]),
 ];
 
 /// Vocabulary that says nothing about an outside world; any room may speak it.
@@ -43,6 +45,11 @@ const OWNERS: &[(&str, &str)] = &[
     ("lopdf", "gaia-documents"),
     ("proc-macro2", "gaia-documents"),
     ("ignore", "gaia-documents"),
+    ("reqwest", "gaia-net"),
+    ("rustls", "gaia-net"),
+    ("tar", "gaia-archive"),
+    ("flate2", "gaia-archive"),
+    ("zstd", "gaia-archive"),
     ("axum", "gaia-host"),
     ("hyper", "gaia-host"),
     ("clap", "gaia-host"),

@@ -1,14 +1,17 @@
 //! The node's knowledge bases: opens the store, and makes what the config names and is not there.
 
+mod snapshot;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use gaia_core::knowledge::{Change, Plan};
+use gaia_core::knowledge::{Change, Plan, Restore};
 use gaia_core::{Knowledge, ModelStatus, Models, Node};
-use gaia_knowledge::Embedded;
+use gaia_knowledge::{Embedded, SnapshotLimits};
 use gaia_protocol::ModelKind;
 
+pub use self::snapshot::{Fetched, Snapshot, Trust};
 use crate::config::{CollectionConfig, Config, EngineConfig, KnowledgeConfig};
 
 /// Opens the store; nothing if the config wants none.
@@ -21,7 +24,8 @@ pub fn open(config: &KnowledgeConfig) -> Result<Option<Arc<dyn Knowledge>>> {
     }
     match &config.engine {
         EngineConfig::Embedded { folder } => {
-            let embedded = Embedded::open(folder);
+            let limits = SnapshotLimits { bytes_max: config.unpacked_bytes_max };
+            let embedded = Embedded::open(folder, limits);
             let embedded = embedded.context("opening the knowledge bases");
             Ok(Some(Arc::new(embedded?)))
         }
@@ -49,7 +53,7 @@ pub async fn provide(node: &Node, config: &KnowledgeConfig) -> Result<()> {
         if there.iter().any(|collection| collection.name == wanted.name) {
             continue;
         }
-        let made = provide_one(node, knowledge.as_ref(), wanted).await;
+        let made = provide_one(node, config, wanted).await;
         made.with_context(|| format!("making the collection {}", wanted.name))?;
     }
     Ok(())
@@ -57,10 +61,23 @@ pub async fn provide(node: &Node, config: &KnowledgeConfig) -> Result<()> {
 
 async fn provide_one(
     node: &Node,
-    knowledge: &dyn Knowledge,
+    config: &KnowledgeConfig,
     wanted: &CollectionConfig,
 ) -> Result<()> {
+    let knowledge = node.knowledge()?;
     let dimension = dimension(&node.models, wanted)?;
+    if let Some(source) = &wanted.snapshot {
+        let snapshot = Snapshot { source, sha256: wanted.sha256.as_deref(), trust: Trust::Config };
+        let fetched = snapshot.fetch(config).await?;
+        let restore = Restore {
+            collection: wanted.name.clone(),
+            file: fetched.file.clone(),
+            embedder: wanted.embedder.clone(),
+            dimension: Some(dimension),
+        };
+        knowledge.restore(restore).await?;
+        return Ok(());
+    }
     knowledge.change(&wanted.name, Change::Create(wanted.spec(dimension))).await?;
     Ok(())
 }

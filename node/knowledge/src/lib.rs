@@ -6,4 +6,4 @@
 
 mod embedded;
 
-pub use embedded::Embedded;
+pub use embedded::{Embedded, SnapshotLimits};

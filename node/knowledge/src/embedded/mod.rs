@@ -9,6 +9,7 @@
 mod convert;
 mod shard;
 mod shelf;
+mod snapshot;
 mod words;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use tokio::task::spawn_blocking;
 
 use self::shard::Shard;
 use self::shelf::{Draft, Manifest, Shelf, failed};
+pub use self::snapshot::SnapshotLimits;
 
 /// Calls that may wait for a thread; one more is refused.
 const WAITING_MAX: usize = 4096;
@@ -48,6 +50,7 @@ pub struct Embedded {
     changing: Mutex<()>,
     threads: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    limits: SnapshotLimits,
     _lock: File,
 }
 
@@ -57,7 +60,7 @@ impl Embedded {
     ///
     /// # Errors
     /// Another process has the folder open; a disk that fails.
-    pub fn open(folder: &Path) -> Result<Self, KnowledgeError> {
+    pub fn open(folder: &Path, limits: SnapshotLimits) -> Result<Self, KnowledgeError> {
         let collections = folder.join("collections");
         fs::create_dir_all(&collections).map_err(failed)?;
         let lock = lock(folder)?;
@@ -81,6 +84,7 @@ impl Embedded {
             changing: Mutex::default(),
             threads: Arc::new(Semaphore::new(cores)),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            limits,
             _lock: lock,
         })
     }
@@ -224,10 +228,7 @@ impl Knowledge for Embedded {
         let name = collection.to_owned();
         Box::pin(async move {
             let shelf = self.shelf(&name)?;
-            {
-                let _ = (&shelf, &file);
-                Err(KnowledgeError::unavailable("x"))
-            }
+            blocking(move || snapshot::write(&shelf, &file)).await
         })
     }
 
@@ -237,11 +238,8 @@ impl Knowledge for Embedded {
             let _changing = self.changing.lock().await;
             let place = self.place(&restore.collection);
             let name = restore.collection.clone();
-            let shelf: Shelf = blocking(move || {
-                let _ = (&restore, &place);
-                Err(KnowledgeError::unavailable("x"))
-            })
-            .await?;
+            let limits = self.limits;
+            let shelf = blocking(move || snapshot::read(&restore, &place, limits)).await?;
             let collection = shelf.collection()?;
             self.exchange(&name, Some(shelf));
             Ok(collection)

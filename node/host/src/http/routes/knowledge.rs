@@ -4,6 +4,7 @@
 mod collections;
 mod documents;
 mod search;
+mod snapshots;
 
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub fn router(state: &Arc<State>) -> Router<Arc<State>> {
             "/v1/knowledge/collections/{name}/documents",
             documents.layer(DefaultBodyLimit::disable()),
         )
+        .route("/v1/knowledge/collections/{name}/snapshot", post(snapshots::write))
+        .route("/v1/knowledge/collections/{name}/restore", post(snapshots::restore))
         .route("/v1/knowledge/collections/{name}/optimize", post(collections::optimize))
         .route_layer(from_fn_with_state(Arc::clone(state), guard::check));
     open.merge(guarded)

@@ -11,6 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-inference", &[]),
     ("gaia-runtime", &["gaia-protocol", "gaia-inference"]),
     ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-runtime"]),
+    ("gaia-sandbox", &["gaia-core"]),
     ("gaia-host", &["gaia-core", "gaia-protocol"]),
 ];
 
@@ -18,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const VOCABULARY: &[&str] = &[
     "anyhow",
     "futures-core",
+    "libc",
     "rustix",
     "serde",
     "serde_json",
@@ -33,6 +35,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("llguidance", "gaia-inference"),
     ("toktrie", "gaia-inference"),
     ("wasmedge", "gaia-runtime"),
+    ("landlock", "gaia-sandbox"),
+    ("seccompiler", "gaia-sandbox"),
     ("qdrant", "gaia-knowledge"),
     ("axum", "gaia-host"),
     ("hyper", "gaia-host"),

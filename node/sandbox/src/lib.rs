@@ -7,3 +7,5 @@
 //! `jail::ffi` alone.
 
 #![deny(unsafe_code)]
+
+pub mod jail;

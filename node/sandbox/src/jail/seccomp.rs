@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_x32_interface_is_unknown() {
-        assert!(policy::FIRST_UNKNOWN < 1 << 30);
-        assert!(i64::from(policy::FIRST_UNKNOWN) > libc::SYS_landlock_restrict_self);
+        let known = libc::SYS_landlock_restrict_self..1 << 30;
+        assert!(known.contains(&i64::from(policy::FIRST_UNKNOWN)));
     }
 }

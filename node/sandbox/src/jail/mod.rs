@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! node ── the thread in `Jail::run`: polls output, clocks and limits
-//!   └─ gaia-jail launch ── joins the cgroups, mounts, drops its uid, stays until all below is dead
+//!   └─ gaia-jail launch ── mounts, drops its uid, stays until all below is dead
 //!        └─ bwrap ── namespaces, read-only system, no capabilities, seccomp filter
 //!             └─ pid 1 of the job (bwrap's reaper)
 //!                  └─ gaia-jail enter ── rlimits, Landlock; becomes the command

@@ -21,10 +21,11 @@ pub const LIMITS: Limits = Limits {
     output_bytes_max: 64 << 20,
 };
 
-/// Lower than the serving processes': 1024 is the default of cgroup v1, 100 that of v2.
-pub const CPU_SHARES: u32 = 128;
+/// Weight of cores in cgroup v1: everyone's, while a job is set up and cleared away; a job's own
+/// while it runs, behind the serving processes.
+pub const CPU_SHARES: [u32; 2] = [1024, 128];
 /// The same for cgroup v2.
-pub const CPU_WEIGHT: u32 = 12;
+pub const CPU_WEIGHT: [u32; 2] = [100, 12];
 /// Where no cgroup gives a weight, this does.
 pub const NICE: i32 = 10;
 

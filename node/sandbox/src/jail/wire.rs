@@ -22,8 +22,6 @@ pub struct Spec {
 pub struct Launch {
     pub bwrap: PathBuf,
     pub helper: PathBuf,
-    /// The `cgroup.procs` of every group to join.
-    pub cgroups: Vec<PathBuf>,
     /// The user to become is this plus the process id. `None`: stay who you are.
     pub uid_first: Option<u32>,
     pub binds: Vec<Bind>,

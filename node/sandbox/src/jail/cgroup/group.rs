@@ -28,6 +28,8 @@ pub struct Group {
     folders: Vec<PathBuf>,
     memory: Option<(Version, PathBuf)>,
     pids: Option<PathBuf>,
+    /// The file of the weight, with our own value and the job's.
+    weight: Option<(PathBuf, [u32; 2])>,
     cpu_time: Option<(Version, PathBuf)>,
     v2: Option<PathBuf>,
 }
@@ -102,16 +104,32 @@ impl Group {
         Ok(())
     }
 
+    /// Setting up is our own work and has the weight of it, so that a job starts soon on a busy
+    /// machine. Written once, so that a file that refuses is known before.
     fn weigh(&mut self, v1: Option<&Path>, name: &str) -> io::Result<()> {
-        match v1 {
-            Some(parent) => {
-                let folder = self.make(&parent.join(name))?;
-                fs::write(folder.join("cpu.shares"), policy::CPU_SHARES.to_string())
-            }
-            None => {
-                let folder = self.v2_with("cpu.weight")?;
-                fs::write(folder.join("cpu.weight"), policy::CPU_WEIGHT.to_string())
-            }
+        let (file, weights) = match v1 {
+            Some(parent) => (self.make(&parent.join(name))?.join("cpu.shares"), policy::CPU_SHARES),
+            None => (self.v2_with("cpu.weight")?.join("cpu.weight"), policy::CPU_WEIGHT),
+        };
+        fs::write(&file, weights[0].to_string())?;
+        self.weight = Some((file, weights));
+        Ok(())
+    }
+
+    /// From here on the job has the weight of a job.
+    pub fn lower_weight(&self) {
+        self.set_weight(1);
+    }
+
+    /// Dying takes time on a core too, and is our own work again.
+    pub fn raise_weight(&self) {
+        self.set_weight(0);
+    }
+
+    fn set_weight(&self, index: usize) {
+        if let Some((file, weights)) = &self.weight {
+            // It took a value before.
+            let _ = fs::write(file, weights[index].to_string());
         }
     }
 
@@ -138,9 +156,13 @@ impl Group {
         folder.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// The files through which a process joins every group.
-    pub fn doors(&self) -> Vec<PathBuf> {
-        self.folders.iter().map(|folder| folder.join("cgroup.procs")).collect()
+    /// Moves a process, with all that it will start, into every group.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the process is gone.
+    pub fn adopt(&self, pid: u32) -> io::Result<()> {
+        let mut doors = self.folders.iter().map(|folder| folder.join("cgroup.procs"));
+        doors.try_for_each(|door| fs::write(door, pid.to_string()))
     }
 
     /// Does one of the groups limit memory?
@@ -177,12 +199,18 @@ impl Group {
         events.and_then(|events| field(&events, "max")).unwrap_or(0)
     }
 
+    /// Kills what is in the groups, but for the launcher, which sees the others dead.
+    pub fn kill_all_but(&self, launcher: u32) {
+        let launcher = i32::try_from(launcher).ok().and_then(Pid::from_raw);
+        self.folders.iter().for_each(|folder| kill_members(folder, launcher));
+    }
+
     /// Kills everything in the groups, at once where the kernel can.
     pub fn kill(&self) {
         if let Some(folder) = &self.v2 {
             let _ = fs::write(folder.join("cgroup.kill"), "1");
         }
-        self.folders.iter().for_each(|folder| kill_members(folder));
+        self.folders.iter().for_each(|folder| kill_members(folder, None));
     }
 
     /// Waits until the groups are empty, killing what is left, and removes them. `false` if a
@@ -211,8 +239,8 @@ impl Drop for Group {
 
 /// A process is killed through a handle, taken before it is seen in the group once more: its number
 /// can't have become someone else's.
-fn kill_members(folder: &Path) {
-    for pid in members(folder) {
+fn kill_members(folder: &Path, but: Option<Pid>) {
+    for pid in members(folder).into_iter().filter(|pid| Some(*pid) != but) {
         let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
         if members(folder).contains(&pid) {
             let _ = pidfd_send_signal(&handle, Signal::KILL);
@@ -271,7 +299,7 @@ mod tests {
         let layers: Vec<_> = missing.iter().map(|(layer, _)| *layer).collect();
         assert_eq!(layers, [Layer::Memory, Layer::Processes, Layer::CpuWeight]);
         assert!(missing.iter().all(|(_, reason)| reason.contains("Delegate=yes")));
-        assert!(group.doors().is_empty());
+        assert!(group.folders.is_empty());
         assert_eq!(group.usage(), Usage::default());
     }
 
@@ -281,7 +309,7 @@ mod tests {
         let places = Places { v1: vec![], v2: Some(parent.clone()) };
         let (group, missing) = Group::create(&places, &policy::LIMITS);
         assert_eq!(missing.len(), 3);
-        assert_eq!(group.doors().len(), 1, "it still serves to kill");
+        assert_eq!(group.folders.len(), 1, "it still serves to kill");
         drop(group);
         assert_eq!(fs::read_dir(&parent).expect("a folder").count(), 0, "removed on drop");
         fs::remove_dir_all(parent).expect("removable");

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::Attempt;
 use crate::jail::wire::{Enter, Landlock, Rlimits, Spec, Status, short};
-use crate::jail::{ffi, landlock};
+use crate::jail::{ffi, landlock, policy};
 
 pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let (Ok(spec), Ok(status)) = (passed(arguments.next()), passed(arguments.next())) else {
@@ -38,7 +38,9 @@ fn enter(spec: &File, status: &File) -> Status {
     if let Err(reason) = limit(enter.rlimits) {
         return Status::Failed(short(&reason));
     }
-    // A kernel without it only loses the order of its victims.
+    // Behind the serving processes also where no cgroup has a weight, and first to go when memory is
+    // short. A kernel that refuses either only loses that order.
+    let _ = rustix::process::nice(policy::NICE);
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     match restrict(enter.landlock) {
         Err(reason) => Status::NoLandlock(short(&reason)),

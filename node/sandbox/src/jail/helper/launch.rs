@@ -7,11 +7,13 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, set_child_subreaper, wait};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, set_child_subreaper, wait,
+};
 
 use super::{Attempt, bwrap, privileges, stage};
-use crate::jail::wire::{Launch, Spec, Status, short};
-use crate::jail::{control, ffi, policy};
+use crate::jail::wire::{Spec, Status, short};
+use crate::jail::{control, ffi};
 
 /// What the node passes on.
 struct Passed {
@@ -39,7 +41,6 @@ fn receive() -> std::io::Result<Passed> {
 fn run(passed: &Passed) -> Result<Status, String> {
     ffi::close_all_on_exec().attempt("close descriptors to the job (Linux 5.11 or newer?)")?;
     let Spec { launch, .. } = Spec::from_file(&passed.spec).attempt("read the job")?;
-    yield_to_others(&launch)?;
     let uid = launch.uid_first.map(|first| first + std::process::id());
     let disk = stage::build(&launch, uid)?;
     privileges::drop(uid)?;
@@ -51,16 +52,7 @@ fn run(passed: &Passed) -> Result<Status, String> {
     supervise(child, &passed.control)
 }
 
-/// Joins the job's cgroups, behind the serving processes also where there are none.
-fn yield_to_others(launch: &Launch) -> Result<(), String> {
-    for group in &launch.cgroups {
-        std::fs::write(group, "0").attempt(&format!("join {}", group.display()))?;
-    }
-    rustix::process::nice(policy::NICE).attempt("lower the priority").map(|_| ())
-}
-
-/// Until bubblewrap ends by itself, or the node says so or is gone; then until nothing is left:
-/// bubblewrap's end kills the job's pid 1, and the kernel the rest with it.
+/// Until bubblewrap ends by itself, or the node says so or is gone; then until nothing is left.
 fn supervise(mut child: Child, control: &UnixStream) -> Result<Status, String> {
     let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).attempt("watch bwrap")?;
     let mut fds = [PollFd::new(&pidfd, PollFlags::IN), PollFd::new(control, PollFlags::IN)];
@@ -73,8 +65,27 @@ fn supervise(mut child: Child, control: &UnixStream) -> Result<Status, String> {
         let _ = poll(&mut fds, None);
     }
     let code = child.wait().attempt("wait for bwrap")?.code();
-    while wait(WaitOptions::empty()).is_ok() {}
+    reap_all();
     Ok(Status::Ended { code, cpu_ms: cpu_ms_of_children() })
+}
+
+/// Bubblewrap's end kills the job's pid 1, and the kernel the rest with it. Only a pid 1 that was
+/// killed while it was being set up doesn't hear of it; as an orphan it is our child by then.
+fn reap_all() {
+    loop {
+        for pid in children() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        if wait(WaitOptions::empty()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Ours until we have waited for them: their numbers can't become someone else's.
+fn children() -> Vec<Pid> {
+    let text = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 /// Fields 16 and 17 of `stat`, in the hundredths of a second that Linux counts for programs.

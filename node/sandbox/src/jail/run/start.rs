@@ -78,7 +78,6 @@ fn spec(jail: &Jail, (command, landlock): (&Command, Landlock), group: &Group) -
     let launch = Launch {
         bwrap: jail.settings.bwrap.clone(),
         helper: jail.settings.helper.clone(),
-        cgroups: group.doors(),
         uid_first: rustix::process::geteuid().is_root().then_some(jail.settings.uid_first),
         binds: command.binds.clone(),
         disk_bytes: limits.disk_bytes,
@@ -117,13 +116,16 @@ fn launch(spec: &Spec, group: Group, stdin: &[u8]) -> Result<Job, StartError> {
         .stderr(stderr_writer)
         .spawn()
         .map_err(system("start the jail's helper"))?;
-    let uid = spec.launch.uid_first.map(|first| first + child.id());
+    let pid = child.id();
+    let uid = spec.launch.uid_first.map(|first| first + pid);
     let mut child = Reaped(Some(child));
     let file = spec.to_file().map_err(system("write the job down"))?;
     let input = sealed(stdin).map_err(system("keep the input"))?;
     control::send(&control, &[file.as_fd(), input.as_fd(), status_writer.as_fd()])
         .map_err(system("pass the job on"))?;
     drop(status_writer);
+    // While the launcher mounts: the kernel takes its time to move a process.
+    group.adopt(pid).map_err(system("move the launcher into the job's cgroups"))?;
     control.set_read_timeout(Some(SETUP_MAX)).map_err(system("wait for the sandbox"))?;
     let [disk] = control::receive(&control).map_err(|_| failure(&mut status))?;
     let disk = Disk::new(disk, uid)?;

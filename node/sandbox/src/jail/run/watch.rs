@@ -15,8 +15,9 @@ use crate::jail::outcome::{Ending, Output};
 
 /// How often limits that can't be waited for are looked at.
 const TICK: Duration = Duration::from_millis(50);
-/// The launcher kills its job within milliseconds; after this it is killed itself.
-const GRACE: Duration = Duration::from_secs(2);
+/// The launcher kills its job within milliseconds. After this the node does, and after twice this
+/// the launcher is killed too.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A job whose processes are gone.
 pub struct Watched {
@@ -52,6 +53,7 @@ struct Watch<'a> {
     started: Instant,
     heard: Instant,
     disk_full: bool,
+    lowered: bool,
     stopped: Option<(Ending, Instant)>,
 }
 
@@ -63,16 +65,37 @@ impl<'a> Watch<'a> {
         let stdout = Capture::new(copy(&job.stdout)?, limits.output_bytes);
         let stderr = Capture::new(copy(&job.stderr)?, limits.output_bytes);
         let now = Instant::now();
-        let (started, heard) = (now, now);
-        let (disk_full, stopped) = (false, None);
-        Ok(Self { job, limits, cancel, stdout, stderr, started, heard, disk_full, stopped })
+        Ok(Self {
+            job,
+            limits,
+            cancel,
+            stdout,
+            stderr,
+            started: now,
+            heard: now,
+            disk_full: false,
+            lowered: false,
+            stopped: None,
+        })
+    }
+
+    /// The command has started: setting up is over.
+    fn has_started(&self) -> bool {
+        let mut fds = [PollFd::new(&self.job.status, PollFlags::IN)];
+        let _ = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        !fds[0].revents().is_empty()
     }
 
     /// Until something happens or the next tick. `true`: the launcher is gone.
     fn wait(&self, launcher: &OwnedFd) -> bool {
         let mut fds = vec![PollFd::new(launcher, PollFlags::IN)];
-        for capture in [&self.stdout, &self.stderr].into_iter().filter(|capture| !capture.ended) {
+        // A job that was stopped is not listened to any more.
+        let heard = |capture: &&Capture| !capture.ended && self.stopped.is_none();
+        for capture in [&self.stdout, &self.stderr].into_iter().filter(heard) {
             fds.push(PollFd::new(capture.pipe(), PollFlags::IN));
+        }
+        if !self.lowered && self.stopped.is_none() {
+            fds.push(PollFd::new(&self.job.status, PollFlags::IN));
         }
         // Once rung it stays so: only the first ring is waited for.
         let event = self.cancel.event().filter(|_| self.stopped.is_none());
@@ -84,12 +107,19 @@ impl<'a> Watch<'a> {
     }
 
     fn look(&mut self) {
-        if self.stdout.turn() + self.stderr.turn() > 0 {
+        if self.stopped.is_none() && self.stdout.turn() + self.stderr.turn() > 0 {
             self.heard = Instant::now();
+        }
+        if !self.lowered && self.stopped.is_none() && self.has_started() {
+            self.job.group.lower_weight();
+            self.lowered = true;
         }
         self.disk_full |= self.job.disk.is_full();
         match &self.stopped {
-            Some((_, at)) if at.elapsed() > GRACE => self.insist(),
+            Some((_, at)) if at.elapsed() > 2 * GRACE => self.insist(),
+            Some((_, at)) if at.elapsed() > GRACE => {
+                self.job.group.kill_all_but(self.job.child.id());
+            }
             Some(_) => {}
             None => self.stopped = self.reason().map(|reason| (reason, self.stop())),
         }
@@ -114,6 +144,7 @@ impl<'a> Watch<'a> {
     /// The launcher hears that its socket is closed, kills the job and waits for its last process.
     fn stop(&self) -> Instant {
         let _ = self.job.control.shutdown(std::net::Shutdown::Both);
+        self.job.group.raise_weight();
         Instant::now()
     }
 

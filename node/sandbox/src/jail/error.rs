@@ -8,8 +8,8 @@ use super::layer::Layer;
 /// The jail itself failed: nothing of the command has run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The command can't be run by any jail.
-    #[error("the command is invalid: {0}")]
+    /// The command, or the settings, can't be had in any jail.
+    #[error("invalid: {0}")]
     Invalid(String),
     /// A program of the jail is missing.
     #[error("{what} is not at {}: {fix}", path.display())]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::error::StartError;
 use super::layer::Layer;
 
 /// Set once for all jobs.
@@ -28,5 +29,34 @@ impl Settings {
             uid_first: 1_900_000_000,
             accepted: vec![],
         }
+    }
+
+    /// Ordinary users lie below, and 2^32 - 1 is no user: the launchers' numbers go up to 2^22.
+    pub(crate) fn validate(&self) -> Result<(), StartError> {
+        let users = 100_000..u32::MAX - (1 << 22);
+        if users.contains(&self.uid_first) {
+            return Ok(());
+        }
+        Err(StartError::Invalid(format!(
+            "uid_first is {}: choose one from {} to {}, with four million unused ids above it",
+            self.uid_first,
+            users.start,
+            users.end - 1
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_get_no_ordinary_user() {
+        let with = |uid_first| Settings { uid_first, ..Settings::new("x") }.validate();
+        for uid in [0, 1000, 65_534, u32::MAX, u32::MAX - (1 << 22)] {
+            assert!(with(uid).is_err(), "{uid}");
+        }
+        assert!(Settings::new("x").validate().is_ok());
+        assert!(with(100_000).is_ok());
     }
 }

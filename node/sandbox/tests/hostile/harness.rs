@@ -149,7 +149,7 @@ fn is_of_job(process: &Path) -> Option<String> {
     (UIDS.contains(&uid) || (ours && jailed)).then(|| format!("{uid} {command}"))
 }
 
-fn cgroups() -> Vec<PathBuf> {
+pub fn cgroups() -> Vec<PathBuf> {
     let prefix = format!("gaia-jail-{}-", std::process::id());
     let mut found = vec![];
     let mut folders = vec![PathBuf::from("/sys/fs/cgroup")];

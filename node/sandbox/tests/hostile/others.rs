@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gaia_sandbox::jail::{Cancel, Ending};
 
-use crate::harness::{Bench, attack, is_root, lines, processes};
+use crate::harness::{Bench, attack, cgroups, is_root, lines, processes};
 
 #[test]
 fn jobs_at_once_have_each_their_own_user_and_world() {
@@ -40,6 +40,35 @@ fn jobs_at_once_have_each_their_own_user_and_world() {
 
 fn uid(process: String) -> String {
     process.split(' ').next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_running_job_has_less_weight_than_the_node() {
+    if !is_root() {
+        return;
+    }
+    let bench = Bench::new();
+    let (handle, cancel) = Cancel::pair().expect("a descriptor");
+    let outcome = std::thread::scope(|scope| {
+        let job = scope.spawn(|| bench.jail.run(&attack(&["sleep"]), &cancel));
+        wait_until(|| weights().iter().any(|weight| weight == "128" || weight == "12"));
+        handle.cancel();
+        job.join().expect("no panic").expect("the sandbox works")
+    });
+    assert_eq!(outcome.ending, Ending::Cancelled);
+    bench.assert_clean();
+}
+
+/// Of the jobs' cgroups, in v1 or v2.
+fn weights() -> Vec<String> {
+    let read = |file: &str| {
+        cgroups()
+            .into_iter()
+            .filter_map(|group| fs::read_to_string(group.join(file)).ok())
+            .collect()
+    };
+    let all: [Vec<String>; 2] = [read("cpu.shares"), read("cpu.weight")];
+    all.concat().iter().map(|weight| weight.trim().to_owned()).collect()
 }
 
 #[test]

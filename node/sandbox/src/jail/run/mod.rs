@@ -31,8 +31,9 @@ impl Jail {
     /// that jobs can have limited groups beside them.
     ///
     /// # Errors
-    /// The helper or bubblewrap is missing.
+    /// The helper or bubblewrap is missing, or the settings name users that there can't be.
     pub fn new(settings: Settings) -> Result<Self, StartError> {
+        settings.validate()?;
         present("bubblewrap", &settings.bwrap, "install the package `bubblewrap`, 0.8 or newer")?;
         present("the jail's helper", &settings.helper, "install `gaia-jail` beside `gaia-node`")?;
         let read = |path| fs::read_to_string(path).unwrap_or_default();

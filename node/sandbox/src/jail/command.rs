@@ -22,7 +22,7 @@ pub struct Command {
     pub files: Vec<File>,
     /// Folders of the host copied into `/job` before the command starts.
     pub copies: Vec<CopyIn>,
-    /// Folders and files of the host that the command sees read-only.
+    /// Folders and files of the host that the command sees, none of which it can change.
     pub binds: Vec<Bind>,
     /// What the command reads from its standard input, then end of file.
     pub stdin: Vec<u8>,
@@ -133,7 +133,7 @@ pub struct CopyIn {
     pub to: PathBuf,
 }
 
-/// A folder or file of the host that a job sees read-only.
+/// A folder or file of the host that a job sees.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Bind {
     /// On the host. A node that runs as root may bind from folders that others can't enter; what is
@@ -141,6 +141,31 @@ pub struct Bind {
     pub source: PathBuf,
     /// In the jail.
     pub target: PathBuf,
+    /// What the job may do there.
+    pub access: Access,
+}
+
+/// What a job may do with a bind. The host's files stay as they are in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Access {
+    /// Read and execute.
+    ReadOnly,
+    /// Change, within the job's disk and for this job alone: an overlay, for a folder that was built
+    /// ahead. Modes hold as on the host: started as root, what a job shall change there must be
+    /// writable for others, behind a folder that they can't enter.
+    Overlay,
+}
+
+impl Bind {
+    /// A bind that the job can only read.
+    pub fn read_only(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
+        Self { source: source.into(), target: target.into(), access: Access::ReadOnly }
+    }
+
+    /// A folder whose changes are the job's own.
+    pub fn overlay(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
+        Self { source: source.into(), target: target.into(), access: Access::Overlay }
+    }
 }
 
 /// A file of `/job` to read after the end.
@@ -215,7 +240,7 @@ mod tests {
             assert!(refusal(|command| command.collect.push(collect)).contains("relative to /job"));
         }
         for target in ["x", "/a/../b", ""] {
-            let bind = Bind { source: "/".into(), target: target.into() };
+            let bind = Bind::read_only("/", target);
             assert!(refusal(|command| command.binds.push(bind)).contains("absolute"));
         }
     }

@@ -29,6 +29,8 @@ const ROOM_BYTES: u64 = 64 << 10;
 pub struct Disk {
     root: OwnedFd,
     job: OwnedFd,
+    /// Folders of `/job` that lie on it, by their path there.
+    overlays: Vec<(PathBuf, OwnedFd)>,
     /// The job's user, if it isn't ours.
     owner: Option<u32>,
 }
@@ -41,7 +43,23 @@ impl Disk {
     pub fn new(root: OwnedFd, owner: Option<u32>) -> Result<Self, StartError> {
         let job = openat(&root, "job", FOLDER, Mode::empty())
             .map_err(StartError::system("open the job's folder"))?;
-        Ok(Self { root, job, owner })
+        Ok(Self { root, job, overlays: vec![], owner })
+    }
+
+    /// What the job has at `target` is another folder. Files go in below it, and come out of it.
+    pub fn lay(&mut self, target: &Path, folder: OwnedFd) {
+        if let Ok(path) = target.strip_prefix("/job") {
+            self.overlays.push((path.to_owned(), folder));
+        }
+    }
+
+    /// The folder that holds `path` of `/job`, and the path in it.
+    fn holder<'a>(&'a self, path: &'a Path) -> (&'a OwnedFd, &'a Path) {
+        let below = |(target, folder): &'a (PathBuf, OwnedFd)| {
+            path.strip_prefix(target).ok().map(|rest| (folder, rest))
+        };
+        let innermost = self.overlays.iter().filter_map(below);
+        innermost.min_by_key(|(_, rest)| rest.components().count()).unwrap_or((&self.job, path))
     }
 
     /// Writes a file, with the folders on its way.
@@ -116,7 +134,8 @@ impl Disk {
     }
 
     fn folders(&self, path: &Path) -> std::io::Result<OwnedFd> {
-        let mut folder = self.job.try_clone()?;
+        let (folder, path) = self.holder(path);
+        let mut folder = folder.try_clone()?;
         for name in path.components().filter(|part| *part != std::path::Component::CurDir) {
             folder = self.folder(folder.as_fd(), name.as_ref())?;
         }
@@ -184,7 +203,9 @@ impl Disk {
             | ResolveFlags::NO_SYMLINKS
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV;
-        openat2(&self.job, path, flags, Mode::empty(), confined).map_err(|error| match error {
+        let (folder, path) = self.holder(path);
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        openat2(folder, path, flags, Mode::empty(), confined).map_err(|error| match error {
             Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::XDEV => CollectError::Absent,
             // A socket or a device.
             Errno::NXIO | Errno::NODEV => CollectError::NotRegular,

@@ -37,7 +37,7 @@ mod trials;
 mod wire;
 
 pub use cancel::{Cancel, CancelHandle};
-pub use command::{Bind, Collect, Command, CopyIn, File, Limits};
+pub use command::{Access, Bind, Collect, Command, CopyIn, File, Limits};
 pub use error::StartError;
 pub use layer::{Layer, LayerReport, Report, State};
 pub use outcome::{CollectError, Collected, Ending, Notes, Outcome, Output};

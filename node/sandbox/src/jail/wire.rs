@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde::{Deserialize, Serialize};
 
-use super::command::Bind;
+use super::command::{Access, Bind};
 
 /// A job, as the helper sets it up.
 #[derive(Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub struct Launch {
     pub binds: Vec<Bind>,
     pub disk_bytes: u64,
     pub disk_files: u64,
+}
+
+/// The numbers of the binds that are overlays, in the order in which their descriptors travel.
+pub fn overlays(binds: &[Bind]) -> impl Iterator<Item = usize> {
+    let binds = binds.iter().enumerate();
+    binds.filter(|(_, bind)| bind.access == Access::Overlay).map(|(index, _)| index)
 }
 
 /// From the inside, just before the command.

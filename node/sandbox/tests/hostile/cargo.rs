@@ -35,7 +35,7 @@ fn cargo(arguments: &[&str]) -> Command {
     let sysroot = Program::new("rustc").args(["--print", "sysroot"]).output().expect("rustc");
     let sysroot = String::from_utf8(sysroot.stdout).expect("a path");
     let mut command = Command::new(["cargo"].iter().chain(arguments).copied());
-    command.binds.push(Bind { source: sysroot.trim().into(), target: "/rust".into() });
+    command.binds.push(Bind::read_only(sysroot.trim(), "/rust"));
     let env = [("PATH", "/rust/bin:/usr/bin:/bin"), ("HOME", "/tmp"), ("CARGO_HOME", "/tmp/cargo")];
     command.env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     command.limits = gaia_sandbox::jail::policy::LIMITS;

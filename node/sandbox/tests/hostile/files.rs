@@ -1,8 +1,10 @@
 //! Files into the job and out of it.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use gaia_sandbox::jail::{Cancel, Collect, CollectError, File, StartError};
+use gaia_sandbox::jail::{Bind, Cancel, Collect, CollectError, File, StartError};
 
 use crate::harness::{Bench, LIMITS, attack, lines};
 
@@ -73,4 +75,44 @@ fn the_job_owns_what_went_in() {
     command.files = vec![file("a".into(), vec![]), file("b/c".into(), vec![])];
     let outcome = bench.run(&command);
     assert!(lines(&outcome).iter().all(|line| line.ends_with("DONE")), "{outcome:?}");
+}
+
+/// A folder that was built ahead: two jobs change it, each for itself, and the host's stays.
+#[test]
+fn an_overlay_is_changed_for_one_job_alone() {
+    let bench = Bench::new();
+    let folder = std::env::temp_dir().join(format!("gaia-overlay-{}", std::process::id()));
+    fs::create_dir_all(folder.join("deps")).expect("a folder");
+    fs::write(folder.join("deps/old"), "old").expect("writable");
+    for (path, mode) in [("deps", 0o777), ("deps/old", 0o666)] {
+        fs::set_permissions(folder.join(path), Permissions::from_mode(mode)).expect("ours");
+    }
+    for _ in 0..2 {
+        let mut command = attack(&["write", "/job/target/deps/old", "/job/target/deps/new"]);
+        command.binds.push(Bind::overlay(&folder, "/job/target"));
+        command.files = vec![file("target/given".into(), b"given".to_vec())];
+        let names = ["target/deps/old", "target/deps/new", "target/given", "deps/old"];
+        command.collect = names.map(collect).to_vec();
+        let outcome = bench.run(&command);
+        let came: Vec<_> = outcome.collected.into_iter().map(|file| file.content).collect();
+        let good = |text: &str| Ok(text.as_bytes().to_vec());
+        let absent = Err(CollectError::Absent);
+        assert_eq!(came, [good("1ld"), good("1"), good("given"), absent]);
+    }
+    assert_eq!(fs::read(folder.join("deps/old")).expect("there"), b"old");
+    assert!(!folder.join("deps/new").exists() && !folder.join("given").exists());
+    fs::remove_dir_all(folder).expect("ours");
+}
+
+#[test]
+fn an_overlay_ends_at_the_disks_limit() {
+    let bench = Bench::new();
+    let folder = std::env::temp_dir().join(format!("gaia-overlay-full-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    let mut command = attack(&["fill", "/job/target"]);
+    command.binds.push(Bind::overlay(&folder, "/job/target"));
+    let outcome = bench.run(&command);
+    fs::remove_dir(&folder).expect("still empty");
+    assert!(lines(&outcome)[0].ends_with("refused 28"), "{outcome:?}");
+    assert!(outcome.notes.disk_full);
 }

@@ -75,7 +75,7 @@ fn beside(name: &str) -> PathBuf {
 /// An attack with limits that are soon reached.
 pub fn attack(arguments: &[&str]) -> Command {
     let mut command = Command::new(["/attack"].iter().chain(arguments).copied());
-    command.binds.push(Bind { source: attack_program(), target: "/attack".into() });
+    command.binds.push(Bind::read_only(attack_program(), "/attack"));
     command.limits = LIMITS;
     command
 }

@@ -9,6 +9,7 @@ use std::process::{Child, Stdio};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::{Attempt, launch, stage};
+use crate::jail::command::Access;
 use crate::jail::wire::{Launch, sealed};
 use crate::jail::{policy, seccomp};
 
@@ -90,7 +91,10 @@ impl Arguments {
         }
         self.mount("--ro-bind", &stage::helper(), Path::new(policy::HELPER));
         for (index, bind) in launch.binds.iter().enumerate() {
-            self.mount("--ro-bind", &stage::bind(index), &bind.target);
+            match bind.access {
+                Access::ReadOnly => self.mount("--ro-bind", &stage::bind(index), &bind.target),
+                Access::Overlay => self.mount("--bind", &stage::over(index), &bind.target),
+            }
         }
         self.add(["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]);
     }

@@ -42,10 +42,11 @@ fn run(passed: &Passed) -> Result<Status, String> {
     ffi::close_all_on_exec().attempt("close descriptors to the job (Linux 5.11 or newer?)")?;
     let Spec { launch, .. } = Spec::from_file(&passed.spec).attempt("read the job")?;
     let uid = launch.uid_first.map(|first| first + std::process::id());
-    let disk = stage::build(&launch, uid)?;
+    let folders = stage::build(&launch, uid)?;
     privileges::drop(uid)?;
-    control::send(&passed.control, &[disk.as_fd()]).attempt("pass the disk on")?;
-    drop(disk);
+    for folder in folders {
+        control::send(&passed.control, &[folder.as_fd()]).attempt("pass the disk on")?;
+    }
     control::receive::<0>(&passed.control).attempt("wait for the start")?;
     set_child_subreaper(Pid::from_raw(1)).attempt("become the reaper of the job")?;
     let child = bwrap::start(&launch, passed.spec.as_fd(), passed.stdin.as_fd(), &passed.status)?;

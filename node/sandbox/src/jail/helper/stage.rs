@@ -5,25 +5,26 @@
 //! /tmp          tmpfs of the launcher, read-only for the job
 //!   work/       the job's disk: job, tmp, shm
 //!   etc/        passwd and the like
-//!   bind/N      what the job sees read-only
+//!   bind/N      what the job sees of the host
+//!   over/N      the same, as an overlay whose changes go to the job's disk
 //! ```
 
 use std::fs::{self, Permissions};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, fstat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount_change, move_mount,
-    open_tree,
+    OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
+    mount_change, move_mount, open_tree,
 };
 use rustix::process::{getgid, getuid};
 use rustix::thread::UnshareFlags;
 
 use super::Attempt;
-use crate::jail::wire::Launch;
+use crate::jail::wire::{Launch, overlays};
 use crate::jail::{ffi, policy};
 
 const STAGE: &str = "/tmp";
@@ -43,16 +44,21 @@ pub fn bind(index: usize) -> PathBuf {
     Path::new(STAGE).join("bind").join(index.to_string())
 }
 
+/// Where the bind of this number stands, if it is an overlay.
+pub fn over(index: usize) -> PathBuf {
+    Path::new(STAGE).join("over").join(index.to_string())
+}
+
 /// Where the helper itself stands, for its part inside.
 pub fn helper() -> PathBuf {
     Path::new(STAGE).join("helper")
 }
 
-/// Builds the stage and opens the job's disk, which belongs to `uid`.
+/// Builds the stage and opens the job's disk, which belongs to `uid`, then each overlay.
 ///
 /// # Errors
 /// Which step the kernel refused.
-pub fn build(launch: &Launch, uid: Option<u32>) -> Result<OwnedFd, String> {
+pub fn build(launch: &Launch, uid: Option<u32>) -> Result<Vec<OwnedFd>, String> {
     namespaces(uid.is_none())?;
     // Opened before the stage covers `/tmp`, where they may come from.
     let sources = launch.binds.iter().map(|bind| bind.source.as_path());
@@ -62,11 +68,53 @@ pub fn build(launch: &Launch, uid: Option<u32>) -> Result<OwnedFd, String> {
     mount(&tmpfs(&size, MountAttrFlags::empty())?, Path::new(STAGE))?;
     write_etc()?;
     place(&helper_tree, &helper())?;
-    fs::create_dir(Path::new(STAGE).join("bind")).attempt("make the stage")?;
+    for folder in ["bind", "over"] {
+        fs::create_dir(Path::new(STAGE).join(folder)).attempt("make the stage")?;
+    }
     for (index, source) in sources.iter().enumerate() {
         place(source, &bind(index))?;
     }
-    disk(launch, uid)
+    let owner = uid.map_or_else(|| (getuid().as_raw(), getgid().as_raw()), |uid| (uid, uid));
+    disk(launch, owner)?;
+    let mut folders = vec![open(&work(""))?];
+    for index in overlays(&launch.binds) {
+        overlay(index, (owner, uid.is_none()))?;
+        folders.push(open(&over(index))?);
+    }
+    Ok(folders)
+}
+
+fn open(folder: &Path) -> Result<OwnedFd, String> {
+    let file = fs::File::open(folder).attempt("open the job's disk")?;
+    Ok(file.into())
+}
+
+/// Its changes go to two folders beside the job's own, out of its sight.
+fn overlay(index: usize, (owner, as_user): ((u32, u32), bool)) -> Result<(), String> {
+    let what = "lay a disk over a bind (it must be a folder)";
+    let [upper, scratch] = ["upper", "scratch"].map(|name| work(&format!("{name}{index}")));
+    make_folder(&upper, 0o755, owner)?;
+    make_folder(&scratch, 0o755, owner)?;
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).attempt(what)?;
+    for (key, path) in [("lowerdir", &bind(index)), ("upperdir", &upper), ("workdir", &scratch)] {
+        fsconfig_set_string(&context, key, path).attempt(what)?;
+    }
+    if as_user {
+        // Other attributes are root's to set.
+        fsconfig_set_flag(&context, "userxattr").attempt(what)?;
+    }
+    fsconfig_create(&context).attempt(what)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let tree = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).attempt(what)?;
+    fs::create_dir(over(index)).attempt("make the stage")?;
+    mount(&tree, &over(index))
+}
+
+fn make_folder(folder: &Path, mode: u32, (uid, gid): (u32, u32)) -> Result<(), String> {
+    fs::create_dir(folder)
+        .and_then(|()| fs::set_permissions(folder, Permissions::from_mode(mode)))
+        .and_then(|()| std::os::unix::fs::chown(folder, Some(uid), Some(gid)))
+        .attempt("make the job's folders")
 }
 
 /// As root a mount namespace is enough; others need a user namespace to be allowed one.
@@ -135,25 +183,17 @@ fn write_etc() -> Result<(), String> {
     there.into_iter().try_for_each(|name| place(&tree(&Path::new("/etc").join(name))?, &etc(name)))
 }
 
-fn disk(launch: &Launch, uid: Option<u32>) -> Result<OwnedFd, String> {
-    let owner = uid.unwrap_or_else(|| getuid().as_raw());
-    let group = uid.unwrap_or_else(|| getgid().as_raw());
+fn disk(launch: &Launch, owner: (u32, u32)) -> Result<(), String> {
+    // The root, the folders below and those of each overlay (with one that the kernel makes) count.
+    let own = 1 + policy::WRITABLE.len() + 3 * overlays(&launch.binds).count();
     let options = [
         ("size", launch.disk_bytes.to_string()),
-        // The root and the folders below count too.
-        ("nr_inodes", (launch.disk_files + 1 + policy::WRITABLE.len() as u64).to_string()),
+        ("nr_inodes", (launch.disk_files + own as u64).to_string()),
         ("mode", "0755".to_owned()),
     ];
     fs::create_dir(work("")).attempt("make the stage")?;
     mount(&tmpfs(&options, MountAttrFlags::empty())?, &work(""))?;
-    for (name, _) in policy::WRITABLE {
-        let mode = Permissions::from_mode(if *name == "job" { 0o755 } else { 0o1777 });
-        let folder = work(name);
-        let made = fs::create_dir(&folder)
-            .and_then(|()| fs::set_permissions(&folder, mode))
-            .and_then(|()| std::os::unix::fs::chown(&folder, Some(owner), Some(group)));
-        made.attempt("make the job's folders")?;
-    }
-    let disk = fs::File::open(work("")).attempt("open the job's disk")?;
-    disk.as_fd().try_clone_to_owned().attempt("open the job's disk")
+    policy::WRITABLE.iter().try_for_each(|(name, _)| {
+        make_folder(&work(name), if *name == "job" { 0o755 } else { 0o1777 }, owner)
+    })
 }

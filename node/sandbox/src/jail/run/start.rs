@@ -16,7 +16,7 @@ use crate::jail::control;
 use crate::jail::error::StartError;
 use crate::jail::files::Disk;
 use crate::jail::layer::Layer;
-use crate::jail::wire::{Enter, Landlock, Launch, Rlimits, Spec, Status, sealed};
+use crate::jail::wire::{Enter, Landlock, Launch, Rlimits, Spec, Status, overlays, sealed};
 
 /// Mounts take milliseconds; a machine that takes this long is broken.
 const SETUP_MAX: Duration = Duration::from_secs(20);
@@ -127,8 +127,13 @@ fn launch(spec: &Spec, group: Group, stdin: &[u8]) -> Result<Job, StartError> {
     // While the launcher mounts: the kernel takes its time to move a process.
     group.adopt(pid).map_err(system("move the launcher into the job's cgroups"))?;
     control.set_read_timeout(Some(SETUP_MAX)).map_err(system("wait for the sandbox"))?;
-    let [disk] = control::receive(&control).map_err(|_| failure(&mut status))?;
-    let disk = Disk::new(disk, uid)?;
+    let mut folder = || control::receive(&control).map_err(|_| failure(&mut status));
+    let [disk] = folder()?;
+    let mut disk = Disk::new(disk, uid)?;
+    for index in overlays(&spec.launch.binds) {
+        let [overlay] = folder()?;
+        disk.lay(&spec.launch.binds[index].target, overlay);
+    }
     [stdout.as_fd(), stderr.as_fd(), status.as_fd()].into_iter().try_for_each(not_blocking)?;
     let child = child.0.take().expect("nobody else takes it");
     let missing = vec![];

@@ -22,9 +22,9 @@ pub struct Command {
     pub files: Vec<File>,
     /// Folders of the host copied into `/job` before the command starts.
     pub copies: Vec<CopyIn>,
-    /// Folders and files of the host that the command sees, none of which it can change.
+    /// Folders and files of the host that the command sees, none of which it can change. 32 at most.
     pub binds: Vec<Bind>,
-    /// What the command reads from its standard input, then end of file.
+    /// What the command reads from its standard input, then end of file. 16 MiB at most.
     pub stdin: Vec<u8>,
     /// How much of everything.
     pub limits: Limits,
@@ -67,6 +67,15 @@ impl Command {
         if let Some((name, _)) = self.env.iter().find(|(name, _)| !is_env_name(name)) {
             return invalid(format!("{name:?} is no name of an environment variable"));
         }
+        if self.stdin.len() > STDIN_BYTES_MAX {
+            let bytes = self.stdin.len();
+            return invalid(format!(
+                "{bytes} bytes of input, {STDIN_BYTES_MAX} at most: pass the rest in files"
+            ));
+        }
+        if self.binds.len() > BINDS_MAX {
+            return invalid(format!("{} binds, {BINDS_MAX} at most", self.binds.len()));
+        }
         self.validate_paths()
     }
 
@@ -97,6 +106,10 @@ impl Command {
 
 /// Well below the kernel's 2 MiB.
 const ARGUMENT_BYTES_MAX: usize = 512 << 10;
+/// It is held in memory outside the job's own.
+const STDIN_BYTES_MAX: usize = 16 << 20;
+/// Each is two mounts.
+const BINDS_MAX: usize = 32;
 
 fn is_env_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('=')
@@ -229,6 +242,14 @@ mod tests {
         assert!(env("A=B").contains("no name"));
         let long = "x".repeat(ARGUMENT_BYTES_MAX);
         assert!(refusal(|command| command.argv.push(long)).contains("pass the rest in files"));
+    }
+
+    #[test]
+    fn input_and_binds_have_an_end() {
+        let input = refusal(|command| command.stdin = vec![0; STDIN_BYTES_MAX + 1]);
+        assert!(input.contains("pass the rest in files"), "{input}");
+        let binds = vec![Bind::read_only("/a", "/b"); BINDS_MAX + 1];
+        assert!(refusal(|command| command.binds = binds).contains("32 at most"));
     }
 
     #[test]

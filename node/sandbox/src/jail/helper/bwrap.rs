@@ -122,3 +122,54 @@ impl Arguments {
         self.add(["--dir", "/dev/shm"]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jail::command::Bind;
+
+    fn arguments(binds: Vec<Bind>) -> Vec<String> {
+        let launch = Launch {
+            bwrap: "/usr/bin/bwrap".into(),
+            helper: "/x/gaia-jail".into(),
+            uid_first: None,
+            binds,
+            disk_bytes: 1,
+            disk_files: 1,
+        };
+        let mut arguments = Arguments::default();
+        arguments.namespaces();
+        arguments.file_system(&launch);
+        arguments.0.into_iter().map(|text| text.into_string().expect("plain")).collect()
+    }
+
+    #[test]
+    fn nothing_of_the_host_is_writable_but_the_stage() {
+        let all = arguments(vec![Bind::read_only("/host", "/a"), Bind::overlay("/host", "/b")]);
+        let from = |how: &str| {
+            let pairs = all.windows(2).filter(|pair| pair[0] == how);
+            pairs.map(|pair| pair[1].clone()).collect::<Vec<_>>()
+        };
+        assert!(from("--bind").iter().all(|path| path.starts_with("/tmp/")), "{all:?}");
+        assert!(from("--dev-bind").iter().all(|path| path.starts_with("/dev/")), "{all:?}");
+        assert!(!all.contains(&"/host".to_owned()), "only from the stage: {all:?}");
+    }
+
+    #[test]
+    fn every_namespace_is_new_and_the_last_of_its_kind() {
+        let all = arguments(vec![]);
+        for name in ["user", "pid", "net", "ipc", "uts", "cgroup"] {
+            assert!(all.contains(&format!("--unshare-{name}")), "{name}");
+        }
+        for flag in ["--disable-userns", "--die-with-parent", "--new-session"] {
+            assert!(all.contains(&flag.to_owned()), "{flag}");
+        }
+    }
+
+    #[test]
+    fn the_root_is_closed_after_everything_is_in_it() {
+        let all = arguments(vec![Bind::read_only("/host", "/a")]);
+        let end = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"];
+        assert_eq!(all[all.len() - end.len()..], end);
+    }
+}

@@ -110,6 +110,14 @@ fn no_dangerous_system_call() {
     assert_refused(&Bench::new().attack(&["calls"]), 41);
 }
 
+/// Its calls have other numbers, which the filter does not know.
+#[test]
+fn the_door_for_32_bit_programs_is_deadly() {
+    let outcome = Bench::new().attack(&["compat"]);
+    assert_eq!(outcome.ending, Ending::Signalled(31), "SIGSYS");
+    assert!(outcome.stdout.bytes.is_empty());
+}
+
 #[test]
 fn no_namespace() {
     assert_refused(&Bench::new().attack(&["namespaces"]), 16);

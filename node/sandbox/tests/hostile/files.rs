@@ -68,6 +68,20 @@ fn too_much_is_refused_before_anything_runs() {
     bench.assert_clean();
 }
 
+/// A careful administrator's umask closes what the node makes, and must not close it to the job.
+#[test]
+fn a_strict_umask_of_the_node_is_the_nodes_own() {
+    let bench = Bench::new();
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let mut command = attack(&["read", "/etc/passwd", "/job/a/b"]);
+    command.files = vec![file("a/b".into(), vec![])];
+    let outcome = bench.jail.run(&command, &Cancel::never());
+    rustix::process::umask(before);
+    let outcome = outcome.expect("the sandbox works");
+    assert!(lines(&outcome).iter().all(|line| line.ends_with("DONE")), "{outcome:?}");
+    bench.assert_clean();
+}
+
 #[test]
 fn the_job_owns_what_went_in() {
     let bench = Bench::new();

@@ -42,6 +42,31 @@ fn uid(process: String) -> String {
     process.split(' ').next().unwrap_or_default().to_owned()
 }
 
+/// Jobs of every kind, a few at once: the node is as it was.
+#[test]
+fn a_hundred_jobs_leave_no_descriptor_behind() {
+    let bench = Bench::new();
+    let open = || fs::read_dir("/proc/self/fd").expect("mounted").count();
+    let before = open();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..25).for_each(|number| one_of_many(&bench, number)));
+        }
+    });
+    assert_eq!(open(), before);
+    bench.assert_clean();
+}
+
+fn one_of_many(bench: &Bench, number: usize) {
+    let names = ["echo", "daemon", "abort", "memory", "links", "files"];
+    let mut command = attack(&[names[number % names.len()], "10"]);
+    if number.is_multiple_of(7) {
+        command.binds[0].source = "/no/such/source".into();
+    }
+    let outcome = bench.jail.run(&command, &Cancel::never());
+    assert_eq!(outcome.is_err(), number.is_multiple_of(7), "{outcome:?}");
+}
+
 #[test]
 fn a_running_job_has_less_weight_than_the_node() {
     if !is_root() {

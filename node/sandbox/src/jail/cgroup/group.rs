@@ -315,6 +315,35 @@ mod tests {
         fs::remove_dir_all(parent).expect("removable");
     }
 
+    /// Files as the kernel makes them in a group of v2 that has its controllers.
+    #[test]
+    fn a_group_of_v2_gets_its_limits() {
+        let folder = scratch("v2");
+        let files = ["memory.max", "memory.swap.max", "pids.max", "cpu.weight", "cpu.stat"];
+        files.iter().for_each(|file| fs::write(folder.join(file), "max").expect("writable"));
+        let mut group = Group::default();
+        group.v2 = Some(folder.clone());
+        group.limit_memory(None, "", &policy::LIMITS).expect("limited");
+        group.limit_pids(None, "", &policy::LIMITS).expect("limited");
+        group.weigh(None, "").expect("weighed");
+        group.count_time(None, "");
+        let read = |file: &str| fs::read_to_string(folder.join(file)).expect("readable");
+        assert_eq!(read("memory.max"), policy::LIMITS.memory_bytes.to_string());
+        assert_eq!(read("memory.swap.max"), "0");
+        assert_eq!(read("pids.max"), (policy::LIMITS.processes + OWN_PROCESSES).to_string());
+        assert_eq!(read("cpu.weight"), "100");
+        group.lower_weight();
+        assert_eq!(read("cpu.weight"), "12");
+        fs::write(folder.join("cpu.stat"), "usage_usec 2500\nuser_usec 1\n").expect("writable");
+        fs::write(folder.join("memory.peak"), "4096\n").expect("writable");
+        fs::write(folder.join("memory.events"), "oom 2\noom_kill 1\n").expect("writable");
+        fs::write(folder.join("pids.events"), "max 5\n").expect("writable");
+        let usage = Usage { cpu_ms: Some(2), memory_peak_bytes: Some(4096), process_limit_hits: 5 };
+        assert_eq!(group.usage(), usage);
+        assert_eq!(group.oom_kills(), 1);
+        fs::remove_dir_all(folder).expect("removable");
+    }
+
     #[test]
     fn fields_and_numbers_are_read_and_nonsense_is_not() {
         let folder = scratch("fields");

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::Mode;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, set_child_subreaper, wait,
 };
@@ -40,6 +41,8 @@ fn receive() -> std::io::Result<Passed> {
 
 fn run(passed: &Passed) -> Result<Status, String> {
     ffi::close_all_on_exec().attempt("close descriptors to the job (Linux 5.11 or newer?)")?;
+    // The node's own may keep the job from what is made for it.
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let Spec { launch, .. } = Spec::from_file(&passed.spec).attempt("read the job")?;
     let uid = launch.uid_first.map(|first| first + std::process::id());
     let folders = stage::build(&launch, uid)?;

@@ -39,6 +39,7 @@ fn main() {
         "echo" => echo(),
         "exit" => exit(rest[0].parse().unwrap_or(0)),
         "abort" => std::process::abort(),
+        "compat" => say(&format!("process {} DONE", ffi::compat())),
         "crash" => ffi::crash(),
         "massacre" => report("kill all", ffi::send(-1, 9)),
         "grow" => grow(),

@@ -17,7 +17,7 @@ fn as_root_every_layer_is_enforced() {
     if !is_root() {
         return;
     }
-    let report = Bench::new().jail.probe().expect("jobs run");
+    let report = Bench::new().jail.probe();
     assert!(report.is_whole(), "{report}");
 }
 
@@ -28,6 +28,20 @@ fn programs_that_are_missing_are_named() {
     let settings = Settings { bwrap: "/no/bwrap".into(), ..Settings::new("/bin/true") };
     let error = Jail::new(settings).expect_err("no bubblewrap").to_string();
     assert!(error.contains("/no/bwrap") && error.contains("install"), "{error}");
+}
+
+/// A bubblewrap that makes no namespace is a reason for every layer, not a weaker sandbox.
+#[test]
+fn where_no_job_runs_every_layer_is_missing() {
+    let bench = Bench::new();
+    let settings = Settings { bwrap: "/bin/false".into(), ..crate::harness::settings() };
+    let jail = Jail::new(settings).expect("the programs are there");
+    let report = jail.probe();
+    assert_eq!(report.unacceptable(&[]).count(), Layer::ALL.len(), "{report}");
+    let command = crate::harness::attack(&["echo"]);
+    let error = jail.run(&command, &gaia_sandbox::jail::Cancel::never()).expect_err("no sandbox");
+    assert!(matches!(error, StartError::Setup(_)), "{error}");
+    bench.assert_clean();
 }
 
 /// The whole suite again, as a user without rights, from a folder that it can read.
@@ -60,7 +74,7 @@ fn nobody_is_as_safe_as_that_user_can_be() {
 fn nobodys_layers() {
     assert!(!is_root());
     let bench = Bench::new();
-    let report = bench.jail.probe().expect("jobs run");
+    let report = bench.jail.probe();
     for line in &report.layers {
         let needs_root = [Layer::Memory, Layer::Processes, Layer::CpuWeight].contains(&line.layer);
         match &line.state {

@@ -1,6 +1,7 @@
 //! From evidence to a verdict on each layer. Pure.
 
 use super::{Evidence, LIMITS};
+use crate::jail::error::StartError;
 use crate::jail::layer::{Layer, State};
 use crate::jail::outcome::Ending;
 use crate::jail::policy;
@@ -26,6 +27,11 @@ pub fn judge(layer: Layer, evidence: &Evidence) -> State {
         Layer::Rlimits => rlimits(evidence),
         Layer::Kill => kill(evidence),
     }
+}
+
+/// The verdict on every layer when there is nothing to judge.
+pub fn nothing_runs(error: &StartError) -> State {
+    missing(format!("no job can be run: {error}").trim(), NAMESPACES_FIX)
 }
 
 fn missing(why: impl Into<String>, fix: impl Into<String>) -> State {

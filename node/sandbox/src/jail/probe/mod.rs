@@ -44,14 +44,18 @@ struct Evidence {
     daemon_left: bool,
 }
 
-/// # Errors
-/// No job can be run at all.
-pub fn probe(jail: &Jail) -> Result<Report, StartError> {
+/// Where no job can be run at all, every layer is missing, for that reason.
+pub fn probe(jail: &Jail) -> Report {
     let jail = jail.lenient();
-    let whole = look(&jail, Landlock::Probed).or_else(|error| without_landlock(&jail, error))?;
-    let evidence = gather(&jail, whole)?;
-    let report = |layer| LayerReport { layer, state: judge::judge(layer, &evidence) };
-    Ok(Report { layers: Layer::ALL.into_iter().map(report).collect() })
+    let evidence = look(&jail, Landlock::Probed)
+        .or_else(|error| without_landlock(&jail, error))
+        .and_then(|looked| gather(&jail, looked));
+    let state = |layer| match &evidence {
+        Ok(evidence) => judge::judge(layer, evidence),
+        Err(error) => judge::nothing_runs(error),
+    };
+    let report = |layer| LayerReport { layer, state: state(layer) };
+    Report { layers: Layer::ALL.into_iter().map(report).collect() }
 }
 
 /// A kernel without Landlock fails the trial that requires it; the rest is still to be seen.

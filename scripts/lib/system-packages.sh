@@ -30,6 +30,8 @@ missing_packages() {
   [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
   [[ -n $(python_with_venv) ]] || echo python3-venv
   [[ -n $(libclang_folder) ]] || libclang_package
+  # Namespaces and mounts around compile jobs, for a user without rights too.
+  have bwrap || echo bubblewrap
   missing_for_wasmedge
   missing_for_wasm_target
   missing_for_backends

@@ -15,13 +15,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-knowledge", &["gaia-core", "gaia-archive", "gaia-net"]),
     ("gaia-net", &[]),
     ("gaia-archive", &[]),
-    ("gaia-host", &["gaia-core", "gaia-documents", "gaia-protocol", "gaia-knowledge", "gaia-net"]),
+    ("gaia-host", &["gaia-core", "gaia-documents", "gaia-protocol", "gaia-knowledge", "gaia-net", "gaia-sandbox"]),
+    ("gaia-sandbox", &["gaia-core"]),
 ];
 
 /// Vocabulary that says nothing about an outside world; any room may speak it.
 const VOCABULARY: &[&str] = &[
     "anyhow",
     "futures-core",
+    "libc",
     "rustix",
     "serde",
     "serde_json",
@@ -38,6 +40,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("llguidance", "gaia-inference"),
     ("toktrie", "gaia-inference"),
     ("wasmedge", "gaia-runtime"),
+    ("landlock", "gaia-sandbox"),
+    ("seccompiler", "gaia-sandbox"),
     ("qdrant", "gaia-knowledge"),
     ("text-splitter", "gaia-documents"),
     ("pulldown-cmark", "gaia-documents"),

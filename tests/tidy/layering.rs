@@ -12,6 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-runtime", &["gaia-protocol", "gaia-inference"]),
     ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-runtime"]),
     ("gaia-host", &["gaia-core", "gaia-protocol"]),
+    ("gaia-sandbox", &[]),
 ];
 
 /// Vocabulary that says nothing about an outside world; any room may speak it.
@@ -23,6 +24,7 @@ const VOCABULARY: &[&str] = &[
     "serde_json",
     "sha2",
     "thiserror",
+    "toml",
     "tracing",
     "tracing-subscriber",
 ];
@@ -33,6 +35,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("llguidance", "gaia-inference"),
     ("toktrie", "gaia-inference"),
     ("wasmedge", "gaia-runtime"),
+    ("tar", "gaia-sandbox"),
+    ("semver", "gaia-sandbox"),
     ("qdrant", "gaia-knowledge"),
     ("axum", "gaia-host"),
     ("hyper", "gaia-host"),

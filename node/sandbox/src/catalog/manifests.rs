@@ -1,0 +1,76 @@
+//! The manifests that setup gives to cargo.
+
+use std::fmt::Write;
+
+use super::list::{Catalog, Member};
+
+const HEAD: &str = "[package]\nname = \"gaia-crates\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n[lib]\npath = \"lib.rs\"\n\n[dependencies]\n";
+
+/// A manifest that depends on everything in the list, each version under a name of its own.
+pub fn fetch_manifest(catalog: &Catalog) -> String {
+    let mut text = HEAD.to_owned();
+    for (name, listed) in catalog.crates() {
+        for (index, version) in listed.versions.iter().enumerate() {
+            let features = quoted(&listed.features);
+            let defaults = listed.default_features;
+            line(
+                &mut text,
+                format_args!(
+                    "{name}-{index} = {{ package = \"{name}\", version = \"{version}\", features = [{features}], default-features = {defaults} }}"
+                ),
+            );
+        }
+    }
+    text
+}
+
+/// A manifest for each prebuilt set.
+pub fn set_manifests(catalog: &Catalog) -> Vec<String> {
+    catalog.sets().iter().map(|set| set_manifest(set)).collect()
+}
+
+fn set_manifest(set: &[Member]) -> String {
+    let mut text = HEAD.to_owned();
+    for Member { name, version, features } in set {
+        let features = quoted(features);
+        line(
+            &mut text,
+            format_args!("{name} = {{ version = \"{version}\", features = [{features}] }}"),
+        );
+    }
+    text
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("a string takes any text");
+}
+
+/// Features are of our own list: plain names.
+fn quoted(features: &[String]) -> String {
+    let quoted: Vec<_> = features.iter().map(|feature| format!("{feature:?}")).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "format = 1\n[crates]\nserde = \"1\"\nrand = { versions = [\"0.8\", \"0.9\"], features = [\"serde\"], default_features = false }\n[prebuilt]\nsets = [[\"serde+derive+rc\", \"rand@0.8\"], [\"rand\"]]\n";
+
+    #[test]
+    fn everything_listed_is_fetched() {
+        let text = fetch_manifest(&Catalog::parse(LIST).expect("accepted"));
+        let table: toml::Table = text.parse().expect("TOML");
+        let dependencies = table["dependencies"].as_table().expect("a table");
+        assert_eq!(dependencies.len(), 3);
+        assert_eq!(dependencies["rand-1"]["version"].as_str(), Some("0.9"));
+        assert_eq!(dependencies["rand-0"]["default-features"].as_bool(), Some(false));
+    }
+
+    #[test]
+    fn a_set_names_versions_and_features() {
+        let texts = set_manifests(&Catalog::parse(LIST).expect("accepted"));
+        assert!(texts[0].ends_with("serde = { version = \"1\", features = [\"derive\", \"rc\"] }\nrand = { version = \"0.8\", features = [] }\n"));
+        assert!(texts[1].ends_with("rand = { version = \"0.9\", features = [] }\n"));
+    }
+}

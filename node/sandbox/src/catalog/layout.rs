@@ -24,6 +24,8 @@ const SOURCES: &str = "crates";
 pub const TARGET: &str = "target";
 /// The profile's folder of what setup compiled: `check` and `build` as cargo does them by default.
 const PROFILE: &str = "debug";
+/// What cargo asked the compiler about itself. It asks anew where the compiler is another one.
+const COMPILER: &str = ".rustc_info.json";
 
 /// Files and links in a job's folder, beside the project's own files in [`PROJECT`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +53,9 @@ impl JobLayout {
             packages.iter().map(|package| source_link(package)).collect();
         let entries = prebuilt.map(|prebuilt| prebuilt.entries(packages)).unwrap_or_default();
         links.extend(entries.into_iter().map(target_link));
+        if prebuilt.is_some() {
+            links.insert(format!("{TARGET}/{COMPILER}"), format!("{CRATES}/prebuilt/{COMPILER}"));
+        }
         Self { files: vec![(format!("{HOME}/config.toml"), config())], links }
     }
 
@@ -145,6 +150,7 @@ mod tests {
             [
                 link("crates/a-1.0.0", "/crates/sources/a-1.0.0"),
                 link("crates/b-2.0.0", "/crates/sources/b-2.0.0"),
+                link("target/.rustc_info.json", "/crates/prebuilt/.rustc_info.json"),
                 link(
                     "target/debug/deps/libb-0123456789abcdef.rmeta",
                     "/crates/prebuilt/debug/deps/libb-0123456789abcdef.rmeta"
@@ -154,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn a_project_without_dependencies_gets_settings_alone() {
+    fn a_project_without_dependencies_sees_no_crates() {
         let layout = layout("[package]\nname = \"x\"");
-        assert!(layout.links.is_empty());
+        assert_eq!(layout.links.len(), 1);
         let (path, text) = &layout.files[0];
         assert_eq!(path, "cargo/config.toml");
         assert!(text.parse::<toml::Table>().is_ok());

@@ -29,13 +29,16 @@ pub fn set_manifests(catalog: &Catalog) -> Vec<String> {
     catalog.sets().iter().map(|set| set_manifest(set)).collect()
 }
 
+/// Names of our own, for a set may have several versions of a crate.
 fn set_manifest(set: &[Member]) -> String {
     let mut text = HEAD.to_owned();
-    for Member { name, version, features } in set {
+    for (index, Member { name, version, features }) in set.iter().enumerate() {
         let features = quoted(features);
         line(
             &mut text,
-            format_args!("{name} = {{ version = \"{version}\", features = [{features}] }}"),
+            format_args!(
+                "{name}-{index} = {{ package = \"{name}\", version = \"{version}\", features = [{features}] }}"
+            ),
         );
     }
     text
@@ -70,7 +73,10 @@ mod tests {
     #[test]
     fn a_set_names_versions_and_features() {
         let texts = set_manifests(&Catalog::parse(LIST).expect("accepted"));
-        assert!(texts[0].ends_with("serde = { version = \"1\", features = [\"derive\", \"rc\"] }\nrand = { version = \"0.8\", features = [] }\n"));
-        assert!(texts[1].ends_with("rand = { version = \"0.9\", features = [] }\n"));
+        let table: toml::Table = texts[0].parse().expect("TOML");
+        let dependencies = table["dependencies"].as_table().expect("a table");
+        assert_eq!(dependencies["serde-0"]["features"].as_array().map(Vec::len), Some(2));
+        assert_eq!(dependencies["rand-1"]["version"].as_str(), Some("0.8"));
+        assert!(texts[1].contains("version = \"0.9\""));
     }
 }

@@ -30,7 +30,7 @@ fetch_crates() {
   local work=$CRATES/fetch wanted
   mkdir -p "$work"
   "$CRATES_TOOL" manifest "$CRATES_LIST" >"$work/Cargo.toml.partial"
-  wanted="$(sha256_of "$work/Cargo.toml.partial") $(cargo --version) 2"
+  wanted="$(sha256_of "$CRATES_LIST") $(cargo --version) 2"
   if stamped crates "$wanted" && [[ -d $CRATES/sources && -e $CRATES/index.json ]]; then
     note "$(find "$CRATES/sources" -mindepth 1 -maxdepth 1 | wc -l) crates are there"
     return
@@ -55,6 +55,7 @@ vendor_crates() {
     cargo vendor --locked --versioned-dirs --quiet sources >/dev/null) ||
     die "cargo could not fetch the crates of $CRATES_LIST: its message is above"
   shorten_foreign_crates "$work/sources"
+  join_features "$work/sources"
   chmod -R a+rX "$work/sources"
   find "$work/sources" -type f -exec chmod a-w {} +
 }
@@ -68,6 +69,19 @@ shorten_foreign_crates() {
       ! -path "$folder/build.rs" ! -name .cargo-checksum.json -delete
     find "$folder" -type d -empty -delete
     sed -i 's/"files":{[^}]*}/"files":{}/' "$folder/.cargo-checksum.json"
+  done
+}
+
+# What the list says of features that are on together is written into the crates' manifests.
+join_features() {
+  local name folder
+  for name in $("$CRATES_TOOL" together "$CRATES_LIST"); do
+    for folder in "$1/$name"-[0-9]*; do
+      "$CRATES_TOOL" together "$CRATES_LIST" "$name" "$folder/Cargo.toml" >"$folder/Cargo.toml.partial" ||
+        die "the manifest of $folder can't be changed"
+      mv "$folder/Cargo.toml.partial" "$folder/Cargo.toml"
+      sed -i 's/"Cargo.toml":"[0-9a-f]*",\?//' "$folder/.cargo-checksum.json"
+    done
   done
 }
 

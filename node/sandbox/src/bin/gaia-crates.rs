@@ -16,6 +16,8 @@ const USAGE: &str = "usage:
   gaia-crates manifest LIST                        a manifest that depends on every listed crate
   gaia-crates index METADATA                       the index, from cargo metadata of that manifest
   gaia-crates set LIST NUMBER                      the manifest of a prebuilt set; fails behind the last
+  gaia-crates together LIST                        names of crates with features that are on together
+  gaia-crates together LIST NAME MANIFEST          such a crate's manifest, changed
   gaia-crates sources INDEX                        a script that links all sources into a job's folder
   gaia-crates prebuilt COMPILER MESSAGES FOLDER    the index of what was compiled in FOLDER
   gaia-crates job LIST INDEX PREBUILT MANIFEST     a script that makes a job's folder for a project";
@@ -27,6 +29,8 @@ fn main() -> Result<()> {
         ["manifest", list] => catalog::fetch_manifest(&read_list(list)?),
         ["index", metadata] => serde_json::to_string(&Index::from_metadata(&read(metadata)?)?)?,
         ["set", list, number] => set(list, number)?,
+        ["together", list] => names_together(&read_list(list)?),
+        ["together", list, name, manifest] => together(list, name, manifest)?,
         ["sources", index] => JobLayout::of_everything(&read_index(index)?).script(),
         ["prebuilt", compiler, messages, folder] => prebuilt(compiler, messages, folder)?,
         ["job", list, index, prebuilt, manifest] => job([list, index, prebuilt, manifest])?,
@@ -51,6 +55,17 @@ fn set(list: &str, number: &str) -> Result<String> {
     let number: usize = number.parse().with_context(|| format!("{number} is no number"))?;
     let manifest = catalog::set_manifests(&read_list(list)?).into_iter().nth(number);
     manifest.with_context(|| format!("there is no set {number}"))
+}
+
+fn names_together(list: &Catalog) -> String {
+    list.together().map(|(name, _)| format!("{name}\n")).collect()
+}
+
+fn together(list: &str, name: &str, manifest: &str) -> Result<String> {
+    let list = read_list(list)?;
+    let features = list.together().find(|(own, _)| *own == name).map(|(_, features)| features);
+    let features = features.with_context(|| format!("{name} has no features together"))?;
+    Ok(catalog::with_features_together(&read(manifest)?, features)?)
 }
 
 fn prebuilt(compiler: &str, messages: &str, folder: &str) -> Result<String> {

@@ -17,6 +17,7 @@ const FORMAT: u32 = 1;
 pub struct Catalog {
     crates: BTreeMap<String, Listed>,
     instead: BTreeMap<String, String>,
+    together: BTreeMap<String, Vec<String>>,
     sets: Vec<Vec<Member>>,
 }
 
@@ -53,6 +54,8 @@ struct File {
     crates: BTreeMap<String, Line>,
     #[serde(default)]
     instead: BTreeMap<String, String>,
+    #[serde(default)]
+    together: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     prebuilt: Sets,
 }
@@ -97,12 +100,17 @@ impl Catalog {
         crates.iter().try_for_each(|(name, listed)| check(name, listed))?;
         let sets = file.prebuilt.sets.iter().map(|set| members(set, &crates));
         let sets = sets.collect::<Result<_, _>>()?;
-        Ok(Self { crates, instead: file.instead, sets })
+        Ok(Self { crates, instead: file.instead, together: file.together, sets })
     }
 
     /// The listed crates by name.
     pub fn crates(&self) -> impl Iterator<Item = (&str, &Listed)> {
         self.crates.iter().map(|(name, listed)| (name.as_str(), listed))
+    }
+
+    /// Crates of which some features are on together, with these features.
+    pub fn together(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.together.iter().map(|(name, features)| (name.as_str(), features.as_slice()))
     }
 
     pub(super) fn sets(&self) -> &[Vec<Member>] {

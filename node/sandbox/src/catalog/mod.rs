@@ -16,6 +16,7 @@ mod list;
 mod manifests;
 mod nearest;
 mod prebuilt;
+mod together;
 
 pub use error::{CatalogError, CatalogProblem};
 pub use index::{Index, Package};
@@ -23,3 +24,4 @@ pub use layout::JobLayout;
 pub use list::{Catalog, Listed};
 pub use manifests::{fetch_manifest, set_manifests};
 pub use prebuilt::{Prebuilt, Unit};
+pub use together::with_features_together;

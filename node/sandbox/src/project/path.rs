@@ -240,4 +240,16 @@ mod tests {
         assert_eq!(folded("SRC/Main.rs"), folded("src/main.rs"));
         assert_ne!(folded("src/main.rs"), folded("src/mein.rs"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_accepted_stays_inside(path in "(\\.|/|\\\\|a|Z|:|~|\\PC|\u{430}| ){0,16}") {
+            if let Ok(accepted) = ProjectPath::parse(&path, &Limits::default()) {
+                let components = std::path::Path::new(accepted.as_str()).components();
+                let mut kinds = components.map(|part| matches!(part, std::path::Component::Normal(_)));
+                proptest::prop_assert!(kinds.all(|normal| normal));
+                proptest::prop_assert_eq!(ProjectPath::parse(accepted.as_str(), &Limits::default()), Ok(accepted));
+            }
+        }
+    }
 }

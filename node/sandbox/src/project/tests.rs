@@ -199,6 +199,31 @@ fn flat_text_is_checked_and_comes_back() {
 }
 
 #[test]
+fn text_indented_as_rust_coder_s_examples_are_is_taken() {
+    let text = r#"
+    [filename: Cargo.toml]
+    [package]
+    name = "hello_world"
+    version = "0.1.0"
+    edition = "2021"
+
+    [dependencies]
+
+    [filename: src/main.rs]
+    fn main() {
+        println!("Hello, World!");
+    }
+
+    # Build succeeded
+    "#;
+    let project = Project::from_flat(text, &limits()).expect("accepted");
+    assert_eq!(
+        project.file("src/main.rs"),
+        Some(b"fn main() {\n    println!(\"Hello, World!\");\n}\n".as_slice())
+    );
+}
+
+#[test]
 fn binary_files_are_not_printed() {
     let archive = zip(&[("Cargo.toml", MANIFEST.as_bytes()), ("x.bin", &[0xff])]);
     let project = Project::from_zip(&archive, &limits()).expect("accepted");

@@ -83,6 +83,22 @@ fn failed_tests_are_named_and_good_ones_counted() {
 }
 
 #[test]
+fn a_whole_run_of_tests_as_cargo_wrote_it() {
+    let report = Report::new(
+        Verdict::TestFailure,
+        Detail::Evidence,
+        facts(include_bytes!("testdata/test.jsonl")),
+    );
+    let Tally { tests_passed, tests_failed, tests_ignored, errors, .. } = report.tally;
+    assert_eq!((tests_passed, tests_failed, tests_ignored, errors), (4, 1, 1, 0));
+    let failed = &report.tests[0];
+    assert_eq!(failed.name, "tests::bad");
+    let output = failed.output.as_deref().expect("an output");
+    assert!(output.starts_with("seen\n") && !output.contains("failures:"), "{output}");
+    assert!(report.artifacts.iter().any(|artifact| artifact.test && artifact.executable.is_some()));
+}
+
+#[test]
 fn no_field_is_named_as_tools_forbid() {
     fn names(value: &serde_json::Value, found: &mut Vec<String>) {
         if let serde_json::Value::Object(object) = value {

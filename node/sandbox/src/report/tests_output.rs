@@ -180,6 +180,9 @@ impl Reader<'_> {
             line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"))
         {
             self.state = State::Outputs(self.places.get(name).copied());
+        } else if line == "failures:" {
+            // The list of names behind all outputs.
+            self.state = State::Outputs(None);
         } else if let Some(place) = of {
             self.append(place, line);
         }

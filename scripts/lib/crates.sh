@@ -30,7 +30,7 @@ fetch_crates() {
   local work=$CRATES/fetch wanted
   mkdir -p "$work"
   "$CRATES_TOOL" manifest "$CRATES_LIST" >"$work/Cargo.toml.partial"
-  wanted="$(sha256_of "$CRATES_LIST") $(cargo --version) 2"
+  wanted="$(sha256_of "$work/Cargo.toml.partial") $(cargo --version) 3"
   if stamped crates "$wanted" && [[ -d $CRATES/sources && -e $CRATES/index.json ]]; then
     note "$(find "$CRATES/sources" -mindepth 1 -maxdepth 1 | wc -l) crates are there"
     return
@@ -100,7 +100,7 @@ TEXT
 
 prebuild_crates() {
   local job=$CRATES/job wanted number=0
-  wanted="$(sha256_of "$CRATES/index.json") $(sha256_of "$CRATES_LIST") $(rustc -vV | sha256sum) 2"
+  wanted="$(sha256_of "$CRATES/index.json") $(sha256_of "$CRATES_LIST") $(rustc -vV | sha256sum) 3"
   if stamped crates-prebuilt "$wanted" && [[ -e $CRATES/prebuilt/units.json ]]; then
     note "common sets are compiled"
     return
@@ -119,7 +119,7 @@ prebuild_crates() {
 # What an interrupted run compiled of the same sources stays.
 start_prebuild() {
   local job=$1 wanted
-  wanted="$(sha256_of "$CRATES/index.json") $(rustc -vV | sha256sum)"
+  wanted="$(sha256_of "$CRATES/index.json") $(rustc -vV | sha256sum) 3"
   if [[ $(cat "$job/inputs" 2>/dev/null) != "$wanted" ]]; then
     rm -rf "$job"
     mkdir -p "$job"

@@ -6,7 +6,8 @@ use super::list::{Catalog, Member};
 
 const HEAD: &str = "[package]\nname = \"gaia-crates\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n[lib]\npath = \"lib.rs\"\n\n[dependencies]\n";
 
-/// A manifest that depends on everything in the list, each version under a name of its own.
+/// A manifest that depends on everything in the list, each version under a name of its own. Features
+/// that are on together stand there too, so that another manifest means that setup has work to do.
 pub fn fetch_manifest(catalog: &Catalog) -> String {
     let mut text = HEAD.to_owned();
     for (name, listed) in catalog.crates() {
@@ -20,6 +21,10 @@ pub fn fetch_manifest(catalog: &Catalog) -> String {
                 ),
             );
         }
+    }
+    line(&mut text, format_args!("\n[package.metadata.together]"));
+    for (name, features) in catalog.together() {
+        line(&mut text, format_args!("{name} = [{}]", quoted(features)));
     }
     text
 }
@@ -58,7 +63,7 @@ fn quoted(features: &[String]) -> String {
 mod tests {
     use super::*;
 
-    const LIST: &str = "format = 1\n[crates]\nserde = \"1\"\nrand = { versions = [\"0.8\", \"0.9\"], features = [\"serde\"], default_features = false }\n[prebuilt]\nsets = [[\"serde+derive+rc\", \"rand@0.8\"], [\"rand\"]]\n";
+    const LIST: &str = "format = 1\n[crates]\nserde = \"1\"\nrand = { versions = [\"0.8\", \"0.9\"], features = [\"serde\"], default_features = false }\n[together]\nsyn = [\"full\"]\n[prebuilt]\nsets = [[\"serde+derive+rc\", \"rand@0.8\"], [\"rand\"]]\n";
 
     #[test]
     fn everything_listed_is_fetched() {
@@ -66,6 +71,8 @@ mod tests {
         let table: toml::Table = text.parse().expect("TOML");
         let dependencies = table["dependencies"].as_table().expect("a table");
         assert_eq!(dependencies.len(), 3);
+        let together = &table["package"]["metadata"]["together"];
+        assert_eq!(together["syn"][0].as_str(), Some("full"));
         assert_eq!(dependencies["rand-1"]["version"].as_str(), Some("0.9"));
         assert_eq!(dependencies["rand-0"]["default-features"].as_bool(), Some(false));
     }

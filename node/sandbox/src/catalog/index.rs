@@ -236,6 +236,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn foreign_locks_never_panic(text in "(\\[\\[package\\]\\]\n|name = |source = |version = |\"a\"|\"1\"|\n|\\PC){0,30}") {
+            Index::of(&[("a", "1.0.0", &[])]).satisfies_lock(&text);
+        }
+
+        #[test]
         fn reaching_ends(needs in prop::collection::vec(prop::collection::vec(0..6_usize, 0..6), 6)) {
             let packages: Vec<_> = needs.iter().map(|needs| ("a", "1.0.0", needs.as_slice())).collect();
             let index = Index::of(&packages);

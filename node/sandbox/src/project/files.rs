@@ -191,4 +191,13 @@ mod tests {
         assert_eq!((files.bytes(), files.get("a/b")), (5, None));
         files.add("a", vec![]).expect("accepted");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn foreign_json_never_panics(text in "(\\{|\\}|\"a\"|:|,|\"\\\\u0000\"|\\[|1|\\PC){0,20}") {
+            if let Ok(map) = serde_json::from_str::<FileMap>(&text) {
+                let _ = crate::project::Project::from_map(map, &Limits::default());
+            }
+        }
+    }
 }

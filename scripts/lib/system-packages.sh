@@ -27,6 +27,7 @@ missing_packages() {
   have cmake || echo cmake
   have ninja || echo ninja-build
   have curl || echo curl
+  have bwrap || echo bubblewrap
   [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
   [[ -n $(python_with_venv) ]] || echo python3-venv
   [[ -n $(libclang_folder) ]] || libclang_package

@@ -110,15 +110,25 @@ impl Embedded {
 
     /// Puts a collection in the place of another, or of none; the other ends when its last search
     /// does.
-    fn exchange(&self, name: &str, new: Option<Shelf>) {
+    async fn exchange(&self, name: &str, new: Option<Shelf>) {
+        let old = self.put(name, new);
+        // Closing writes.
+        let _ = blocking(move || {
+            drop(old);
+            Ok(())
+        })
+        .await;
+    }
+
+    fn put(&self, name: &str, new: Option<Shelf>) -> Option<Arc<Shelf>> {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         let old = match new {
             Some(shelf) => slots.insert(name.to_owned(), Ok(Arc::new(shelf))),
             None => slots.remove(name),
         };
-        if let Some(Ok(old)) = old {
-            old.retire();
-        }
+        let old = old?.ok()?;
+        old.retire();
+        Some(old)
     }
 
     /// Runs blocking work when it is its turn.
@@ -150,7 +160,7 @@ impl Embedded {
             draft.publish(&own, &Manifest { spec, vector: String::new() })
         });
         let shelf = shelf.await?;
-        self.exchange(name, Some(shelf));
+        self.exchange(name, Some(shelf)).await;
         Ok(())
     }
 
@@ -174,7 +184,7 @@ impl Embedded {
         }
         let place = self.place(name);
         blocking(move || shelf::forget(&place)).await?;
-        self.exchange(name, None);
+        self.exchange(name, None).await;
         Ok(())
     }
 }
@@ -241,7 +251,7 @@ impl Knowledge for Embedded {
             let limits = self.limits;
             let shelf = blocking(move || snapshot::read(&restore, &place, limits)).await?;
             let collection = shelf.collection()?;
-            self.exchange(&name, Some(shelf));
+            self.exchange(&name, Some(shelf)).await;
             Ok(collection)
         })
     }

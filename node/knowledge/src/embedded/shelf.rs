@@ -37,9 +37,15 @@ pub struct Shelf {
     pub name: String,
     /// What is known of it.
     pub manifest: Manifest,
-    /// Its points.
+    /// Its points. Closing them writes, so they are dropped before the folder goes.
     pub shard: Shard,
-    folder: PathBuf,
+    folder: Folder,
+}
+
+/// The folder of a version.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
     is_retired: AtomicBool,
 }
 
@@ -86,21 +92,22 @@ impl Shelf {
             KnowledgeError::Unavailable { message }
         })?;
         let shard = Shard::open(&folder.join(SHARD), &manifest.vector, &manifest.spec)?;
-        Ok(Self { name: name.into(), manifest, shard, folder, is_retired: AtomicBool::new(false) })
+        let folder = Folder { path: folder, is_retired: AtomicBool::new(false) };
+        Ok(Self { name: name.into(), manifest, shard, folder })
     }
 
     /// Its folder goes when the last one who uses it lets go.
     pub fn retire(&self) {
-        self.is_retired.store(true, Ordering::Release);
+        self.folder.is_retired.store(true, Ordering::Release);
     }
 }
 
-impl Drop for Shelf {
+impl Drop for Folder {
     fn drop(&mut self) {
         if self.is_retired.load(Ordering::Acquire)
-            && let Err(error) = fs::remove_dir_all(&self.folder)
+            && let Err(error) = fs::remove_dir_all(&self.path)
         {
-            tracing::warn!(%error, folder = %self.folder.display(), "could not remove old points");
+            tracing::warn!(%error, folder = %self.path.display(), "could not remove old points");
         }
     }
 }

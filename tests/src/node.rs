@@ -1,7 +1,7 @@
 //! A node of its own for each test: its own config, its own port, gone when the test ends.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -26,6 +26,8 @@ pub struct NodeOptions {
     pub server: String,
     /// TOML tables put at the end, `[auth]` for example.
     pub more: String,
+    /// TOML put into `[knowledge]`.
+    pub knowledge: String,
     /// TOML put into the chat model.
     pub chat: String,
     /// The chat model's app instead of `chat`.
@@ -53,7 +55,7 @@ impl Node {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = fresh_folder();
         let config = folder.join("config.toml");
-        std::fs::write(&config, config_text(options)).expect("the folder is ours");
+        std::fs::write(&config, config_text(options, &folder)).expect("the folder is ours");
         let mut child = Command::new(parts::binary("gaia-node"))
             .args(["start", "--listen", "127.0.0.1:0", "--config"])
             .arg(&config)
@@ -86,6 +88,12 @@ impl Node {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// A folder of the test's own, whose snapshots the node may read and write.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The host's process.
@@ -150,14 +158,17 @@ fn fresh_folder() -> PathBuf {
     folder
 }
 
-fn config_text(options: &NodeOptions) -> String {
+fn config_text(options: &NodeOptions, folder: &Path) -> String {
     let chat_app = options.chat_app.clone().unwrap_or_else(|| parts::app("chat"));
     format!(
         "[server]\n{server}\n\
+         [knowledge]\nfolder = {knowledge:?}\nsnapshot_dirs = [{folder:?}]\n{knowledge_more}\n\
          [[models]]\nname = \"chat\"\nkind = \"chat\"\npath = {chat:?}\napp = {chat_app:?}\n{chat_more}\n\
          [[models]]\nname = \"embed\"\nkind = \"embedding\"\npath = {embed:?}\napp = {embed_app:?}\n\
          {more}\n",
         server = options.server,
+        knowledge = folder.join("knowledge"),
+        knowledge_more = options.knowledge,
         chat = parts::chat_model(),
         chat_more = options.chat,
         embed = parts::embedding_model(),

@@ -53,10 +53,24 @@ pub async fn provide(node: &Node, config: &KnowledgeConfig) -> Result<()> {
         if there.iter().any(|collection| collection.name == wanted.name) {
             continue;
         }
+        if let Some(missing) = missing_file(wanted) {
+            tracing::warn!(
+                collection = wanted.name,
+                file = missing,
+                "its snapshot is not there yet"
+            );
+            continue;
+        }
         let made = provide_one(node, config, wanted).await;
         made.with_context(|| format!("making the collection {}", wanted.name))?;
     }
     Ok(())
+}
+
+/// A snapshot's file that is not there: setup makes those of the project's own knowledge bases.
+fn missing_file(wanted: &CollectionConfig) -> Option<&str> {
+    let file = wanted.snapshot.as_deref().filter(|source| !source.contains("://"))?;
+    (!std::path::Path::new(file).exists()).then_some(file)
 }
 
 async fn provide_one(

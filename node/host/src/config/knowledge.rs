@@ -143,7 +143,7 @@ impl KnowledgeConfig {
         };
         let tables = table.tables("collections");
         let collection =
-            |(key, one): (String, Table)| read_collection(Reader::new(&key, one, table.problems()));
+            |(key, one): (String, Table)| read_collection(Reader::new(&key, one, table.problems()), places);
         read.collections = tables.into_iter().filter_map(collection).collect();
         table.finish();
         read
@@ -167,14 +167,17 @@ fn read_engine(table: &mut Reader<'_>, places: &Places) -> EngineConfig {
     }
 }
 
-fn read_collection(mut table: Reader<'_>) -> Option<CollectionConfig> {
+fn read_collection(mut table: Reader<'_>, places: &Places) -> Option<CollectionConfig> {
     let name: Option<String> = table.required("name", "choose what requests call the collection");
     if let Some(Err(error)) = name.as_deref().map(check_name) {
         table.wrong("name", &error.to_string());
     }
     let read = CollectionConfig {
         name: name.clone().unwrap_or_default(),
-        snapshot: table.optional("snapshot"),
+        snapshot: table.optional("snapshot").map(|source: String| match source.contains("://") {
+            true => source,
+            false => places.resolve(source.as_ref()).to_string_lossy().into_owned(),
+        }),
         sha256: table.optional("sha256"),
         embedder: table.optional("embedder"),
         description: table.optional("description"),

@@ -26,6 +26,9 @@ pub struct Arguments {
     /// What the names of the documents begin with, such as book/
     #[arg(long, default_value = "", value_name = "TEXT")]
     prefix: String,
+    /// Of folders, only files with one of these endings, such as html,md
+    #[arg(long, value_delimiter = ',', value_name = "ENDINGS")]
+    only: Vec<String>,
     /// Tokens of a chunk at most, for a new collection
     #[arg(long, value_name = "TOKENS")]
     chunk_tokens: Option<u32>,
@@ -60,7 +63,13 @@ pub async fn run(client: &Client, arguments: Arguments) -> Result<ExitCode> {
     let mut total = Total::default();
     for (index, document) in found.iter().enumerate() {
         progress(index, found.len(), &document.name);
-        total.note(&document.name, bring(client, &arguments, document).await);
+        let outcome = bring(client, &arguments, document).await;
+        if outcome.is_err() {
+            // Without a node there is nothing to go on with.
+            let alive = client.ask("GET", "/health", None).await;
+            alive.context("the node is gone; start it and run this again: it goes on from here")?;
+        }
+        total.note(&document.name, outcome);
     }
     progress(found.len(), found.len(), "");
     print(&total.line())?;
@@ -71,7 +80,7 @@ fn find(arguments: &Arguments) -> Result<Vec<Found>> {
     let mut found = vec![];
     for path in &arguments.paths {
         if path.is_dir() {
-            found.extend(of_folder(path, &arguments.prefix)?);
+            found.extend(of_folder(path, arguments)?);
             continue;
         }
         let name = path.file_name().and_then(|name| name.to_str());
@@ -84,12 +93,14 @@ fn find(arguments: &Arguments) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-fn of_folder(folder: &Path, prefix: &str) -> Result<Vec<Found>> {
+fn of_folder(folder: &Path, arguments: &Arguments) -> Result<Vec<Found>> {
     let (mut found, mut left_out) = (vec![], 0);
     for entry in walk(folder, &Rules::default())? {
         match entry {
             Entry::File { name, path, .. } => {
-                found.push(Found { path, name: format!("{prefix}{name}") });
+                if is_wanted(&path, &arguments.only) {
+                    found.push(Found { path, name: format!("{}{name}", arguments.prefix) });
+                }
             }
             Entry::Left { name, reason } => {
                 left_out += 1;
@@ -103,6 +114,11 @@ fn of_folder(folder: &Path, prefix: &str) -> Result<Vec<Found>> {
         eprintln!("left out: {} more", left_out - TOLD_MAX);
     }
     Ok(found)
+}
+
+fn is_wanted(path: &Path, only: &[String]) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    only.is_empty() || only.iter().any(|wanted| wanted.eq_ignore_ascii_case(ending))
 }
 
 /// Makes the collection if it is not there.

@@ -36,6 +36,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("toktrie", "gaia-inference"),
     ("wasmedge", "gaia-runtime"),
     ("qdrant", "gaia-knowledge"),
+    ("tonic", "gaia-knowledge"),
     ("axum", "gaia-host"),
     ("hyper", "gaia-host"),
     ("clap", "gaia-host"),

@@ -3,3 +3,5 @@
 //! Invariants: a collection is exchanged at once or not at all; what was reported as written outlives
 //! the process; nothing of a foreign archive is used before it was verified.
 #![forbid(unsafe_code)]
+
+pub mod server;

@@ -1,0 +1,82 @@
+//! Connections that can't be made.
+
+use std::time::Duration;
+
+use gaia_core::knowledge::{Change, CollectionSpec};
+use gaia_core::{Knowledge, KnowledgeError};
+use gaia_knowledge::server::{Server, ServerSettings};
+
+use super::connect;
+use crate::behaviour::spec;
+use crate::fake::Fake;
+
+async fn refused(settings: ServerSettings) -> String {
+    match Server::connect(settings).await {
+        Err(KnowledgeError::Unavailable { message }) => message,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it connects"),
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_refused_and_never_shown() {
+    let fake = Fake::start().await;
+    for api_key in [None, Some("wrong-key".to_owned())] {
+        let message = refused(ServerSettings { api_key, ..fake.settings() }).await;
+        assert!(message.contains("api_key"), "{message}");
+        assert!(!message.contains("wrong-key"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_is_refused_and_never_shown() {
+    let fake = Fake::start().await;
+    let api_key = Some("line\nbreak".to_owned());
+    let refused = Server::connect(ServerSettings { api_key, ..fake.settings() }).await;
+    let message = refused.err().expect("it is refused").to_string();
+    assert!(message.contains("api_key") && !message.contains("break"), "{message}");
+    assert_eq!(fake.asked("health_check"), 0);
+}
+
+#[tokio::test]
+async fn nobody_there_is_named_after_three_attempts() {
+    let nobody = ServerSettings {
+        connect_timeout: Duration::from_secs(1),
+        // The port of discard, which nobody serves.
+        ..ServerSettings::new("http://127.0.0.1:9")
+    };
+    let message = refused(nobody).await;
+    assert!(message.to_lowercase().contains("connect"), "{message}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_not_spoken_to_with_tls() {
+    let fake = Fake::start().await;
+    let settings = fake.settings();
+    let url = settings.url.replace("http:", "https:");
+    let rest_url = None;
+    refused(ServerSettings { url, rest_url, ..settings }).await;
+    assert_eq!(fake.asked("health_check"), 0);
+}
+
+#[tokio::test]
+async fn what_is_no_qdrant_is_refused() {
+    let fake = Fake::start().await;
+    let settings = fake.settings();
+    let url = settings.rest_url.clone().expect("it has one");
+    refused(ServerSettings { url, ..settings }).await;
+    fake.state().version = "nonsense".into();
+    let message = refused(fake.settings()).await;
+    assert!(message.contains("nonsense"), "{message}");
+}
+
+#[tokio::test]
+async fn an_old_server_is_given_nothing_that_it_would_forget() {
+    let fake = Fake::start().await;
+    fake.state().version = "1.14.1".into();
+    let server = connect(&fake).await;
+    let known = CollectionSpec { embedder: Some("e".into()), ..spec() };
+    let refused = server.change("c", Change::Create(known)).await.expect_err("it is old");
+    assert!(refused.to_string().contains("1.16"), "{refused}");
+    server.change("c", Change::Create(spec())).await.expect("it is made");
+}

@@ -8,6 +8,12 @@ use tonic::{Code, Status};
 /// Characters of the server's own words that are passed on.
 const WORDS_MAX: usize = 300;
 
+/// Qdrant's mark that its disk is full, where gRPC has no code for that.
+const FULL_KEY: &str = "qdrant-insufficient-storage";
+
+/// How a full disk is told.
+pub(super) const NO_SPACE: &str = "no space left";
+
 /// A request that failed: gRPC's name for the reason, and the server's own words, shortened.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -82,6 +88,9 @@ impl Secret {
             message = format!("{message}: {cause}");
             source = cause.source();
         }
+        if status.metadata().contains_key(FULL_KEY) {
+            message = format!("{NO_SPACE}: {message}");
+        }
         Failure::new(status.code(), &self.hide(&message))
     }
 }
@@ -90,9 +99,7 @@ impl From<Failure> for KnowledgeError {
     fn from(failure: Failure) -> Self {
         let message = &failure.message;
         match failure.code {
-            _ if failure.says("no space left") || failure.says("not enough space") => {
-                Self::DiskFull
-            }
+            _ if failure.says(NO_SPACE) || failure.says("not enough space") => Self::DiskFull,
             Code::ResourceExhausted => Self::Overloaded,
             Code::Unauthenticated | Code::PermissionDenied => Self::unavailable(format!(
                 "the Qdrant server refuses the API key ({message}): give one that may read and write \
@@ -134,6 +141,10 @@ mod tests {
     fn each_refusal_has_its_name() {
         assert_eq!(error(Code::ResourceExhausted, "x"), KnowledgeError::Overloaded);
         assert_eq!(error(Code::Internal, "IO: No space left on device"), KnowledgeError::DiskFull);
+        let mut full = Status::resource_exhausted("quota");
+        full.metadata_mut().insert(FULL_KEY, tonic::metadata::MetadataValue::from_static("1"));
+        let full = Secret::default().failure(&full);
+        assert_eq!(KnowledgeError::from(full), KnowledgeError::DiskFull);
         assert!(matches!(error(Code::InvalidArgument, "x"), KnowledgeError::Invalid { .. }));
         let denied = error(Code::Unauthenticated, "bad").to_string();
         assert!(denied.contains("api_key"), "{denied}");

@@ -9,7 +9,8 @@
 //!
 //! **Names.** A collection that is made here has its own name on the server. A restored snapshot goes
 //! into a new collection `NAME@STAMP`; once it was verified, the alias `NAME` means it, which Qdrant
-//! switches at once, and what the alias meant before is deleted. Only where `NAME` is a collection's
+//! switches at once, and what the alias meant before is deleted. (A server keeps the file of a snapshot
+//! that it refused in its folder of snapshots, and has no request to delete it.) Only where `NAME` is a collection's
 //! own name an alias can't take its place while it exists: it is deleted first, and for the
 //! milliseconds between, other clients of the server find nothing of that name; this process uses the
 //! new collection already. If it ends just then, the next [`Server::connect`] sets the alias.

@@ -14,6 +14,9 @@ use tonic::Code;
 use super::ServerSettings;
 use super::failure::{Failure, Secret};
 
+/// The name of a snapshot that was sent, as long as the server keeps it.
+pub(super) const UPLOADED: &str = "upload.snapshot";
+
 /// Bytes of a refusal that are read.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
 
@@ -76,7 +79,7 @@ impl Rest {
         let mut url = self.url(&["collections", collection, "snapshots", "upload"])?;
         url.query_pairs_mut().append_pair("priority", "snapshot").append_pair("wait", "true");
         let bytes = from.metadata().await.map_err(io)?.len();
-        let part = Part::stream_with_length(from, bytes).file_name("upload.snapshot");
+        let part = Part::stream_with_length(from, bytes).file_name(UPLOADED);
         let form = Form::new().part("snapshot", part);
         let request = self.client.post(url).multipart(form).timeout(self.timeout).send();
         self.accepted(request.await.map_err(failure)?).await.map(|_| ())

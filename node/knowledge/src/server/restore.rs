@@ -15,6 +15,7 @@ use tonic::Code;
 use super::client::Effort;
 use super::collections::{done, drop_quietly, index_documents};
 use super::failure::Failure;
+use super::rest::UPLOADED;
 use super::spec::Found;
 use super::{Inner, snapshot, spec, switch};
 
@@ -38,13 +39,16 @@ pub(super) async fn restore(
     let file = open(&restore.file)?;
     switch::sweep(inner, name, &stamp_before(LEFT_BEHIND)).await?;
     let side = format!("{name}@{}", stamp());
-    let taken = match rest.upload(&side, tokio::fs::File::from_std(file)).await {
+    let sent = rest.upload(&side, tokio::fs::File::from_std(file)).await;
+    // What was sent stays beside the collection made from it, unless somebody deletes it.
+    snapshot::delete(inner, &side, UPLOADED).await;
+    let taken = match sent {
         Ok(()) => take(inner, restore, &side).await,
         Err(failure) => Err(refused(failure)),
     };
     if let Err(error) = taken {
         drop_quietly(inner, &side).await;
-        return Err(error);
+        return Err(advised(error));
     }
     Ok(inner.catalog.find_anew(name).await?.collection.clone())
 }
@@ -181,17 +185,22 @@ fn open(path: &Path) -> Result<File, KnowledgeError> {
 }
 
 fn refused(failure: Failure) -> KnowledgeError {
-    let words = failure.message.to_lowercase();
-    if words.contains("rocksdb") || words.contains("storage type") {
-        let message = &failure.message;
-        return unreadable(format!("the Qdrant server refuses the snapshot: {message}. {ROCKSDB}"));
-    }
     match failure.code {
         Code::InvalidArgument | Code::NotFound => {
             unreadable(format!("the Qdrant server refuses the snapshot: {}", failure.message))
         }
         _ => failure.into(),
     }
+}
+
+/// Says what to do where the server met a format that it no longer reads; it may do so when it unpacks
+/// a snapshot or only when it reads from it.
+fn advised(error: KnowledgeError) -> KnowledgeError {
+    let message = error.to_string();
+    if message.to_lowercase().contains("rocksdb") {
+        return unreadable(format!("{message}. {ROCKSDB}"));
+    }
+    error
 }
 
 fn unreadable(message: String) -> KnowledgeError {
@@ -231,8 +240,10 @@ mod tests {
     #[test]
     fn an_old_format_is_named_with_what_to_do() {
         let failure = Failure::new(Code::InvalidArgument, "RocksDB is not supported");
-        let message = refused(failure).to_string();
+        let message = advised(refused(failure)).to_string();
         assert!(message.contains("1.17") && message.contains("not supported"), "{message}");
+        let late = Failure::new(Code::Internal, "shard failed: Index is RocksDB but");
+        assert!(matches!(advised(late.into()), KnowledgeError::Unreadable { .. }));
         let full = Failure::new(Code::Unavailable, "500: No space left on device");
         assert_eq!(refused(full), KnowledgeError::DiskFull);
     }

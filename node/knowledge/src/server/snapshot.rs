@@ -89,7 +89,8 @@ async fn bring(
     rest.download(Snapshot { collection, name: &made.name, bytes, sha256 }, part).await
 }
 
-async fn delete(inner: &Inner, physical: &str, snapshot: &str) {
+/// Deletes a snapshot on the server; if that fails, it stays there and takes room.
+pub(super) async fn delete(inner: &Inner, physical: &str, snapshot: &str) {
     let request = DeleteSnapshotRequest {
         collection_name: physical.to_owned(),
         snapshot_name: snapshot.to_owned(),
@@ -98,7 +99,9 @@ async fn delete(inner: &Inner, physical: &str, snapshot: &str) {
         let (mut snapshots, request) = (inner.client.snapshots(), request.clone());
         async move { snapshots.delete(request).await }
     };
-    if let Err(error) = inner.client.call(Effort::Once, ask).await {
+    if let Err(error) = inner.client.call(Effort::Once, ask).await
+        && !error.is_unknown()
+    {
         tracing::warn!(snapshot, %error, "a snapshot that is no longer needed stays on the server");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gaia_core::KnowledgeError;
 use qdrant_client::qdrant::alias_operations::Action;
-use qdrant_client::qdrant::{AliasOperations, ChangeAliases, CreateAlias, DeleteAlias};
+use qdrant_client::qdrant::{AliasOperations, ChangeAliases, CreateAlias};
 
 use super::Inner;
 use super::catalog::{Entry, aliases, name_of, physical};
@@ -20,9 +20,9 @@ pub(super) async fn switch(inner: &Inner, name: &str, new: &str) -> Result<(), K
     };
     match old {
         Some(old) if !old.is_alias() => return replace(inner, &old, new).await,
-        None => set_alias(&inner.client, Alias { name, new, exists: false }).await?,
+        None => set_alias(&inner.client, name, new).await?,
         Some(old) => {
-            set_alias(&inner.client, Alias { name, new, exists: true }).await?;
+            set_alias(&inner.client, name, new).await?;
             inner.catalog.pin(name, None);
             if old.is_ours() {
                 drop_quietly(inner, &old.physical).await;
@@ -41,7 +41,7 @@ async fn replace(inner: &Inner, old: &Entry, new: &str) -> Result<(), KnowledgeE
         inner.catalog.pin(name, None);
         return Err(failure.into());
     }
-    match set_alias(&inner.client, Alias { name, new, exists: false }).await {
+    match set_alias(&inner.client, name, new).await {
         Ok(()) => inner.catalog.pin(name, None),
         // It is the collection of that name here, and will be everywhere.
         Err(error) => tracing::error!(
@@ -52,23 +52,12 @@ async fn replace(inner: &Inner, old: &Entry, new: &str) -> Result<(), KnowledgeE
     Ok(())
 }
 
-/// A name, and what it is to mean.
-struct Alias<'a> {
-    name: &'a str,
-    new: &'a str,
-    /// Whether it means something else already.
-    exists: bool,
-}
-
-/// Qdrant does all actions of one request at once.
-async fn set_alias(client: &Client, alias: Alias<'_>) -> Result<(), Failure> {
-    let alias_name = alias.name.to_owned();
-    let delete = Action::DeleteAlias(DeleteAlias { alias_name: alias_name.clone() });
-    let collection_name = alias.new.to_owned();
-    let create = Action::CreateAlias(CreateAlias { collection_name, alias_name });
-    let actions = alias.exists.then_some(delete).into_iter().chain([create]);
-    let actions = actions.map(|action| AliasOperations { action: Some(action) }).collect();
-    let request = ChangeAliases { actions, timeout: None };
+/// Lets a name mean a collection, whatever it meant before. That is one action: of several in one
+/// request, Qdrant would keep the first ones if a later one failed.
+async fn set_alias(client: &Client, name: &str, new: &str) -> Result<(), Failure> {
+    let create = CreateAlias { collection_name: new.to_owned(), alias_name: name.to_owned() };
+    let create = AliasOperations { action: Some(Action::CreateAlias(create)) };
+    let request = ChangeAliases { actions: vec![create], timeout: None };
     let ask = || {
         let (mut collections, request) = (client.collections(), request.clone());
         async move { collections.update_aliases(request).await }
@@ -92,7 +81,7 @@ pub(super) async fn adopt(inner: &Inner) -> Result<(), KnowledgeError> {
     }
     for (name, new) in orphans {
         tracing::info!(collection = %new, name, "a restored collection gets its name");
-        set_alias(&inner.client, Alias { name, new, exists: false }).await?;
+        set_alias(&inner.client, name, new).await?;
     }
     Ok(())
 }

@@ -80,18 +80,13 @@ impl wire::collections_server::Collections for Qdrant {
     ) -> Answer<wire::CollectionOperationResponse> {
         let request = self.enter("update_aliases", request).await?;
         let state = &mut *self.state();
-        let mut aliases = state.aliases.clone();
+        // As in Qdrant, what was done before an action that fails stays done.
         for operation in request.actions {
             match operation.action.ok_or_else(|| Status::invalid_argument("no action"))? {
-                Action::CreateAlias(create) => create_alias(state, &mut aliases, create)?,
-                Action::DeleteAlias(delete) => {
-                    let known = aliases.remove(&delete.alias_name);
-                    known.ok_or_else(|| Status::not_found("Not found: alias"))?;
-                }
-                Action::RenameAlias(_) => return Err(Status::unimplemented("rename_alias")),
+                Action::CreateAlias(create) => create_alias(state, create)?,
+                _ => return Err(Status::unimplemented("other actions")),
             }
         }
-        state.aliases = aliases;
         done(true)
     }
 
@@ -134,18 +129,14 @@ fn check_free(state: &State, name: &str) -> Result<(), Status> {
     Ok(())
 }
 
-fn create_alias(
-    state: &State,
-    aliases: &mut BTreeMap<String, String>,
-    create: wire::CreateAlias,
-) -> Result<(), Status> {
+fn create_alias(state: &mut State, create: wire::CreateAlias) -> Result<(), Status> {
     if state.collections.contains_key(&create.alias_name) {
         return Err(Status::already_exists("Wrong input: a collection has that name"));
     }
     if !state.collections.contains_key(&create.collection_name) {
         return Err(Status::not_found("Not found: Collection of the alias doesn't exist!"));
     }
-    aliases.insert(create.alias_name, create.collection_name);
+    state.aliases.insert(create.alias_name, create.collection_name);
     Ok(())
 }
 

@@ -69,6 +69,7 @@ async fn upload(
     let field =
         field.filter(|field| field.name() == Some("snapshot") && field.file_name().is_some());
     let field = field.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "no field `snapshot`"))?;
+    let name = field.file_name().unwrap_or_default().to_owned();
     let archive = field.bytes().await.map_err(broken)?;
     let shelf = snapshots::untar(&archive)
         .map_err(|error| refuse(StatusCode::BAD_REQUEST, &format!("Wrong input: {error}")))?;
@@ -76,6 +77,8 @@ async fn upload(
     if state.collections.contains_key(&collection) || state.aliases.contains_key(&collection) {
         return Err(refuse(StatusCode::CONFLICT, "a snapshot must go into a new collection"));
     }
+    // As in Qdrant, the file stays beside the collection.
+    state.snapshots.insert((collection.clone(), name), archive.to_vec());
     state.collections.insert(collection, shelf);
     Ok(Json(json!({"result": true, "status": "ok", "time": 0.0})).into_response())
 }

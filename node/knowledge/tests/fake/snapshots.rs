@@ -36,6 +36,7 @@ impl wire::snapshots_server::Snapshots for Qdrant {
         request: Request<wire::DeleteSnapshotRequest>,
     ) -> Answer<wire::DeleteSnapshotResponse> {
         let request = self.enter("delete_snapshot", request).await?;
+        self.state().shelf(&request.collection_name)?;
         let key = (request.collection_name, request.snapshot_name);
         let known = self.state().snapshots.remove(&key);
         known.ok_or_else(|| Status::not_found("Not found: Snapshot"))?;

@@ -69,6 +69,7 @@ async fn an_alias_takes_over_and_what_it_meant_is_deleted() {
         assert_eq!(after.len(), 1);
         assert!(after[0].starts_with("c@") && after != before, "{after:?}");
         assert_eq!(fake.state().aliases["c"], after[0]);
+        assert!(fake.state().snapshots.is_empty());
         before = after;
     }
     server.change("c", Change::Delete).await.expect("it is deleted");

@@ -75,6 +75,20 @@ async fn an_old_format_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_old_format_that_is_noticed_late_is_refused_likewise() {
+    let (fake, server) = filled().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.snapshot");
+    server.snapshot("c", file.clone()).await.expect("it is made");
+    let dummy = "Service internal error: Index is RocksDB but RocksDB feature is disabled.";
+    fake.fault("count", Fault::Refuse(Status::internal(dummy)));
+    let refused = server.restore(restore(file)).await.expect_err("it is old");
+    assert!(matches!(refused, KnowledgeError::Unreadable { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("1.17"), "{refused}");
+    assert_eq!(fake.state().collections.len(), 1);
+}
+
+#[tokio::test]
 async fn one_that_is_packed_once_more_is_refused_before_it_is_sent() {
     let (_fake, server) = filled().await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -98,6 +112,7 @@ async fn what_cannot_be_verified_is_refused_and_deleted() {
         assert!(refused.is_err(), "{method}: {refused:?}");
         fake.state().faults.clear();
         assert_eq!(fake.state().collections.keys().collect::<Vec<_>>(), ["c"], "{method}");
+        assert!(fake.state().snapshots.is_empty(), "{method}");
     }
     assert_eq!(near(&server, [1.0, 0.0, 0.0, 0.0]).await.expect("it searches").len(), 3);
 }

@@ -12,6 +12,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-runtime", &["gaia-protocol", "gaia-inference"]),
     ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-runtime"]),
     ("gaia-knowledge", &["gaia-core"]),
+    ("gaia-net", &[]),
+    ("gaia-archive", &[]),
     ("gaia-host", &["gaia-core", "gaia-protocol", "gaia-knowledge"]),
 ];
 
@@ -37,6 +39,11 @@ const OWNERS: &[(&str, &str)] = &[
     ("wasmedge", "gaia-runtime"),
     ("qdrant", "gaia-knowledge"),
     ("tonic", "gaia-knowledge"),
+    ("reqwest", "gaia-net"),
+    ("rustls", "gaia-net"),
+    ("tar", "gaia-archive"),
+    ("flate2", "gaia-archive"),
+    ("zstd", "gaia-archive"),
     ("axum", "gaia-host"),
     ("hyper", "gaia-host"),
     ("clap", "gaia-host"),

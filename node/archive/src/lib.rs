@@ -1,0 +1,2 @@
+//! Tar files and JSON lines.
+#![forbid(unsafe_code)]

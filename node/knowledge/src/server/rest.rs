@@ -1,34 +1,32 @@
 //! The server's REST interface, which alone carries snapshots.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gaia_core::KnowledgeError;
-use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::multipart::{Form, Part};
-use reqwest::{Response, Url, redirect};
-use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
+use gaia_net::{
+    Auth, Call, CallError, Client, ClientOptions, DownloadError, Method, Options, Retry, Upload,
+};
+use tokio::runtime::Handle;
 use tonic::Code;
 
 use super::ServerSettings;
-use super::failure::{Failure, Secret};
+use super::failure::{Failure, NO_SPACE};
 
 /// The name of a snapshot that was sent, as long as the server keeps it.
 pub(super) const UPLOADED: &str = "upload.snapshot";
 
-/// Bytes of a refusal that are read.
-const REFUSAL_BYTES_MAX: usize = 64 << 10;
-
-/// A download that brings nothing for so long is given up.
-const STALL: Duration = Duration::from_secs(60);
+/// A download is tried so often.
+const ATTEMPTS_MAX: u32 = 3;
 
 /// The REST interface of a server.
 pub(super) struct Rest {
-    client: reqwest::Client,
-    base: Url,
+    client: Client,
+    /// Ends with a slash.
+    base: String,
+    key: Option<String>,
     timeout: Duration,
-    secret: Secret,
+    connect_timeout: Duration,
 }
 
 /// A snapshot on the server.
@@ -47,137 +45,134 @@ impl Rest {
     /// The interface, if its address is known.
     pub(super) fn new(settings: &ServerSettings) -> Result<Option<Self>, KnowledgeError> {
         let Some(base) = settings.rest()? else { return Ok(None) };
-        let base =
-            base.parse().map_err(|_| KnowledgeError::invalid("rest_url: this is no address"))?;
-        let client = client(settings)?;
-        let secret = Secret::new(settings.api_key.as_deref());
-        Ok(Some(Self { client, base, timeout: settings.snapshot_timeout, secret }))
+        let connect_timeout = settings.connect_timeout;
+        // A redirect would see the key.
+        let options = ClientOptions { connect_timeout, redirects_max: 0, ..Default::default() };
+        let client = Client::new(options).map_err(KnowledgeError::unavailable)?;
+        let (key, timeout) = (settings.api_key.clone(), settings.snapshot_timeout);
+        Ok(Some(Self { client, base, key, timeout, connect_timeout }))
     }
 
     /// Brings a snapshot into a new file, all of it or an error.
     pub(super) async fn download(&self, from: Snapshot<'_>, to: &Path) -> Result<(), Failure> {
         let url = self.url(&["collections", from.collection, "snapshots", from.name])?;
-        let request = self.client.get(url).timeout(self.timeout).send();
-        let response = self.accepted(request.await.map_err(failure)?).await?;
-        let written = write(response, &from, to).await?;
-        if from.bytes != written.bytes {
-            let what = format!("{} of {} bytes of the snapshot came", written.bytes, from.bytes);
-            return Err(Failure::broken(&what));
+        let sha256 = from.sha256.map(sha256).transpose()?;
+        let key = self.key.iter().map(|key| ("api-key".to_owned(), key.clone()));
+        let options = Options {
+            sha256,
+            connect_timeout: self.connect_timeout,
+            retry: Retry { attempts_max: ATTEMPTS_MAX, ..Retry::default() },
+            redirects_max: 0,
+            headers: key.collect(),
+            ..Options::new(from.bytes)
+        };
+        let bytes = fetch(url, to.to_owned(), (options, self.timeout)).await?;
+        if bytes == from.bytes {
+            return Ok(());
         }
-        if from.sha256.is_some_and(|sha256| !sha256.eq_ignore_ascii_case(&written.sha256)) {
-            return Err(Failure::broken("the snapshot came with a wrong checksum"));
-        }
-        Ok(())
+        let bytes_wanted = from.bytes;
+        Err(Failure::broken(&format!("{bytes} of {bytes_wanted} bytes of the snapshot came")))
     }
 
     /// Sends a snapshot, from which the server makes a collection.
-    pub(super) async fn upload(
-        &self,
-        collection: &str,
-        from: tokio::fs::File,
-    ) -> Result<(), Failure> {
-        let mut url = self.url(&["collections", collection, "snapshots", "upload"])?;
-        url.query_pairs_mut().append_pair("priority", "snapshot").append_pair("wait", "true");
-        let bytes = from.metadata().await.map_err(io)?.len();
-        let part = Part::stream_with_length(from, bytes).file_name(UPLOADED);
-        let form = Form::new().part("snapshot", part);
-        let request = self.client.post(url).multipart(form).timeout(self.timeout).send();
-        self.accepted(request.await.map_err(failure)?).await.map(|_| ())
+    pub(super) async fn upload(&self, collection: &str, from: &Path) -> Result<(), Failure> {
+        let url = self.url(&["collections", collection, "snapshots", "upload"])?;
+        let url = format!("{url}?priority=snapshot&wait=true");
+        let auth = self.key.clone().map_or(Auth::None, Auth::ApiKey);
+        let call = Call { auth, timeout: self.timeout, ..Call::new(Method::Post, url) };
+        let (file, field, file_name) = (from.to_owned(), "snapshot".into(), UPLOADED.into());
+        let upload = Upload { file, field, file_name };
+        self.client.upload(&call, &upload).await.map(|_| ()).map_err(calling)
     }
 
-    /// An answer that is no refusal.
-    async fn accepted(&self, mut response: Response) -> Result<Response, Failure> {
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
+    /// An address; no name can leave its place in it.
+    fn url(&self, path: &[&str]) -> Result<String, Failure> {
+        if path.iter().any(|name| matches!(*name, "" | "." | "..")) {
+            return Err(Failure::broken("a name is no name"));
         }
-        let mut body = vec![];
-        while body.len() < REFUSAL_BYTES_MAX
-            && let Ok(Some(chunk)) = response.chunk().await
-        {
-            body.extend_from_slice(&chunk);
-        }
-        let code = match status.as_u16() {
-            400 | 409 | 413 | 422 => Code::InvalidArgument,
-            401 | 403 => Code::PermissionDenied,
-            404 => Code::NotFound,
-            429 => Code::ResourceExhausted,
-            _ => Code::Unavailable,
-        };
-        let words = self.secret.hide(&words(&body));
-        Err(Failure::new(code, &format!("{status}: {words}")))
-    }
-
-    fn url(&self, path: &[&str]) -> Result<Url, Failure> {
-        let mut url = self.base.clone();
-        let segments = url.path_segments_mut();
-        segments.map_err(|()| Failure::broken("rest_url"))?.clear().extend(path);
-        Ok(url)
+        let path: Vec<_> = path.iter().map(|name| encode(name)).collect();
+        Ok(format!("{}{}", self.base, path.join("/")))
     }
 }
 
-fn client(settings: &ServerSettings) -> Result<reqwest::Client, KnowledgeError> {
-    let mut headers = HeaderMap::new();
-    if let Some(key) = &settings.api_key {
-        let value = HeaderValue::from_str(key);
-        let mut value = value.map_err(|_| KnowledgeError::invalid("api_key: this is no key"))?;
-        value.set_sensitive(true);
-        headers.insert("api-key", value);
+/// Downloads on a thread of its own: the future of a download can't move between threads, as those of
+/// the port must.
+async fn fetch(
+    url: String,
+    to: PathBuf,
+    (options, timeout): (Options, Duration),
+) -> Result<u64, Failure> {
+    let runtime = Handle::current();
+    let download = move || {
+        runtime.block_on(async {
+            let download = gaia_net::download(&url, &to, options);
+            tokio::time::timeout(timeout, download).await.map_err(|_| Failure::late())
+        })
+    };
+    let done = tokio::task::spawn_blocking(download).await;
+    let done = done.map_err(|_| Failure::broken("the download was broken off"))??;
+    Ok(done.map_err(downloading)?.bytes)
+}
+
+/// A name as a part of an address.
+fn encode(name: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'-' | b'_' | b'.' | b'~' | b'@' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(byte).collect()
+}
+
+fn sha256(hex: &str) -> Result<[u8; 32], Failure> {
+    let digits = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let byte = |place: usize| u8::from_str_radix(&hex[2 * place..2 * place + 2], 16);
+    let bytes = digits.then(|| (0..32).map(byte).collect::<Result<Vec<_>, _>>());
+    let bytes = bytes.and_then(Result::ok).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| Failure::broken("the snapshot's checksum is none"))
+}
+
+fn calling(error: CallError) -> Failure {
+    match error {
+        CallError::Status { status, excerpt, .. } => refused(status, &excerpt),
+        CallError::Timeout { .. } => Failure::late(),
+        CallError::Transport(error) => Failure::new(Code::Unavailable, &error.to_string()),
+        error => Failure::new(Code::Internal, &error.to_string()),
     }
-    // A redirect or a proxy would see the key.
-    let builder = reqwest::Client::builder().default_headers(headers).no_proxy();
-    let builder =
-        builder.redirect(redirect::Policy::none()).connect_timeout(settings.connect_timeout);
-    let failed = |error| KnowledgeError::unavailable(format!("TLS can't be set up: {error}"));
-    builder.build().map_err(failed)
 }
 
-/// What was written.
-struct Written {
-    bytes: u64,
-    sha256: String,
-}
-
-async fn write(mut from: Response, what: &Snapshot<'_>, to: &Path) -> Result<Written, Failure> {
-    let mut file = tokio::fs::File::create_new(to).await.map_err(io)?;
-    let (mut bytes, mut hash) = (0, Sha256::new());
-    loop {
-        let chunk = tokio::time::timeout(STALL, from.chunk()).await.map_err(|_| Failure::late())?;
-        let Some(chunk) = chunk.map_err(failure)? else { break };
-        bytes += chunk.len() as u64;
-        if bytes > what.bytes {
-            return Err(Failure::broken("the snapshot is larger than was said"));
+fn downloading(error: DownloadError) -> Failure {
+    match error {
+        DownloadError::Status { status, excerpt, .. } => refused(status, &excerpt),
+        DownloadError::Transport(error) => Failure::new(Code::Unavailable, &error.to_string()),
+        DownloadError::WrongHash { .. } => {
+            Failure::broken("the snapshot came with a wrong checksum")
         }
-        hash.update(&chunk);
-        file.write_all(&chunk).await.map_err(io)?;
+        DownloadError::NoRoom { .. } => {
+            Failure::new(Code::Internal, &format!("{NO_SPACE} here: {error}"))
+        }
+        error => Failure::new(Code::Internal, &error.to_string()),
     }
-    file.sync_all().await.map_err(io)?;
-    Ok(Written { bytes, sha256: format!("{:x}", hash.finalize()) })
+}
+
+/// What the server refuses, in its own words.
+fn refused(status: u16, body: &str) -> Failure {
+    let code = match status {
+        400 | 409 | 413 | 422 => Code::InvalidArgument,
+        401 | 403 => Code::PermissionDenied,
+        404 => Code::NotFound,
+        429 => Code::ResourceExhausted,
+        507 => return Failure::new(Code::Internal, &format!("{NO_SPACE}: {}", words(body))),
+        _ => Code::Unavailable,
+    };
+    Failure::new(code, &format!("{status}: {}", words(body)))
 }
 
 /// The server's own words: `{"status": {"error": "…"}}`.
-fn words(body: &[u8]) -> String {
-    let json = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
-    match json.pointer("/status/error").and_then(serde_json::Value::as_str) {
-        Some(words) => words.to_owned(),
-        None => String::from_utf8_lossy(body).into_owned(),
-    }
-}
-
-fn failure(error: reqwest::Error) -> Failure {
-    let code = if error.is_timeout() { Code::DeadlineExceeded } else { Code::Unavailable };
-    let error = error.without_url();
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    Failure::new(code, &message)
-}
-
-fn io(error: std::io::Error) -> Failure {
-    Failure::new(Code::Internal, &format!("a file of the snapshot: {error}"))
+fn words(body: &str) -> String {
+    let json = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
+    let words = json.pointer("/status/error").and_then(serde_json::Value::as_str);
+    words.unwrap_or(body).to_owned()
 }
 
 #[cfg(test)]
@@ -186,16 +181,28 @@ mod tests {
 
     #[test]
     fn refusals_are_read_in_the_servers_words() {
-        assert_eq!(words(br#"{"status":{"error":"Wrong input"},"time":0.1}"#), "Wrong input");
-        assert_eq!(words(b"plain text"), "plain text");
-        assert_eq!(words(&[0xff]), "\u{fffd}");
+        assert_eq!(words(r#"{"status":{"error":"Wrong input"},"time":0.1}"#), "Wrong input");
+        assert_eq!(words("plain text"), "plain text");
+        assert_eq!(words(r#"{"status":{"err"#), r#"{"status":{"err"#);
+        assert_eq!(KnowledgeError::from(refused(507, "quota")), KnowledgeError::DiskFull);
     }
 
     #[test]
     fn names_cannot_leave_their_place_in_the_address() {
         let settings = ServerSettings::new("http://h:6334");
         let rest = Rest::new(&settings).expect("good settings").expect("a known port");
-        let url = rest.url(&["collections", "a/../b?c@1", "snapshots"]).expect("an address");
-        assert_eq!(url.as_str(), "http://h:6333/collections/a%2F..%2Fb%3Fc@1/snapshots");
+        let url = rest.url(&["collections", "a/../b?c@1 ä", "snapshots"]).expect("an address");
+        assert_eq!(url, "http://h:6333/collections/a%2F..%2Fb%3Fc@1%20%C3%A4/snapshots");
+        for name in ["", ".", ".."] {
+            assert!(rest.url(&["collections", name]).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn checksums_that_are_none_are_refused() {
+        for hex in ["", "ab", &"g".repeat(64), &"ä".repeat(32), &"+1".repeat(32)] {
+            assert!(sha256(hex).is_err(), "{hex}");
+        }
+        assert_eq!(sha256(&"fF".repeat(32)).expect("a checksum"), [0xff; 32]);
     }
 }

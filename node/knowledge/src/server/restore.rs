@@ -36,10 +36,10 @@ pub(super) async fn restore(
     check_name(name)?;
     let _permit = inner.restoring.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
     let rest = snapshot::rest(inner)?;
-    let file = open(&restore.file)?;
+    check(&restore.file)?;
     switch::sweep(inner, name, &stamp_before(LEFT_BEHIND)).await?;
     let side = format!("{name}@{}", stamp());
-    let sent = rest.upload(&side, tokio::fs::File::from_std(file)).await;
+    let sent = rest.upload(&side, &restore.file).await;
     // What was sent stays beside the collection made from it, unless somebody deletes it.
     snapshot::delete(inner, &side, UPLOADED).await;
     let taken = match sent {
@@ -162,8 +162,8 @@ async fn describe(inner: &Inner, side: &str, spec: &CollectionSpec) -> Result<()
     Ok(inner.client.call(Effort::Write, ask).await.and_then(done)?)
 }
 
-/// The snapshot's file, if it looks like one.
-fn open(path: &Path) -> Result<File, KnowledgeError> {
+/// A file that does not even look like a snapshot is not sent.
+fn check(path: &Path) -> Result<(), KnowledgeError> {
     let failed = |what: &str| unreadable(format!("{}: {what}", path.display()));
     let metadata = path.metadata().map_err(|error| failed(&error.to_string()))?;
     if !metadata.is_file() {
@@ -180,8 +180,7 @@ fn open(path: &Path) -> Result<File, KnowledgeError> {
     if read.is_err() || header[257..262] != *b"ustar" {
         return Err(failed("this is no snapshot of Qdrant's: it is no tar archive"));
     }
-    std::io::Seek::rewind(&mut file).map_err(|error| failed(&error.to_string()))?;
-    Ok(file)
+    Ok(())
 }
 
 fn refused(failure: Failure) -> KnowledgeError {
@@ -225,16 +224,16 @@ mod tests {
     fn files_that_are_no_snapshots_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.snapshot");
-        assert!(open(&path).is_err());
-        assert!(open(folder.path()).is_err());
+        assert!(check(&path).is_err());
+        assert!(check(folder.path()).is_err());
         for bytes in [&b""[..], b"x", &[0; 2000], &[0x1f, 0x8b, 8, 0]] {
             std::fs::write(&path, bytes).expect("a file");
-            assert!(open(&path).is_err(), "{} bytes", bytes.len());
+            assert!(check(&path).is_err(), "{} bytes", bytes.len());
         }
         let mut tar = [0; 1024];
         tar[257..262].copy_from_slice(b"ustar");
         std::fs::write(&path, tar).expect("a file");
-        assert!(open(&path).is_ok());
+        assert!(check(&path).is_ok());
     }
 
     #[test]

@@ -15,19 +15,12 @@ pub(super) async fn snapshot(inner: &Inner, name: &str, file: &Path) -> Result<(
     let rest = rest(inner)?;
     check_new(file)?;
     let entry = inner.catalog.find_anew(name).await?;
+    let beside = Beside::new(file)?;
     let made = create(inner, &entry.physical).await?;
-    let part = part(file);
-    let brought = bring(rest, &entry.physical, &made, &part).await;
+    let brought = bring(rest, &entry.physical, &made, &beside.file()).await;
     delete(inner, &entry.physical, &made.name).await;
-    let placed = match brought {
-        Ok(()) => place(&part, file),
-        Err(failure) => Err(failure.into()),
-    };
-    if placed.is_err() {
-        // There may be none.
-        let _ = std::fs::remove_file(&part);
-    }
-    placed
+    brought?;
+    place(&beside.file(), file)
 }
 
 /// The REST interface, which snapshots need.
@@ -60,11 +53,36 @@ fn parent(file: &Path) -> &Path {
     }
 }
 
-/// Where the file grows, in the same folder.
-fn part(file: &Path) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", super::restore::stamp()));
-    file.with_file_name(name)
+/// A new folder beside the file, in which it grows; it goes with all that is in it.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn new(file: &Path) -> Result<Self, KnowledgeError> {
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", super::restore::stamp()));
+        let folder = file.with_file_name(name);
+        std::fs::create_dir(&folder).map_err(|error| failed(&folder, &error))?;
+        Ok(Self(folder))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("snapshot")
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "a folder that is no longer needed stays");
+        }
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> KnowledgeError {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return KnowledgeError::DiskFull;
+    }
+    KnowledgeError::unavailable(format!("{}: {error}", path.display()))
 }
 
 async fn create(inner: &Inner, physical: &str) -> Result<SnapshotDescription, Failure> {
@@ -112,7 +130,7 @@ fn place(part: &Path, file: &Path) -> Result<(), KnowledgeError> {
     let placed = std::fs::rename(part, file)
         .and_then(|()| std::fs::File::open(parent(file)))
         .and_then(|folder| folder.sync_all());
-    placed.map_err(|error| KnowledgeError::unavailable(format!("{}: {error}", file.display())))
+    placed.map_err(|error| failed(file, &error))
 }
 
 #[cfg(test)]
@@ -131,9 +149,16 @@ mod tests {
     }
 
     #[test]
-    fn the_growing_file_stands_beside() {
-        let part = part(Path::new("folder/a.snapshot"));
-        assert_eq!(part.parent(), Some(Path::new("folder")));
-        assert_ne!(part, super::part(Path::new("folder/b.snapshot")));
+    fn the_file_grows_beside_and_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.snapshot");
+        let beside = Beside::new(&file).expect("a folder");
+        assert_eq!(beside.0.parent(), Some(folder.path()));
+        std::fs::write(beside.file(), b"x").expect("a file");
+        place(&beside.file(), &file).expect("it is placed");
+        drop(beside);
+        let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(left, 1);
+        assert!(Beside::new(&folder.path().join("none/a.snapshot")).is_err());
     }
 }

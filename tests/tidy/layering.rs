@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-inference", &[]),
     ("gaia-runtime", &["gaia-protocol", "gaia-inference"]),
     ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-runtime"]),
-    ("gaia-knowledge", &["gaia-core", "gaia-net"]),
+    ("gaia-knowledge", &["gaia-archive", "gaia-core", "gaia-net"]),
     ("gaia-net", &[]),
     ("gaia-archive", &[]),
     ("gaia-host", &["gaia-core", "gaia-protocol", "gaia-knowledge"]),

@@ -23,12 +23,14 @@
 //! Absent: writing to a server without waiting, fusing, any request without a time limit, following
 //! redirects, which would carry the key elsewhere.
 
+mod beside;
 mod catalog;
 mod client;
 mod collections;
 mod convert;
 mod failure;
 mod filter;
+mod plain;
 mod points;
 mod rest;
 mod restore;

@@ -15,12 +15,16 @@ use tonic::Code;
 use super::client::Effort;
 use super::collections::{done, drop_quietly, index_documents};
 use super::failure::Failure;
+use super::plain::Plain;
 use super::rest::UPLOADED;
 use super::spec::Found;
-use super::{Inner, snapshot, spec, switch};
+use super::{Inner, plain, snapshot, spec, switch};
 
 /// What a restore left behind is deleted by a later one after this time.
 const LEFT_BEHIND: Duration = Duration::from_secs(24 * 3600);
+
+/// Bytes of a tar archive's first header.
+const HEADER_BYTES: usize = 512;
 
 /// What to do with a snapshot that a new Qdrant can't read.
 const ROCKSDB: &str = "Qdrant 1.15 and earlier could write snapshots in the RocksDB format, which \
@@ -36,10 +40,11 @@ pub(super) async fn restore(
     check_name(name)?;
     let _permit = inner.restoring.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
     let rest = snapshot::rest(inner)?;
-    check(&restore.file)?;
+    let plain = plain(&restore.file).await?;
     switch::sweep(inner, name, &stamp_before(LEFT_BEHIND)).await?;
     let side = format!("{name}@{}", stamp());
-    let sent = rest.upload(&side, &restore.file).await;
+    let sent = rest.upload(&side, &plain.path()).await;
+    drop(plain);
     // What was sent stays beside the collection made from it, unless somebody deletes it.
     snapshot::delete(inner, &side, UPLOADED).await;
     let taken = match sent {
@@ -162,25 +167,31 @@ async fn describe(inner: &Inner, side: &str, spec: &CollectionSpec) -> Result<()
     Ok(inner.client.call(Effort::Write, ask).await.and_then(done)?)
 }
 
-/// A file that does not even look like a snapshot is not sent.
-fn check(path: &Path) -> Result<(), KnowledgeError> {
+/// The snapshot as a server takes it; a file that does not even look like one is not sent.
+async fn plain(path: &Path) -> Result<Plain, KnowledgeError> {
+    let header = header(path)?;
+    if plain::is_compressed(&header) {
+        return plain::make_plain(path).await;
+    }
+    if header.len() < HEADER_BYTES || header[257..262] != *b"ustar" {
+        let path = path.display();
+        let what = "this is no snapshot of Qdrant's: it is no tar archive";
+        return Err(unreadable(format!("{path}: {what}")));
+    }
+    Ok(Plain::AsItIs(path.to_owned()))
+}
+
+/// The first bytes of a file.
+fn header(path: &Path) -> Result<Vec<u8>, KnowledgeError> {
     let failed = |what: &str| unreadable(format!("{}: {what}", path.display()));
     let metadata = path.metadata().map_err(|error| failed(&error.to_string()))?;
     if !metadata.is_file() {
         return Err(failed("this is no file"));
     }
-    let mut file = File::open(path).map_err(|error| failed(&error.to_string()))?;
-    let mut header = [0; 512];
-    let read = file.read_exact(&mut header);
-    if header.starts_with(&[0x1f, 0x8b]) || header.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return Err(failed(
-            "it is compressed, and a Qdrant server takes it only unpacked: unpack it",
-        ));
-    }
-    if read.is_err() || header[257..262] != *b"ustar" {
-        return Err(failed("this is no snapshot of Qdrant's: it is no tar archive"));
-    }
-    Ok(())
+    let file = File::open(path).map_err(|error| failed(&error.to_string()))?;
+    let mut header = vec![];
+    let read = file.take(HEADER_BYTES as u64).read_to_end(&mut header);
+    read.map(|_| header).map_err(|error| failed(&error.to_string()))
 }
 
 fn refused(failure: Failure) -> KnowledgeError {
@@ -220,20 +231,20 @@ fn stamp_before(age: Duration) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn files_that_are_no_snapshots_are_refused() {
+    #[tokio::test]
+    async fn files_that_are_no_snapshots_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.snapshot");
-        assert!(check(&path).is_err());
-        assert!(check(folder.path()).is_err());
+        assert!(plain(&path).await.is_err());
+        assert!(plain(folder.path()).await.is_err());
         for bytes in [&b""[..], b"x", &[0; 2000], &[0x1f, 0x8b, 8, 0]] {
             std::fs::write(&path, bytes).expect("a file");
-            assert!(check(&path).is_err(), "{} bytes", bytes.len());
+            assert!(plain(&path).await.is_err(), "{} bytes", bytes.len());
         }
         let mut tar = [0; 1024];
         tar[257..262].copy_from_slice(b"ustar");
         std::fs::write(&path, tar).expect("a file");
-        assert!(check(&path).is_ok());
+        assert_eq!(plain(&path).await.map(|plain| plain.path()), Ok(path));
     }
 
     #[test]

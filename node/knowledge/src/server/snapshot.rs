@@ -1,11 +1,12 @@
 //! Snapshots: made by the server, brought here, deleted there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gaia_core::KnowledgeError;
 use qdrant_client::qdrant::{CreateSnapshotRequest, DeleteSnapshotRequest, SnapshotDescription};
 
 use super::Inner;
+use super::beside::{Beside, failed, parent};
 use super::client::Effort;
 use super::failure::Failure;
 use super::rest::{Rest, Snapshot};
@@ -44,45 +45,6 @@ fn check_new(file: &Path) -> Result<(), KnowledgeError> {
         return Err(KnowledgeError::invalid(message));
     }
     Ok(())
-}
-
-fn parent(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// A new folder beside the file, in which it grows; it goes with all that is in it.
-struct Beside(PathBuf);
-
-impl Beside {
-    fn new(file: &Path) -> Result<Self, KnowledgeError> {
-        let mut name = file.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", super::restore::stamp()));
-        let folder = file.with_file_name(name);
-        std::fs::create_dir(&folder).map_err(|error| failed(&folder, &error))?;
-        Ok(Self(folder))
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("snapshot")
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(folder = %self.0.display(), %error, "a folder that is no longer needed stays");
-        }
-    }
-}
-
-fn failed(path: &Path, error: &std::io::Error) -> KnowledgeError {
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        return KnowledgeError::DiskFull;
-    }
-    KnowledgeError::unavailable(format!("{}: {error}", path.display()))
 }
 
 async fn create(inner: &Inner, physical: &str) -> Result<SnapshotDescription, Failure> {
@@ -146,19 +108,5 @@ mod tests {
         std::fs::write(&file, b"x").expect("a file");
         assert!(check_new(&file).is_err());
         assert!(check_new(folder.path()).is_err());
-    }
-
-    #[test]
-    fn the_file_grows_beside_and_leaves_nothing() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.snapshot");
-        let beside = Beside::new(&file).expect("a folder");
-        assert_eq!(beside.0.parent(), Some(folder.path()));
-        std::fs::write(beside.file(), b"x").expect("a file");
-        place(&beside.file(), &file).expect("it is placed");
-        drop(beside);
-        let left = std::fs::read_dir(folder.path()).expect("a folder").count();
-        assert_eq!(left, 1);
-        assert!(Beside::new(&folder.path().join("none/a.snapshot")).is_err());
     }
 }

@@ -58,6 +58,7 @@ macro_rules! suite {
             snapshots::what_is_no_snapshot_is_refused_and_nothing_changed,
             snapshots::a_snapshot_of_another_dimension_is_refused_and_nothing_changed,
             snapshots::a_snapshot_becomes_a_collection,
+            snapshots::a_compressed_snapshot_becomes_a_collection,
             snapshots::a_snapshot_replaces_a_collection,
             snapshots::searches_find_something_while_a_snapshot_is_restored,
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gaia_archive::{Compression, Limits, Watch, pack, unpack};
 use gaia_core::knowledge::{Change, PointId, Restore, Scan};
 use gaia_core::{Knowledge, KnowledgeError};
 use tempfile::TempDir;
@@ -111,6 +112,35 @@ pub async fn a_snapshot_becomes_a_collection(engine: &dyn Knowledge) {
     assert_eq!(words(engine, "dog").await, [2]);
     engine.change("c", Change::Delete).await.expect("it is deleted");
     assert_eq!(engine.collections().await.expect("they are listed"), []);
+}
+
+pub async fn a_compressed_snapshot_becomes_a_collection(engine: &dyn Knowledge) {
+    let folder = folder();
+    let file = snapshot(engine, &folder).await;
+    // As it is published: the snapshot as the one file of an archive.
+    let outer = folder.path().join("outer");
+    std::fs::create_dir(&outer).expect("it is made");
+    std::fs::rename(&file, outer.join("c.snapshot")).expect("it is moved");
+    let published = folder.path().join("c.snapshot.tar.gz");
+    pack(&outer, &published, Compression::Gzip, &|_| true).expect("it is packed");
+    // And its content compressed.
+    let content = folder.path().join("content");
+    let limits =
+        Limits { bytes_max: 1 << 30, files_max: 1000, path_bytes_max: 1024, ratio_max: 2000 };
+    let plain = outer.join("c.snapshot");
+    unpack(&plain, &content, limits, Watch::default()).expect("it is unpacked");
+    let compressed = folder.path().join("c.snapshot.zst");
+    pack(&content, &compressed, Compression::Zstd, &|_| true).expect("it is packed");
+    for (name, file) in [("one", &published), ("two", &compressed)] {
+        let restored = engine.restore(restore(name, file)).await.expect("it is restored");
+        assert_eq!((restored.points, restored.has_keywords), (3, true));
+    }
+    let bytes = std::fs::read(&published).expect("it is there");
+    std::fs::write(&published, &bytes[..bytes.len() / 2]).expect("it is written");
+    let refused = engine.restore(restore("three", &published)).await;
+    assert!(matches!(refused, Err(KnowledgeError::Unreadable { .. })), "{refused:?}");
+    assert_eq!(engine.collections().await.expect("they are listed").len(), 3);
+    assert_eq!(list(&folder).len(), 4, "{:?}", list(&folder));
 }
 
 pub async fn a_snapshot_replaces_a_collection(engine: &dyn Knowledge) {

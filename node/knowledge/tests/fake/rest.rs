@@ -46,7 +46,7 @@ async fn download(
     let found = state.snapshots.get(&(collection, snapshot)).cloned();
     let mut found = found.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "Not found: snapshot"))?;
     if std::mem::take(&mut state.spoil_download) {
-        *found.last_mut().expect("not empty") ^= 1;
+        found[600] ^= 1;
     }
     Ok(found)
 }

@@ -51,25 +51,34 @@ impl wire::snapshots_server::Snapshots for Qdrant {
     }
 }
 
+/// A block of an archive.
+const BLOCK: usize = 512;
+
 /// An archive with one file.
 pub fn tar(content: &[u8]) -> Vec<u8> {
-    let mut header = [0_u8; 512];
+    let mut header = [0_u8; BLOCK];
     header[..10].copy_from_slice(b"shelf.json");
-    header[257..262].copy_from_slice(b"ustar");
-    let size = format!("{:011o}", content.len());
-    header[124..135].copy_from_slice(size.as_bytes());
-    [&header[..], content].concat()
+    header[100..107].copy_from_slice(b"0000644");
+    header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+    header[156] = b'0';
+    header[257..265].copy_from_slice(b"ustar  \0");
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().copied().map(u32::from).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let padding = content.len().next_multiple_of(BLOCK) - content.len();
+    [&header[..], content, &vec![0; padding + 2 * BLOCK]].concat()
 }
 
 /// The collection in an archive.
 pub fn untar(archive: &[u8]) -> Result<Shelf, String> {
-    let header = archive.get(..512).ok_or("failed to read the archive")?;
+    let header = archive.get(..BLOCK).ok_or("failed to read the archive")?;
     let size = std::str::from_utf8(&header[124..135]).map_err(|error| error.to_string())?;
     let size = usize::from_str_radix(size, 8).map_err(|error| error.to_string())?;
-    let content = &archive[512..];
-    if content.len() != size {
+    let (content, end) = (&archive[BLOCK..], size.next_multiple_of(BLOCK));
+    if !header.starts_with(b"shelf.json\0") || content.len() < end + 2 * BLOCK {
         return Err("failed to unpack: unexpected end of file".into());
     }
+    let content = &content[..size];
     if content.starts_with(b"rocksdb") {
         return Err("Failed to load storage type, RocksDB is not supported in this version".into());
     }

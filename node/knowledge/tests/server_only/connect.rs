@@ -1,7 +1,5 @@
 //! Connections that can't be made.
 
-use std::time::Duration;
-
 use gaia_core::knowledge::{Change, CollectionSpec};
 use gaia_core::{Knowledge, KnowledgeError};
 use gaia_knowledge::server::{Server, ServerSettings};
@@ -40,12 +38,10 @@ async fn a_key_that_is_none_is_refused_and_never_shown() {
 
 #[tokio::test]
 async fn nobody_there_is_named_after_three_attempts() {
-    let nobody = ServerSettings {
-        connect_timeout: Duration::from_secs(1),
-        // The port of discard, which nobody serves.
-        ..ServerSettings::new("http://127.0.0.1:9")
-    };
-    let message = refused(nobody).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nobody = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let message = refused(ServerSettings::new(nobody)).await;
     assert!(message.to_lowercase().contains("connect"), "{message}");
 }
 

@@ -89,16 +89,6 @@ async fn an_old_format_that_is_noticed_late_is_refused_likewise() {
 }
 
 #[tokio::test]
-async fn one_that_is_packed_once_more_is_refused_before_it_is_sent() {
-    let (_fake, server) = filled().await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("c.snapshot.tar.gz");
-    std::fs::write(&file, [&[0x1f, 0x8b, 8][..], &[0; 600]].concat()).expect("it is written");
-    let refused = server.restore(restore(file)).await.expect_err("it is packed").to_string();
-    assert!(refused.contains("unpack"), "{refused}");
-}
-
-#[tokio::test]
 async fn what_cannot_be_verified_is_refused_and_deleted() {
     let (fake, server) = filled().await;
     let folder = tempfile::tempdir().expect("a folder");

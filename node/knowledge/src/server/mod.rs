@@ -4,24 +4,29 @@
 //! it may have a name, and of several names the settings choose. A sparse vector `bm25` with the
 //! modifier IDF holds the words of heading and text, counted here by the same function as in the
 //! embedded engine. What Qdrant does not know of a collection stands in its metadata under the key
-//! `gaia`: see the module `spec`. Servers before 1.16 have no metadata; a collection with an embedder, a
-//! language and so on can't be made there. The payload field `document` is indexed.
+//! `gaia`: see the module `spec`. Servers before 1.16 have no metadata; a collection with an embedder,
+//! a language and so on can't be made there, and a restored one does not remember its embedder. The
+//! payload field `document` is indexed. `collections` counts points as the server does, which may count
+//! some twice while it tidies up; `Change::Optimize` does nothing, for the server tidies up by itself
+//! and has no request for it. By cosine, vectors come back with length 1; whole numbers of a payload
+//! above `i64::MAX` come back as floating point, since gRPC has no others.
 //!
 //! **Names.** A collection that is made here has its own name on the server. A restored snapshot goes
 //! into a new collection `NAME@STAMP`; once it was verified, the alias `NAME` means it, which Qdrant
-//! switches at once, and what the alias meant before is deleted. (A server keeps the file of a snapshot
-//! that it refused in its folder of snapshots, and has no request to delete it.) Only where `NAME` is a collection's
-//! own name an alias can't take its place while it exists: it is deleted first, and for the
+//! switches at once, and what the alias meant before is deleted. Only where `NAME` is a collection's
+//! own name, an alias can't take its place while it exists: it is deleted first, and for the
 //! milliseconds between, other clients of the server find nothing of that name; this process uses the
-//! new collection already. If it ends just then, the next [`Server::connect`] sets the alias.
-//! `collections` counts points as the server does, which may count some twice while it tidies up.
+//! new collection already. If it ends just then, the next [`Server::connect`] sets the alias. What a
+//! restore left behind because its process ended is deleted by a later restore to that name, a day
+//! after. A server keeps the file of a snapshot that it refused, and has no request to delete it.
 //!
 //! **Tasks.** Changes, snapshots and restores run in tasks of the server's own set, so that they are
 //! finished when nobody waits any more; [`Server::close`] waits for them. Reading runs in the caller's
 //! task. Each holds a permit; who gets none is overloaded.
 //!
 //! Absent: writing to a server without waiting, fusing, any request without a time limit, following
-//! redirects, which would carry the key elsewhere.
+//! redirects, which would carry the key elsewhere. In a cluster of several nodes, a snapshot is made of
+//! what the node holds that is asked.
 
 mod beside;
 mod catalog;

@@ -157,6 +157,11 @@ async fn probe(
 
 async fn describe(inner: &Inner, side: &str, spec: &CollectionSpec) -> Result<(), KnowledgeError> {
     if !inner.has_metadata {
+        tracing::warn!(
+            collection = side,
+            embedder = spec.embedder,
+            "the Qdrant server is older than 1.16 and does not remember the collection's embedder"
+        );
         return Ok(());
     }
     let request = spec::describe(side, spec);

@@ -1,6 +1,6 @@
 //! Connections that can't be made.
 
-use gaia_core::knowledge::{Change, CollectionSpec};
+use gaia_core::knowledge::{Change, CollectionSpec, Restore};
 use gaia_core::{Knowledge, KnowledgeError};
 use gaia_knowledge::server::{Server, ServerSettings};
 
@@ -75,4 +75,12 @@ async fn an_old_server_is_given_nothing_that_it_would_forget() {
     let refused = server.change("c", Change::Create(known)).await.expect_err("it is old");
     assert!(refused.to_string().contains("1.16"), "{refused}");
     server.change("c", Change::Create(spec())).await.expect("it is made");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.snapshot");
+    server.snapshot("c", file.clone()).await.expect("it is made");
+    let embedder = Some("e".to_owned());
+    let restore = Restore { collection: "d".into(), file, embedder, dimension: None };
+    let restored = server.restore(restore).await.expect("it is restored");
+    assert_eq!(restored.spec, spec());
+    assert_eq!(fake.asked("update_collection"), 0);
 }

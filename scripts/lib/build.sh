@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The wasm apps and the two binaries, built from the checkout.
+# The wasm apps and the binaries, built from the checkout.
 
 build_wasm_apps() {
   check_wasm_target
@@ -29,6 +29,7 @@ install_binaries() {
     die "cargo could not build the node: its message is above"
   install_llama_libraries "$(build_folder "$messages" llama-cpp-sys-2)"
   install_file "$built/gaia-worker" "$GAIA_NODE_HOME/bin"
+  install_file "$built/gaia-jail" "$GAIA_NODE_HOME/bin"
   install_file "$built/gaia-node" "$GAIA_NODE_HOME/bin"
   rm "$messages"
   "$GAIA_NODE_HOME/bin/gaia-node" version >&2 || die "$GAIA_NODE_HOME/bin/gaia-node was built but does not run"

@@ -47,6 +47,8 @@ needed_mebibytes() {
   add_unless "models/$CHAT_FILE" 350
   add_unless "models/$EMBEDDING_FILE" 500
   add_unless apps/chat.wasm 700
+  add_unless crates/index.json 1500
+  add_unless crates/prebuilt/units.json 3500
   local backend
   for backend in "${BACKENDS[@]}"; do add_unless "gpu/libggml-$backend.so" 1500; done
   case $PURPOSE in

@@ -27,9 +27,12 @@ missing_packages() {
   have cmake || echo cmake
   have ninja || echo ninja-build
   have curl || echo curl
+  have bwrap || echo bubblewrap
   [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
   [[ -n $(python_with_venv) ]] || echo python3-venv
   [[ -n $(libclang_folder) ]] || libclang_package
+  # Namespaces and mounts around compile jobs, for a user without rights too.
+  have bwrap || echo bubblewrap
   missing_for_wasmedge
   missing_for_wasm_target
   missing_for_backends

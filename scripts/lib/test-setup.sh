@@ -7,6 +7,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"; if [[ -n ${server:-} ]]; then kill "$server"; fi' EXIT
 failures=0
 
+# shellcheck disable=SC2016  # the parts expand what is in them
 main() {
   refuses "--for takes one of" part_of_setup --for lunch
   refuses "unknown argument" part_of_setup --fro run
@@ -26,6 +27,9 @@ main() {
   refuses "cargo could not fetch" part 'cargo() { false; }; llama_sources'
   refuses "could not configure ggml-vulkan: see" part 'stub_build; cmake() { false; }; build_backend vulkan'
   refuses "could not be compiled" part 'stub_build; make() { false; }; build_backend vulkan'
+  refuses "could not build gaia-crates" part 'CARGO_TARGET_DIR=/nowhere; cargo() { false; }; build_crates_tool'
+  refuses "cargo could not fetch the crates" part 'cargo() { false; }; vendor_crates "$GAIA_NODE_HOME"'
+  refuses "bubblewrap is missing" part 'mkdir -p "$CRATES"; : >"$CRATES/index.json"; have() { false; }; prebuild_crates'
   models_of_the_user
   gpu_backends
   downloads
@@ -36,7 +40,7 @@ main() {
 part() {
   GAIA_NODE_HOME=$scratch/home bash -c '
     for part in common options preflight system-packages python debian-prefix wasmedge wasm-target \
-      download models build gpu; do . "$0/$part.sh"; done
+      download models build crates gpu; do . "$0/$part.sh"; done
     stub_build() {
       llama_sources() { echo /sources/llama-1; }
       vulkan_tools() { echo glslc-1; }

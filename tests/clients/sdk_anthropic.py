@@ -39,7 +39,7 @@ def check_create(check):
     word = answer.content[0].text.split()[2]
     stopped = message(stop_sequences=[word])
     check.that(all(word not in block.text for block in stopped.content), "a stop sequence is not in the answer")
-    check.that(stopped.stop_reason in ("stop_sequence", "end_turn"), "it ends the answer", stopped.stop_reason)
+    check.equal((stopped.stop_reason, stopped.stop_sequence), ("stop_sequence", word), "and ends the answer")
     told = message(system="Answer in capital letters.")
     check.that(told.content and prompt_tokens(told.usage) != prompt_tokens(answer.usage), "a system prompt counts")
 

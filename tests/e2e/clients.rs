@@ -64,3 +64,15 @@ fn spoilt_requests_and_a_crowd_that_hangs_up_leave_the_node_as_it_was() {
     passes(&node, "fuzz.py", &["--requests", "120"]);
     passes(&node, "soak.py", &["--requests", "100", "--slow"]);
 }
+
+#[test]
+fn tenants_see_nothing_of_each_other() {
+    // The hashes of `secret` and `abc`.
+    let more = "[auth]\nkeys = [\
+        { name = \"first\", hash = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\" },\
+        { name = \"second\", hash = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" }]";
+    let node = Node::start(&NodeOptions { more: more.into(), ..NodeOptions::default() });
+    let mut command = Command::new(given("GAIA_TEST_PYTHON"));
+    command.arg(script("tenants.py")).arg("--quick").env("GAIA_TEST_URL", node.url());
+    assert_passes(command.env("GAIA_TEST_KEY", "secret").env("GAIA_TEST_OTHER_KEY", "abc"));
+}

@@ -8,6 +8,10 @@ use crate::{Answer, Answers, Node, ServeError};
 /// Bytes of one schema's JSON at most: the engine would take long to read a larger one, if it could.
 const SCHEMA_BYTES_MAX: usize = 256 << 10;
 
+/// Levels of arrays and objects in one schema or template option at most. An app reads them
+/// inside a message of its own, and JSON readers stop at 128.
+const DEPTH_MAX: usize = 64;
+
 /// Starts to answer a conversation with the named model, or with the only one that can.
 ///
 /// # Errors
@@ -46,6 +50,10 @@ fn check(task: &ChatTask) -> Result<(), ServeError> {
         let message = format!("{param}: a schema has more than {SCHEMA_BYTES_MAX} bytes");
         return Err(ServeError::Invalid { message, param: Some(param.into()) });
     }
+    if let Some(param) = task.deeper_than(DEPTH_MAX) {
+        let message = format!("{param}: arrays and objects are nested more than {DEPTH_MAX} deep");
+        return Err(ServeError::Invalid { message, param: Some(param.into()) });
+    }
     if task.messages.is_empty() {
         return Err(ServeError::Invalid {
             message: "messages is empty: give at least one message".into(),
@@ -73,7 +81,7 @@ mod tests {
 
     fn finish() -> Event {
         let usage = Usage { prompt_tokens: 3, completion_tokens: 2, ..Usage::default() };
-        Event::Finish { reason: FinishReason::Stop, usage }
+        Event::finish(FinishReason::Stop, usage)
     }
 
     #[test]
@@ -95,6 +103,17 @@ mod tests {
         let error = chat(&node, None, ChatTask { format, ..task() }).err().expect("refused");
         let field = matches!(&error, ServeError::Invalid { param: Some(param), .. } if param == "response_format");
         assert!(field, "{error}");
+        assert_eq!(model.started(), 0);
+    }
+
+    #[test]
+    fn a_schema_that_is_too_deep_is_refused_by_its_field() {
+        let (node, model) = node_of(FakeModel::new("m", ModelKind::Chat));
+        let (open, close) = ("{\"items\":".repeat(DEPTH_MAX), "}".repeat(DEPTH_MAX));
+        let deep = format!("{open}{{}}{close}").parse().expect("JSON");
+        let format = gaia_protocol::Format::JsonSchema(deep);
+        let error = chat(&node, None, ChatTask { format, ..task() }).err().expect("refused");
+        assert!(error.to_string().contains("response_format: arrays and objects are nested"));
         assert_eq!(model.started(), 0);
     }
 

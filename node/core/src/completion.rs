@@ -56,7 +56,7 @@ impl Gathering {
                     call.arguments.push_str(&text);
                 }
             }
-            Event::Finish { reason, usage } => {
+            Event::Finish { reason, usage, .. } => {
                 let Self { text, reasoning, tool_calls, logprobs } = std::mem::take(self);
                 return Some(Completion { text, reasoning, tool_calls, logprobs, reason, usage });
             }
@@ -97,7 +97,7 @@ mod tests {
         ] {
             assert_eq!(gathering.take(event), None);
         }
-        let end = Event::Finish { reason: FinishReason::ToolCalls, usage: Usage::default() };
+        let end = Event::finish(FinishReason::ToolCalls, Usage::default());
         let completion = gathering.take(end).expect("complete");
         assert_eq!((completion.text.as_str(), completion.reasoning.as_str()), ("ab", "hm"));
         let calls = [("f", "{}"), ("g", "")].map(|(name, arguments)| CompletedCall {

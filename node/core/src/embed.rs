@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn finish() -> Result<Event, ServeError> {
-        Ok(Event::Finish { reason: FinishReason::Stop, usage: Usage::default() })
+        Ok(Event::finish(FinishReason::Stop, Usage::default()))
     }
 
     #[test]

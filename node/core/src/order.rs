@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn finish() -> Event {
-        Event::Finish { reason: FinishReason::Stop, usage: Usage::default() }
+        Event::finish(FinishReason::Stop, Usage::default())
     }
 
     fn vector(index: u32, vector: &[f32]) -> Event {

@@ -109,7 +109,7 @@ mod tests {
             vector(2, &[0.0, 0.0]),
             vector(3, &[3.0, 4.0]),
             vector(4, &[0.0, 1.0]),
-            Ok(Event::Finish { reason: FinishReason::Stop, usage }),
+            Ok(Event::finish(FinishReason::Stop, usage)),
         ];
         let (node, _) = node_of(FakeModel::new("e", ModelKind::Embedding).answering(script));
         let (query, documents) = ask("q", &["a", "b", "c", "d"]);

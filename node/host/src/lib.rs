@@ -9,6 +9,8 @@
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod ingest;
+pub mod knowledge;
 pub mod log;
 pub mod store;
 pub mod workers;

@@ -65,6 +65,9 @@ pub enum Event {
         reason: FinishReason,
         /// What it took.
         usage: Usage,
+        /// The stop string of the request that ended it, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop_string: Option<String>,
     },
     /// The end of a failed answer.
     Error {
@@ -84,6 +87,12 @@ impl Event {
     pub fn text(text: impl Into<String>, tokens: u32) -> Self {
         let channel = Channel::Content;
         Self::Delta { text: text.into(), tokens, channel, logprobs: vec![] }
+    }
+
+    /// The end of a good answer that no stop string ended.
+    #[must_use]
+    pub fn finish(reason: FinishReason, usage: Usage) -> Self {
+        Self::Finish { reason, usage, stop_string: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a guest is asked to do.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::GuestModel;
 
@@ -45,6 +46,32 @@ pub struct ChatTask {
     pub max_tokens: Option<u32>,
     /// Strings that end the answer; they are not part of it.
     pub stop: Vec<String>,
+}
+
+impl ChatTask {
+    /// The field of a request, in OpenAI's words, whose schema or option has more than so many levels
+    /// of arrays and objects.
+    #[must_use]
+    pub fn deeper_than(&self, levels: usize) -> Option<&'static str> {
+        let mut schemas = self.tools.list.iter().filter_map(|tool| tool.parameters.as_ref());
+        if schemas.any(|schema| is_deeper(schema, levels)) {
+            return Some("tools");
+        }
+        if matches!(&self.format, Format::JsonSchema(schema) if is_deeper(schema, levels)) {
+            return Some("response_format");
+        }
+        let is_deep = self.template_options.values().any(|option| is_deeper(option, levels));
+        is_deep.then_some("chat_template_kwargs")
+    }
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match (value, levels.checked_sub(1)) {
+        (Value::Array(_) | Value::Object(_), None) => true,
+        (Value::Array(list), Some(left)) => list.iter().any(|value| is_deeper(value, left)),
+        (Value::Object(map), Some(left)) => map.values().any(|value| is_deeper(value, left)),
+        _ => false,
+    }
 }
 
 /// One turn of a conversation.
@@ -284,4 +311,28 @@ pub struct TokenizeTask {
     pub add_special: bool,
     /// Read the spelling of a control token as that token.
     pub parse_special: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_field_that_is_too_deep_is_told() {
+        let deep = json!({"a": [1, {"b": []}]});
+        let (parameters, name) = (Some(deep.clone()), "f".to_owned());
+        let tool = Tool { name, description: None, parameters, strict: false };
+        let tools = Tools { list: vec![tool], ..Tools::default() };
+        let format = Format::JsonSchema(deep.clone());
+        let template_options = serde_json::Map::from_iter([("x".to_owned(), deep)]);
+        for (task, param) in [
+            (ChatTask { tools, ..ChatTask::default() }, "tools"),
+            (ChatTask { format, ..ChatTask::default() }, "response_format"),
+            (ChatTask { template_options, ..ChatTask::default() }, "chat_template_kwargs"),
+        ] {
+            assert_eq!((task.deeper_than(3), task.deeper_than(4)), (Some(param), None));
+        }
+    }
 }

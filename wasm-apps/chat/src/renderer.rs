@@ -117,11 +117,10 @@ fn without_generation_tags(template: &str) -> Cow<'_, str> {
     let mut result = String::with_capacity(template.len());
     let mut rest = template;
     while let Some(tag) = rest.find("{%") {
-        let Some(length) = rest[tag..].find("%}") else { break };
-        let (before, after) = rest.split_at(tag);
-        let (inner, after) = (&after[2..length], &after[length..]);
+        let (before, inner) = rest.split_at(tag + 2);
+        let Some(length) = inner.find("%}") else { break };
+        let (inner, after) = inner.split_at(length);
         result.push_str(before);
-        result.push_str("{%");
         result.push_str(&replace_generation(inner));
         rest = after;
     }
@@ -197,6 +196,14 @@ mod tests {
         let text = render("{{ strftime_now('%Y-%m-%d') }}").expect("renders");
         assert!(text.starts_with("20") && text.len() == 10, "{text}");
         assert!(matches!(render("{{ strftime_now('%Q') }}"), Err(TemplateError::Broken(_))));
+    }
+
+    #[test]
+    fn half_a_tag_beside_training_marks_is_a_broken_template_and_no_panic() {
+        for template in ["{%}{% endgeneration %}", "é{% endgeneration", "{%{%}%} endgeneration"] {
+            let error = render(template);
+            assert!(matches!(error, Err(TemplateError::Broken(_))), "{template}: {error:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use gaia_app_sdk::{
     Guard, GuestModel, GuestRequest, Input, Plain, Speaker, Strictness, Task, ToolChoice,
 };
 
+use crate::families::Family;
 use crate::prompt::{self, Prompt};
 use crate::speech::Speech;
 use crate::{Renderer, calls};
@@ -43,21 +44,11 @@ impl<'a> Work<'a> {
         let Prompt { text, family, thinks } = prompt::chat(model, task, renderer)?;
         let mut options = GenerateOptions::new(&task.sampling, task.max_tokens);
         options.token_break = true;
-        options.grammar = Grammar::of(&task.format);
-        let calls = task.tools.choice != ToolChoice::None && !task.tools.list.is_empty();
-        let mut grammar_param = "response_format";
-        if let Some(grammar) = calls.then(|| calls::forced(family, &task.tools)).flatten() {
-            if task.format != Format::Text {
-                let message = "response_format and a tool_choice that demands a call exclude each \
-                               other";
-                return Err(Failure::new(ErrorCode::InvalidRequest, message).at("response_format"));
-            }
-            options.grammar = Some(grammar);
-            grammar_param = "tools";
-        }
+        let shape = Shape::of(family, model, task)?;
+        options.grammar = shape.grammar;
+        let calls = may_call(task);
+        let thinks = thinks && shape.has_room_for_thoughts;
         let tools = if calls { &task.tools.list[..] } else { &[] };
-        // A grammar leaves no room for thoughts.
-        let thinks = thinks && options.grammar.is_none();
         let speaks = !tools.is_empty() || family.thinks();
         let speech = Speech::new(family, tools, thinks).single(task.tools.single);
         Ok(Self {
@@ -67,7 +58,7 @@ impl<'a> Work<'a> {
             stop: &task.stop,
             context_tokens: model.context_tokens,
             param: "messages",
-            grammar_param,
+            grammar_param: shape.param,
             speech: speaks.then_some(speech),
         })
     }
@@ -120,6 +111,42 @@ impl<'a> Work<'a> {
             Some(speech) => Box::new(speech),
             None => Box::new(Plain),
         }
+    }
+}
+
+fn may_call(task: &ChatTask) -> bool {
+    task.tools.choice != ToolChoice::None && !task.tools.list.is_empty()
+}
+
+/// What a chat's answer has to look like.
+struct Shape {
+    grammar: Option<Grammar>,
+    /// The field of the request that asks for it.
+    param: &'static str,
+    has_room_for_thoughts: bool,
+}
+
+impl Shape {
+    fn of(family: &Family, model: &GuestModel, task: &ChatTask) -> Result<Self, Failure> {
+        let (calls, is_text) = (may_call(task), task.format == Format::Text);
+        if let Some(grammar) = calls.then(|| calls::forced(family, &task.tools)).flatten() {
+            if !is_text {
+                let message = "response_format and a tool_choice that demands a call exclude each \
+                               other";
+                return Err(refuse("response_format", message));
+            }
+            return Ok(Self {
+                grammar: Some(grammar),
+                param: "tools",
+                has_room_for_thoughts: false,
+            });
+        }
+        if calls && is_text {
+            let grammar = calls::strict(family, &task.tools, &model.control_tokens);
+            return Ok(Self { grammar, param: "tools", has_room_for_thoughts: true });
+        }
+        let grammar = Grammar::of(&task.format);
+        Ok(Self { grammar, param: "response_format", has_room_for_thoughts: is_text })
     }
 }
 

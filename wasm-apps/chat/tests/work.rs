@@ -223,6 +223,20 @@ fn a_demanded_call_is_a_grammar_and_excludes_a_format() {
 }
 
 #[test]
+fn a_strict_function_is_a_grammar_where_the_model_decides() {
+    let mut request = with_tools(SMOLLM2, ToolChoice::Auto);
+    let Task::Chat(task) = &mut request.task else { unreachable!("it is a chat") };
+    task.tools.list[0].strict = true;
+    let work = Work::new(&request, &Renderer::default()).expect("work");
+    assert_eq!(work.job().grammar_param, "tools");
+    let options = serde_json::to_value(work.job().options).expect("JSON");
+    assert!(options["lark-grammar"].as_str().expect("a grammar").contains("lead[lazy]"));
+    request.model.control_tokens.push("<tool_call>".into());
+    let work = Work::new(&request, &Renderer::default()).expect("work");
+    assert_eq!(work.job().options.grammar, None);
+}
+
+#[test]
 fn a_middle_is_filled_only_by_a_model_that_can() {
     let mut request = complete(model(None), "a<|im_end|>");
     let Task::Complete(task) = &mut request.task else { unreachable!("it is a completion") };

@@ -63,6 +63,12 @@ impl Answer {
         self.tokens_unsent = 0;
     }
 
+    /// The stop string that ended it.
+    #[must_use]
+    pub fn stopped_by(&self) -> Option<&str> {
+        self.stops.found()
+    }
+
     /// All tokens so far.
     #[must_use]
     pub fn tokens(&self) -> u32 {
@@ -109,7 +115,9 @@ mod tests {
     fn a_stop_string_ends_it() {
         let mut answer = Answer::new(&["END".into()]);
         assert!(!answer.push(b"the E"));
+        assert_eq!(answer.stopped_by(), None);
         assert!(answer.push(b"ND of it"));
+        assert_eq!(answer.stopped_by(), Some("END"));
         assert_eq!(answer.delta(), Some(("the ", 2)));
     }
 }

@@ -52,7 +52,7 @@ pub fn embed<G: Graph, S: Sink>(
         window.fill()?;
     }
     let usage = Usage { prompt_tokens, completion_tokens: 0, ..Usage::default() };
-    Ok(events.emit(&Event::Finish { reason: FinishReason::Stop, usage })?)
+    Ok(events.emit(&Event::finish(FinishReason::Stop, usage))?)
 }
 
 /// The texts that the engine has.
@@ -197,7 +197,7 @@ mod tests {
                 assert_eq!(*event, expected);
             }
             let usage = Usage { prompt_tokens: 45, completion_tokens: 0, ..Usage::default() };
-            assert_eq!(events[23], Event::Finish { reason: FinishReason::Stop, usage });
+            assert_eq!(events[23], Event::finish(FinishReason::Stop, usage));
         }
     }
 

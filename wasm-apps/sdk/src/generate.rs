@@ -6,6 +6,7 @@ use gaia_protocol::{
 };
 use serde::Serialize;
 
+use crate::pieces;
 use crate::{
     Answer, Context, EndReason, Events, Failure, Flow, ModelError, Session, Sink, Speaker, Step,
 };
@@ -261,8 +262,12 @@ impl<C: Context> Work<'_, C> {
             let unscored = |token| TokenLogprob { token, logprob: None, top: vec![] };
             logprobs.extend(first.map(unscored).into_iter().chain(scored));
         }
-        let channel = Channel::Content;
-        Ok(events.emit(&Event::Delta { text, tokens: 0, channel, logprobs })?)
+        for event in pieces::of_echo(&text, logprobs) {
+            if events.emit(&event)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::Continue)
     }
 
     /// Hands over what the text so far makes.
@@ -294,7 +299,10 @@ impl<C: Context> Work<'_, C> {
             cached_tokens,
             reasoning_tokens: self.telling.reasoning_tokens,
         };
-        Ok(events.emit(&Event::Finish { reason, usage })?)
+        // A call goes first: what ended it matters to nobody.
+        let is_stop = reason == FinishReason::Stop;
+        let stop_string = self.answer.stopped_by().filter(|_| is_stop).map(str::to_owned);
+        Ok(events.emit(&Event::Finish { reason, usage, stop_string })?)
     }
 }
 
@@ -302,7 +310,9 @@ impl Telling {
     /// Sends the events. The first one brings the tokens along; content brings the probabilities of
     /// the tokens that it was made of.
     fn send<S: Sink>(&mut self, events: &mut Events<S>) -> Result<Flow, Failure> {
-        for mut event in std::mem::take(&mut self.events) {
+        let scores = !self.logprobs.is_empty();
+        let cut = |event| pieces::of(event, scores);
+        for mut event in std::mem::take(&mut self.events).into_iter().flat_map(cut) {
             match &mut event {
                 Event::Delta { text, tokens, channel, logprobs } => {
                     *tokens = std::mem::take(&mut self.tokens);

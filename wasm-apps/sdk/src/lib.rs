@@ -29,6 +29,7 @@ mod ffi;
 mod generate;
 mod guard;
 mod model;
+mod pieces;
 mod serve;
 mod speaker;
 mod stop;

@@ -9,6 +9,8 @@
 pub struct StopStrings {
     stops: Vec<String>,
     held: String,
+    /// Which one was found.
+    found: Option<usize>,
 }
 
 impl StopStrings {
@@ -16,7 +18,7 @@ impl StopStrings {
     #[must_use]
     pub fn new(stops: &[String]) -> Self {
         let stops = stops.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-        Self { stops, held: String::new() }
+        Self { stops, held: String::new(), found: None }
     }
 
     /// Takes more text and appends to `safe` what is now certain to be part of the answer.
@@ -27,7 +29,8 @@ impl StopStrings {
             return false;
         }
         self.held.push_str(text);
-        if let Some(start) = self.first_stop() {
+        if let Some((start, which)) = self.first_stop() {
+            self.found = Some(which);
             safe.push_str(&self.held[..start]);
             self.held.clear();
             return true;
@@ -44,13 +47,19 @@ impl StopStrings {
         self.held.clear();
     }
 
-    /// Where the stop string that is complete first begins.
-    fn first_stop(&self) -> Option<usize> {
-        let found = self.stops.iter().filter_map(|stop| {
+    /// The stop string that was found.
+    #[must_use]
+    pub fn found(&self) -> Option<&str> {
+        self.stops.get(self.found?).map(String::as_str)
+    }
+
+    /// Where the stop string that is complete first begins, and which it is.
+    fn first_stop(&self) -> Option<(usize, usize)> {
+        let found = self.stops.iter().enumerate().filter_map(|(which, stop)| {
             let start = self.held.find(stop.as_str())?;
-            Some((start + stop.len(), start))
+            Some((start + stop.len(), start, which))
         });
-        found.min().map(|(_end, start)| start)
+        found.min().map(|(_end, start, which)| (start, which))
     }
 
     /// Length of the longest end of the text that some stop string begins with.
@@ -117,6 +126,16 @@ mod tests {
     fn the_first_complete_stop_counts_and_the_longer_of_two_that_end_together() {
         assert_eq!(answer(&["bcd", "abcde"], ["xabcde"]), ("xa".into(), true));
         assert_eq!(answer(&["cd", "bcd"], ["abcd"]), ("a".into(), true));
+    }
+
+    #[test]
+    fn the_stop_that_was_found_is_told() {
+        let stops = ["".into(), "x☃".into(), "☃☃".into()];
+        let (mut finder, mut safe) = (StopStrings::new(&stops), String::new());
+        assert!(!finder.push("a☃", &mut safe));
+        assert_eq!(finder.found(), None);
+        assert!(finder.push("☃☃", &mut safe));
+        assert_eq!(finder.found(), Some("☃☃"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn tokenize<G: Graph, S: Sink>(
         }
     }
     let usage = Usage { prompt_tokens, ..Usage::default() };
-    Ok(events.emit(&Event::Finish { reason: FinishReason::Stop, usage })?)
+    Ok(events.emit(&Event::finish(FinishReason::Stop, usage))?)
 }
 
 fn tokens<C: Context>(

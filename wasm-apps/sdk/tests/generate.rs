@@ -55,10 +55,15 @@ fn delta(text: &str, tokens: u32) -> Event {
 }
 
 fn finish(reason: FinishReason, completion_tokens: u32) -> Event {
-    Event::Finish {
-        reason,
-        usage: Usage { prompt_tokens: 2, completion_tokens, cached_tokens: 1, ..Usage::default() },
-    }
+    let usage = Usage { prompt_tokens: 2, completion_tokens, cached_tokens: 1, ..Usage::default() };
+    Event::finish(reason, usage)
+}
+
+fn stopped(by: &str, completion_tokens: u32) -> Event {
+    let mut event = finish(FinishReason::Stop, completion_tokens);
+    let Event::Finish { stop_string, .. } = &mut event else { unreachable!("it is the end") };
+    *stop_string = Some(by.into());
+    event
 }
 
 const PROMPT: Event = Event::Prompt { tokens: 2, cached_tokens: 1 };
@@ -143,7 +148,7 @@ fn zero_tokens_are_an_answer_too() {
 fn a_stop_string_across_tokens_ends_the_answer_and_is_not_in_it() {
     let ask = Ask { stop: vec!["END".into()], ..Ask::default() };
     let run = run(Script::answer(&["one E", "N", "D two", "never"]), ask);
-    assert_eq!(run.events, [PROMPT, delta("one ", 1), finish(FinishReason::Stop, 3)]);
+    assert_eq!(run.events, [PROMPT, delta("one ", 1), stopped("END", 3)]);
 }
 
 #[test]
@@ -151,7 +156,7 @@ fn a_stop_string_in_the_last_allowed_token_is_a_stop() {
     let options = GenerateOptions { tokens_max: Some(1), ..GenerateOptions::default() };
     let ask = Ask { stop: vec!["!".into()], options, ..Ask::default() };
     let run = run(Script::answer(&["Hi!"]), ask);
-    assert_eq!(run.events, [PROMPT, delta("Hi", 1), finish(FinishReason::Stop, 1)]);
+    assert_eq!(run.events, [PROMPT, delta("Hi", 1), stopped("!", 1)]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Strict fakes of the ports: they panic where the real thing would be merely confused.
 
+mod knowledge;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +11,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use gaia_protocol::{Event, ModelCard, ModelKind, Task};
 
+pub use self::knowledge::FakeKnowledge;
 use crate::{
     Admission, EventStream, Model, ModelReport, ModelStatus, Models, Node, ReportFuture, ServeError,
 };

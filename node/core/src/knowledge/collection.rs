@@ -48,7 +48,7 @@ pub struct CollectionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_prefix: Option<String>,
     /// The language of the texts, for word stems and stop words, such as `english`; without it,
-    /// English. `none` takes words as they are.
+    /// English.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// Words of a text on average, as BM25 counts them.

@@ -11,7 +11,10 @@ mod fusion;
 mod ground;
 mod ingest;
 mod passage;
+mod plan;
 mod retrieve;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -24,6 +27,7 @@ pub use fusion::{Fusion, Ranked, fuse};
 pub use ground::{Citation, Grounded, Grounding, MergePolicy, RAG_PROMPT, ground, question};
 pub use ingest::{Chunk, Ingested, Source, ingest, remove_source};
 pub use passage::{PAYLOAD_TEXT, Passage, Point, PointId};
+pub use plan::{Plan, prepare};
 pub use retrieve::{Probe, Retrieval, SearchMode, Target, retrieve};
 
 /// An answer of an engine that is being waited for. Dropping it gives up waiting; a change that has

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 /// The payload field that holds a point's text, as all of Gaia's knowledge bases name it.
 pub const PAYLOAD_TEXT: &str = "source";
 
+/// Digits of the largest number; what is longer is a UUID without its dashes.
+const NUMBER_DIGITS_MAX: usize = 20;
+
 /// A point's name: a number or a UUID, as Qdrant has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PointId {
@@ -91,8 +94,8 @@ impl std::str::FromStr for PointId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let failed = || format!("{text:?} is no id of a point: give a number or a UUID");
-        if let Ok(number) = text.parse() {
-            return Ok(Self::Number(number));
+        if text.len() <= NUMBER_DIGITS_MAX && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self::Number).map_err(|_| failed());
         }
         let hex: String = text.chars().filter(|c| *c != '-').collect();
         if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {

@@ -1,7 +1,9 @@
 //! The command line: one file per command.
 
 mod check;
+mod client;
 mod info;
+mod kb;
 mod keys;
 mod models;
 mod run_app;
@@ -35,6 +37,8 @@ enum Command {
     Info(info::Arguments),
     /// Load, unload and swap the models of a running node
     Models(models::Arguments),
+    /// Fill, search and move the knowledge bases of a running node
+    Kb(kb::Arguments),
     /// Tell the version
     Version,
     /// Make API keys
@@ -55,6 +59,7 @@ impl Cli {
             Command::Check(overrides) => runtime()?.block_on(check::run(&overrides)),
             Command::Info(arguments) => info::run(&arguments),
             Command::Models(arguments) => runtime()?.block_on(models::run(arguments)),
+            Command::Kb(arguments) => runtime()?.block_on(kb::run(arguments)),
             Command::Version => version::run(),
             Command::Keys(command) => keys::run(command),
             Command::RunApp(arguments) => run_app::run(&arguments),

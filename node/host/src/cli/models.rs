@@ -1,7 +1,5 @@
 //! `gaia-node models`: asks a running node to load, unload, swap or remove models.
 
-mod client;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,23 +7,12 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use self::client::Client;
-use crate::config::key_from_environment;
-
-/// A longer file is no key.
-const KEY_BYTES_MAX: u64 = 1024;
+use super::client::{Client, Connection, in_path};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where the node listens
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// Environment variable that holds an admin key
-    #[arg(long, global = true, value_name = "NAME", conflicts_with = "key_file")]
-    key_env: Option<String>,
-    /// File that holds an admin key
-    #[arg(long, global = true, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
     /// Do not wait for the end of what was asked for
     #[arg(long, global = true)]
     no_wait: bool,
@@ -86,7 +73,7 @@ struct Keys {
 
 /// Asks the node; exit code 1 if it refuses or fails.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let client = Client::new(&arguments.url, key(&arguments)?)?;
+    let client = arguments.connection.open()?;
     let (method, path, body) = match arguments.command {
         Command::List { json } => return list(&client, json).await,
         Command::Load { name, keys } if keys.path.is_some() => {
@@ -119,20 +106,6 @@ async fn list(client: &Client, json: bool) -> Result<ExitCode> {
         super::print(&line(model))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn key(arguments: &Arguments) -> Result<Option<String>> {
-    if let Some(name) = &arguments.key_env {
-        return key_from_environment(name).map(Some);
-    }
-    let Some(file) = &arguments.key_file else { return Ok(None) };
-    let size = file.metadata().with_context(|| format!("reading {}", file.display()))?.len();
-    if size > KEY_BYTES_MAX {
-        bail!("{} holds {size} bytes: a key has {KEY_BYTES_MAX} at most", file.display());
-    }
-    let key =
-        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    Ok(Some(key.trim().to_owned()))
 }
 
 fn new_model(name: String, keys: Keys) -> Result<Value> {
@@ -187,16 +160,7 @@ fn setting(pair: &str) -> Result<(String, Value)> {
 
 /// The path of one model; a slash in its name is no part of the path.
 fn of(name: &str) -> String {
-    let mut path = "/admin/models/".to_owned();
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-                path.push(char::from(byte))
-            }
-            other => path += &format!("%{other:02X}"),
-        }
-    }
-    path
+    format!("/admin/models/{}", in_path(name))
 }
 
 /// One model for people.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use gaia_core::Models;
+use gaia_core::Node;
 use gaia_protocol::ModelKind;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, LogFormat, Overrides};
 use crate::http::{self, Storage};
+use crate::knowledge;
 use crate::store::Files;
 use crate::workers::Workers;
 
@@ -42,14 +43,19 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let address = listener.local_addr().context("asking which port was taken")?;
     announce(&config, &format!("Listening on http://{address}"));
     let storage = open_storage(&config)?;
+    let knowledge = knowledge::open(&config.knowledge)?;
     let workers = Workers::start(&config)?;
-    let state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
+    let mut state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
         .managed(workers.manager());
+    if let Some(knowledge) = knowledge {
+        state = state.knowing(knowledge, config.knowledge.clone(), knowledge::plans(&config));
+    }
+    let state = Arc::new(state);
     let (stop, stopping) = watch::channel(false);
-    let mut serving = pin!(http::serve(listener, Arc::new(state), stopping));
+    let mut serving = pin!(http::serve(listener, Arc::clone(&state), stopping));
     tokio::select! {
         () = &mut serving => bail!("the HTTP server ended by itself"),
-        () = greet(&config, address, workers.models()) => {}
+        () = greet(&config, address, state.node()) => {}
         () = signals.next() => {}
     }
     stop.send_replace(true);
@@ -97,10 +103,14 @@ fn allow_files(connections_max: usize) {
     }
 }
 
-/// Tells how to try the node as soon as every model is ready. Never ends.
-async fn greet(config: &Config, address: SocketAddr, models: Models) {
-    while !models.are_ready() {
+/// Makes the knowledge bases that are missing and tells how to try the node, as soon as every model
+/// is ready. Never ends.
+async fn greet(config: &Config, address: SocketAddr, node: &Node) {
+    while !node.models.are_ready() {
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+    if let Err(error) = knowledge::provide(node, &config.knowledge).await {
+        tracing::error!("{error:#}");
     }
     announce(config, &invitation(config, address));
     std::future::pending().await

@@ -4,6 +4,7 @@
 //! problem at every level. What is absent has the default that `config/default.toml` documents.
 
 mod admin;
+mod knowledge;
 mod model;
 mod overrides;
 mod paths;
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, bail};
 use toml::Table;
 
 pub use admin::{AdminConfig, Changes};
+pub use knowledge::{CollectionConfig, EngineConfig, KnowledgeConfig};
 pub use model::{LoadWhen, ServedConfig};
 pub use overrides::Overrides;
 pub(crate) use overrides::name_and_path;
@@ -56,6 +58,8 @@ pub struct Config {
     pub responses: ResponsesConfig,
     /// The files that users upload.
     pub files: FilesConfig,
+    /// The knowledge bases.
+    pub knowledge: KnowledgeConfig,
     /// The models, each with its app; at least one.
     pub models: Vec<ServedConfig>,
 }
@@ -113,9 +117,10 @@ impl Config {
         let worker = SupervisionConfig::read(root.table("worker"), &places);
         let responses = ResponsesConfig::read(root.table("responses"));
         let files = FilesConfig::read(root.table("files"), &places);
+        let knowledge = KnowledgeConfig::read(root.table("knowledge"), &places);
         let models = read_models(&mut root, &places);
         root.finish();
-        Self { places, server, auth, admin, log, worker, responses, files, models }
+        Self { places, server, auth, admin, log, worker, responses, files, knowledge, models }
     }
 
     /// Whoever reaches the node may use it unless it asks for a key: that must be meant.

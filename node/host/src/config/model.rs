@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gaia_core::knowledge::Plan;
 use gaia_protocol::{AppConfig, ModelConfig, ModelKind, WorkerConfig};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use super::knowledge::read_plan;
 use super::paths::Places;
 use super::reader::{Problem, Reader};
 
@@ -37,6 +39,8 @@ pub struct ServedConfig {
     pub idle_unload: Option<Duration>,
     /// Time that whoever waits for its loading waits at most.
     pub load_timeout: Duration,
+    /// What it knows before it answers, if a request says nothing else.
+    pub knowledge: Option<Plan>,
     /// The keys as they were written; a swap changes some of them.
     pub table: Table,
 }
@@ -67,10 +71,16 @@ impl ServedConfig {
         let load = reader.value("load", LoadWhen::default());
         let load_timeout = Duration::from_millis(reader.time("load_timeout_ms", 120_000));
         let aliases = read_aliases(&mut reader);
+        let knowledge: Option<Table> = reader.optional("knowledge");
         reader.finish();
+        let knowledge = knowledge.map(|table| {
+            let key =
+                if key.is_empty() { "knowledge".to_owned() } else { format!("{key}.knowledge") };
+            read_plan(&key, table, problems)
+        });
         let WorkerConfig { model, app } = worker?;
         let idle_unload = idle_unload_s.map(Duration::from_secs);
-        Some(Self { model, app, aliases, load, idle_unload, load_timeout, table })
+        Some(Self { model, app, aliases, load, idle_unload, load_timeout, knowledge, table })
     }
 
     /// What its worker is told.

@@ -80,6 +80,12 @@ impl ApiError {
 
 const CONTEXT_LENGTH_EXCEEDED: &str = "context_length_exceeded";
 
+impl From<KnowledgeError> for ApiError {
+    fn from(error: KnowledgeError) -> Self {
+        ServeError::from(error).into()
+    }
+}
+
 impl From<ServeError> for ApiError {
     fn from(error: ServeError) -> Self {
         let (status, code) = class(&error);

@@ -22,6 +22,7 @@ mod ids;
 mod ignored;
 mod inputs;
 mod json;
+mod knowledge;
 mod metrics;
 mod object;
 mod observe;
@@ -35,6 +36,7 @@ mod sse;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,14 +45,18 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use gaia_core::{Admission, Model, Models, Node};
+use gaia_core::knowledge::Plan;
+use gaia_core::{Admission, Knowledge, Model, Models, Node, ServeError};
+use gaia_protocol::{ChatTask, ModelKind};
 
 use self::auth::Auth;
 use self::error::ApiError;
+use self::knowledge::{WireCitation, Wish};
 use self::metrics::Metrics;
 use self::routes::responses::stored::Stored;
 pub use self::server::serve;
-use crate::config::{AuthConfig, ResponsesConfig, ServerConfig};
+use crate::config::{AuthConfig, KnowledgeConfig, ResponsesConfig, ServerConfig};
+use crate::ingest::Ingester;
 use crate::store::{Files, Recent};
 use crate::workers::Manager;
 
@@ -80,6 +86,10 @@ pub struct State {
     manager: Option<Arc<Manager>>,
     responses: Recent<Stored>,
     files: Files,
+    /// By the names of models: what each knows before it answers.
+    plans: HashMap<String, Plan>,
+    knowledge: Option<KnowledgeConfig>,
+    ingester: Option<Ingester>,
 }
 
 impl State {
@@ -112,7 +122,46 @@ impl State {
             manager: None,
             responses: Recent::new(responses.stored_max, responses.stored_bytes_max),
             files,
+            plans: HashMap::new(),
+            knowledge: None,
+            ingester: None,
         }
+    }
+
+    /// The same with knowledge bases, and what each model answers with.
+    #[must_use]
+    pub fn knowing(
+        mut self,
+        knowledge: Arc<dyn Knowledge>,
+        config: KnowledgeConfig,
+        plans: HashMap<String, Plan>,
+    ) -> Self {
+        self.node.knowledge = Some(knowledge);
+        self.plans = plans;
+        self.ingester = Some(Ingester::new(config.document_bytes_max));
+        self.knowledge = Some(config);
+        self
+    }
+
+    /// What the use cases work with.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Puts before the model what it is to know, and tells what that was.
+    async fn prepare(
+        &self,
+        wish: Wish,
+        model: Option<&str>,
+        task: &mut ChatTask,
+    ) -> Result<Vec<WireCitation>, ApiError> {
+        let chosen = self.node.models.choose(model, ModelKind::Chat)?;
+        let Some(plan) = wish.over(self.plans.get(chosen.name()))? else { return Ok(vec![]) };
+        let work = gaia_core::knowledge::prepare(&self.node, model, task, &plan);
+        let done = tokio::time::timeout(self.request_timeout, work).await;
+        let grounded = done.unwrap_or(Err(ServeError::TimeLimit))?;
+        Ok(knowledge::citations(&grounded))
     }
 
     /// The same with the models of `manager`, which the operator may load and unload.
@@ -151,6 +200,8 @@ fn router(state: &Arc<State>) -> Router {
         .route("/v1/files/{id}/content", get(routes::files::content))
         .route("/v1/files/download/{id}", get(routes::files::download))
         .route("/v1/chunks", post(routes::chunks::post))
+        .route("/v1/retrieve", post(routes::retrieve::post))
+        .merge(routes::knowledge::router(state))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{id}", get(routes::models::one))
         .route("/v1/info", get(routes::info::get))

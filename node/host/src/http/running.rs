@@ -130,7 +130,7 @@ impl Meter {
             Event::Delta { tokens, .. }
             | Event::ToolCall { tokens, .. }
             | Event::ToolArguments { tokens, .. } => self.note_text(choice, *tokens),
-            Event::Finish { reason, usage } => {
+            Event::Finish { reason, usage, .. } => {
                 self.state.metrics.count_end(&self.model, *reason);
                 self.ended.add(choice, *usage);
             }

@@ -38,7 +38,7 @@ async fn an_answer_streams_and_ends() {
     let delta = Event::text("a", 1);
     assert_eq!(stream.next().await, Some(Ok(delta)));
     let usage = Usage { prompt_tokens: 1, completion_tokens: 2, ..Usage::default() };
-    assert_eq!(stream.next().await, Some(Ok(Event::Finish { reason: FinishReason::Stop, usage })));
+    assert_eq!(stream.next().await, Some(Ok(Event::finish(FinishReason::Stop, usage))));
     assert_eq!(stream.next().await, None);
 }
 

@@ -54,7 +54,7 @@ pub struct Options {
     /// Headers to send, a key say. They don't follow a redirect to another server.
     pub headers: Vec<(String, String)>,
     /// Told for each piece that comes; must return at once.
-    pub progress: Option<Box<dyn FnMut(Progress) + Send>>,
+    pub progress: Option<Box<dyn FnMut(Progress) + Send + Sync>>,
 }
 
 impl Options {

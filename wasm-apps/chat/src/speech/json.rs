@@ -1,4 +1,4 @@
-//! JSON that is not whole yet.
+//! JSON that comes character by character.
 
 /// Looks for the end of one JSON object.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,120 +28,134 @@ impl Scan {
         }
         self.depth == 0 && matches!(character, '}' | ']')
     }
+
+    /// Whether this is the outermost object, between its strings.
+    fn is_outermost(self) -> bool {
+        self.depth == 1 && !self.in_string
+    }
 }
 
-/// What the beginning of a call's object says.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Head {
-    /// Not enough to tell.
-    Unknown,
-    /// The function's name.
-    Named {
-        /// The name.
-        name: String,
-        /// Where its arguments begin, if they have begun.
-        arguments: Option<usize>,
-    },
+/// What a character of a call's object brought to an end or began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing that matters.
+    Nothing,
+    /// The function's name is whole.
+    Name(String),
+    /// An object with the arguments begins with this character, behind the name.
+    Arguments,
+    /// The object is whole.
+    End,
 }
 
-/// Reads the beginning of `{"name": …, "arguments": {…`, whose keys may come in any order; arguments
-/// before the name are not told.
-pub fn head(object: &str) -> Head {
-    let mut name = None;
-    let mut reader = Reader { text: object, at: 0 };
-    if !reader.skip('{') {
-        return Head::Unknown;
-    }
-    while let Some(key) = reader.string() {
-        if !reader.skip(':') {
-            break;
-        }
-        match (key.as_str(), &name) {
-            ("name", None) => match reader.string() {
-                Some(value) => name = Some(value),
-                None => break,
-            },
-            ("arguments" | "parameters", Some(name)) => {
-                let arguments = reader.rest().starts_with('{').then_some(reader.at);
-                return Head::Named { name: name.clone(), arguments };
-            }
-            _ => {
-                if !reader.value() {
-                    break;
-                }
-            }
-        }
-        if !reader.skip(',') {
-            break;
-        }
-    }
-    name.map_or(Head::Unknown, |name| Head::Named { name, arguments: None })
+/// Reads `{"name": …, "arguments": {…}}`, whose keys may come in any order. Each character is looked at
+/// once, and each string once more.
+#[derive(Debug, Default)]
+pub struct Object {
+    text: String,
+    scan: Scan,
+    string_start: usize,
+    /// The last string of the outermost object, which is a key if a colon follows.
+    string: Option<String>,
+    key: Key,
+    value_start: usize,
+    has_name: bool,
+    /// Where the arguments stand that came before the name, or that are no object.
+    arguments: Option<(usize, usize)>,
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Key {
+    #[default]
+    None,
+    Name,
+    Arguments,
+    Other,
 }
 
-impl Reader<'_> {
-    fn rest(&self) -> &str {
-        &self.text[self.at..]
+impl Object {
+    /// What was read.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
-    fn blanks(&mut self) {
-        self.at = self.text.len() - self.rest().trim_start().len();
+    /// What looks for the object's end, as it stood before the last character, which opened a bracket.
+    pub fn outside(&self) -> Scan {
+        Scan { depth: self.scan.depth - 1, ..self.scan }
     }
 
-    /// Passes over one sign and the blanks around it.
-    fn skip(&mut self, sign: char) -> bool {
-        self.blanks();
-        let is_there = self.rest().starts_with(sign);
-        if is_there {
-            self.at += sign.len_utf8();
-            self.blanks();
+    /// Takes the next character.
+    pub fn push(&mut self, character: char) -> Found {
+        let (before, at) = (self.scan, self.text.len());
+        let ends = self.scan.ends_with(character);
+        self.text.push(character);
+        if ends {
+            self.value_ends(at);
+            return Found::End;
         }
-        is_there
+        match (before.is_outermost(), self.scan.is_outermost()) {
+            (true, true) => self.sign(character, at),
+            (true, false) if character == '"' => self.string_start = at,
+            (true, false) if character == '{' => return self.object_begins(at),
+            (false, true) if character == '"' => return self.string_ends(at + 1),
+            _ => {}
+        }
+        Found::Nothing
     }
 
-    /// A whole string.
-    fn string(&mut self) -> Option<String> {
-        let mut scan = Scan::default();
-        if !self.rest().starts_with('"') {
-            return None;
-        }
-        for (index, character) in self.rest().char_indices() {
-            scan.ends_with(character);
-            if index > 0 && !scan.in_string {
-                let end = self.at + index + 1;
-                let value = serde_json::from_str(&self.text[self.at..end]).ok();
-                self.at = end;
-                return value;
+    /// A whole object's arguments as they were written; text that holds them is taken out of its
+    /// quotes. `None`: the object is no JSON.
+    pub fn whole_arguments(&self) -> Option<String> {
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.text).ok()?;
+        let written = self.arguments.map_or("", |(start, end)| self.text[start..end].trim());
+        Some(match written {
+            "" | "null" => "{}".to_owned(),
+            text if text.starts_with('"') => serde_json::from_str(text).ok()?,
+            other => other.to_owned(),
+        })
+    }
+
+    /// A character of the outermost object.
+    fn sign(&mut self, character: char, at: usize) {
+        match character {
+            ':' if self.key == Key::None => {
+                self.key = match self.string.take().as_deref() {
+                    Some("name") if !self.has_name => Key::Name,
+                    Some("arguments" | "parameters") if self.arguments.is_none() => Key::Arguments,
+                    _ => Key::Other,
+                };
+                self.value_start = at + 1;
             }
+            ',' => self.value_ends(at),
+            _ => {}
         }
-        None
     }
 
-    /// Passes over a whole value of a kind that does not matter.
-    fn value(&mut self) -> bool {
-        if self.rest().starts_with('"') {
-            return self.string().is_some();
+    fn object_begins(&self, at: usize) -> Found {
+        let is_first = self.text[self.value_start..at].trim().is_empty();
+        let is_next = self.key == Key::Arguments && self.has_name && is_first;
+        if is_next { Found::Arguments } else { Found::Nothing }
+    }
+
+    fn string_ends(&mut self, end: usize) -> Found {
+        if matches!(self.key, Key::Other | Key::Arguments) {
+            return Found::Nothing;
         }
-        let mut scan = Scan::default();
-        let is_nested = self.rest().starts_with(['{', '[']);
-        let mut end = None;
-        for (index, character) in self.rest().char_indices() {
-            let ends = scan.ends_with(character);
-            if is_nested && ends {
-                end = Some(index + 1);
-                break;
-            }
-            if !is_nested && matches!(character, ',' | '}') {
-                end = Some(index);
-                break;
-            }
+        self.string = serde_json::from_str(&self.text[self.string_start..end]).ok();
+        if self.key == Key::None {
+            return Found::Nothing;
         }
-        self.at += end.unwrap_or(0);
-        end.is_some()
+        self.key = Key::Other;
+        self.has_name = self.string.is_some();
+        self.string.take().map_or(Found::Nothing, Found::Name)
+    }
+
+    fn value_ends(&mut self, at: usize) {
+        if self.key == Key::Arguments {
+            self.arguments = Some((self.value_start, at));
+        }
+        self.key = Key::None;
+        self.string = None;
     }
 }
 
@@ -149,37 +163,66 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn named(name: &str, arguments: Option<usize>) -> Head {
-        Head::Named { name: name.into(), arguments }
+    /// What each character of a text found, without those that found nothing.
+    fn read(text: &str) -> (Object, Vec<(usize, Found)>) {
+        let mut object = Object::default();
+        let mut found = vec![];
+        for (at, character) in text.char_indices() {
+            match object.push(character) {
+                Found::Nothing => {}
+                other => found.push((at, other)),
+            }
+        }
+        (object, found)
+    }
+
+    fn name(text: &str) -> Found {
+        Found::Name(text.into())
     }
 
     #[test]
     fn too_little_tells_nothing() {
-        for text in [
-            "",
-            "{",
-            "{\"na",
-            "{\"name\"",
-            "{\"name\": \"f",
-            "{\"arguments\": {\"a\": 1}",
-            "[",
-            "x",
-        ] {
-            assert_eq!(head(text), Head::Unknown, "{text}");
+        for text in
+            ["", "{", "{\"na", "{\"name\"", "{\"name\": \"f", "{\"arguments\": {\"name\": \"f\"}"]
+        {
+            assert_eq!(read(text).1, [], "{text}");
         }
     }
 
     #[test]
     fn a_name_is_told_as_soon_as_it_is_whole_and_arguments_as_soon_as_they_begin() {
-        assert_eq!(head("{\"name\": \"f\""), named("f", None));
-        assert_eq!(head("{\"name\": \"f\", \"argum"), named("f", None));
-        assert_eq!(head("{\"name\": \"f\", \"arguments\": {"), named("f", Some(27)));
-        assert_eq!(
-            head("{\"id\": [1, {}], \"name\":\"f\",\"parameters\":{\"a"),
-            named("f", Some(40))
-        );
-        assert_eq!(head("{\"type\": \"function\", \"name\": \"g\\u0041\", "), named("gA", None));
-        assert_eq!(head("{\"n\": 1, \"name\": \"f\""), named("f", None));
+        assert_eq!(read("{\"name\": \"f\"").1, [(11, name("f"))]);
+        let text = "{\"name\": \"f\", \"arguments\": {";
+        assert_eq!(read(text).1, [(11, name("f")), (27, Found::Arguments)]);
+        let text = "{\"id\": [1, {}], \"name\":\"f\",\"parameters\":{\"a";
+        assert_eq!(read(text).1, [(25, name("f")), (40, Found::Arguments)]);
+        let text = "{\"type\": \"function\", \"name\": \"g\\u0041\", ";
+        assert_eq!(read(text).1, [(37, name("gA"))]);
+        assert_eq!(read("{\"n\": 1, \"na\\u006de\": \"f\"").1, [(24, name("f"))]);
+    }
+
+    #[test]
+    fn only_the_first_name_counts_and_no_name_within_a_value() {
+        let (_, found) =
+            read("{\"x\": \"name\", \"y\": [\"name\"], \"name\": \"f\", \"name\": \"g\"}");
+        assert_eq!(found, [(39, name("f")), (53, Found::End)]);
+    }
+
+    #[test]
+    fn whole_arguments_are_what_was_written() {
+        for (written, expected) in [
+            (
+                "{\"arguments\": {\"n\": 123456789012345678901234567890},\"name\":\"f\"}",
+                "{\"n\": 123456789012345678901234567890}",
+            ),
+            ("{\"name\": \"f\", \"arguments\": \"{\\\"a\\\": \\u00e9}\"}", "{\"a\": é}"),
+            ("{\"name\": \"f\", \"parameters\": null}", "{}"),
+            ("{\"name\": \"f\"}", "{}"),
+            ("{\"name\": \"f\", \"arguments\": [1,  2] }", "[1,  2]"),
+        ] {
+            assert_eq!(read(written).0.whole_arguments().as_deref(), Some(expected), "{written}");
+        }
+        assert_eq!(read("{\"name\": \"f\", \"arguments\": x}").0.whole_arguments(), None);
     }
 
     #[test]

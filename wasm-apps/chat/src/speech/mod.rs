@@ -5,12 +5,21 @@
 //! out as content: nothing is lost, however the text is cut.
 
 mod call;
+mod header;
 mod json;
+mod tags;
 
 use gaia_app_sdk::{Channel, Event, FinishReason, Speaker, Tool, push_text};
 
 use self::call::{Call, Progress};
 use crate::families::{Family, Meaning};
+
+/// Bytes of blanks and signs that are held back at most: more before a mark are content. So each
+/// character costs the same, however long an answer is.
+const HELD_BYTES_MAX: usize = 64;
+
+/// What may stand between two calls without marks, and is no content.
+const BETWEEN_CALLS: [char; 5] = [' ', '\n', '\t', '\r', ';'];
 
 /// Reads one answer.
 #[derive(Debug)]
@@ -58,9 +67,21 @@ impl<'a> Speech<'a> {
         self
     }
 
-    /// Reads what is held, until more text is needed.
-    fn read(&mut self, events: &mut Vec<Event>) {
-        while !self.has_enough && self.step(events) {}
+    /// Takes the next character.
+    fn take(&mut self, character: char, events: &mut Vec<Event>) {
+        if self.is_plain(character) {
+            push_text(events, self.channel, character.encode_utf8(&mut [0; 4]));
+            return;
+        }
+        self.held.push(character);
+        while !self.held.is_empty() && !self.has_enough && self.step(events) {}
+    }
+
+    /// Whether a character can only be text. So most are, and cost least.
+    fn is_plain(&self, character: char) -> bool {
+        let begins_mark = || self.marks().any(|(mark, _)| mark.starts_with(character));
+        let waits = self.call.is_some() || self.closing.is_some() || !self.held.is_empty();
+        !waits && !self.at_start && !character.is_whitespace() && !begins_mark()
     }
 
     /// One mark, call or piece of text. False: more text is needed.
@@ -77,10 +98,7 @@ impl<'a> Speech<'a> {
         }
         match self.first_mark() {
             Some((start, mark, meaning)) => {
-                let before = self.held[..start].trim_end().to_owned();
-                self.held.drain(..start + mark.len());
-                self.say(&before, events);
-                self.mean(mark, meaning);
+                self.read_mark(start, (mark, meaning), events);
                 true
             }
             None => {
@@ -92,13 +110,25 @@ impl<'a> Speech<'a> {
         }
     }
 
-    fn mean(&mut self, mark: &'static str, meaning: Meaning) {
+    /// A mark at `start` of the held text. The blanks before it are no content, unless what it begins
+    /// turns out to be no call.
+    fn read_mark(
+        &mut self,
+        start: usize,
+        (mark, meaning): (&'static str, Meaning),
+        events: &mut Vec<Event>,
+    ) {
+        let before = self.held[..start].to_owned();
+        self.held.drain(..start + mark.len());
+        let text = before.trim_end();
+        self.say(text, events);
         match meaning {
             Meaning::Think => self.turn_to(Channel::Reasoning),
             Meaning::Speak => self.turn_to(Channel::Content),
             Meaning::Nothing => {}
             Meaning::Call { close } => {
-                self.call = Some(Call::new(self.tools, self.calls, mark.to_owned()));
+                let given_back = format!("{}{mark}", &before[text.len()..]);
+                self.call = Some(Call::new(self.tools, self.calls, given_back));
                 self.closing = close;
             }
         }
@@ -112,13 +142,13 @@ impl<'a> Speech<'a> {
     /// Passes over the end mark of a call, and what may stand before it. `None`: there is none.
     fn close(&mut self) -> Option<bool> {
         let close = self.closing?;
-        let skipped = self.held.trim_start_matches(['\n', ' ', '\t', '`']);
+        let skipped = before_close(&self.held);
         if let Some(rest) = skipped.strip_prefix(close) {
             self.held = rest.to_owned();
             self.closing = None;
             return Some(true);
         }
-        if close.starts_with(skipped) {
+        if close.starts_with(skipped) && self.held.len() < HELD_BYTES_MAX {
             return Some(false);
         }
         self.closing = None;
@@ -127,41 +157,43 @@ impl<'a> Speech<'a> {
 
     /// Whether what follows is a call without any mark before it.
     fn begins_bare_call(&self) -> bool {
-        let rest = self.held.trim_start_matches([' ', '\n', ';', '\t']);
+        self.expects_bare_call() && self.held.trim_start_matches(BETWEEN_CALLS).starts_with('{')
+    }
+
+    fn expects_bare_call(&self) -> bool {
         self.family.bare_calls
             && !self.tools.is_empty()
             && self.at_start
             && self.channel == Channel::Content
-            && rest.starts_with('{')
     }
 
+    /// Gives the call the held text, until it is whole or is none.
     fn read_call(&mut self, events: &mut Vec<Event>) -> bool {
         let Some(call) = &mut self.call else { return true };
-        match call.read(&mut self.held, events) {
-            Progress::Needs => false,
-            Progress::Done => {
+        let Some(character) = self.held.chars().next() else { return false };
+        self.held.drain(..character.len_utf8());
+        match call.read(character, events) {
+            Progress::Needs => {}
+            Progress::Done => self.call_ends(),
+            Progress::NoFurther(text) => {
                 self.call = None;
-                self.calls += 1;
-                self.at_start = true;
-                self.has_enough = self.single;
-                if self.family.lists_calls {
-                    self.next_of_list();
-                }
-                true
+                self.held.insert_str(0, &text);
             }
             Progress::NoCall(text) => {
-                self.call = None;
-                self.closing = None;
-                self.at_start = false;
-                push_text(events, self.channel, &text);
-                true
+                (self.call, self.closing) = (None, None);
+                self.say(&text, events);
             }
         }
+        true
     }
 
-    /// Behind a call of a list comes another one, or the end.
-    fn next_of_list(&mut self) {
-        self.call = Some(Call::new(self.tools, self.calls, String::new()));
+    fn call_ends(&mut self) {
+        self.calls += 1;
+        self.at_start = true;
+        self.has_enough = self.single;
+        // Behind a call of a list comes another one, or the end.
+        let lists = self.family.lists_calls;
+        self.call = lists.then(|| Call::next_of_list(self.tools, self.calls));
     }
 
     /// The first mark in the held text: where, which, and what it means.
@@ -180,14 +212,14 @@ impl<'a> Speech<'a> {
 
     /// How much of the held text can no longer become part of a mark, nor precede one as blanks.
     fn certain_bytes(&self) -> usize {
-        // Between two bare calls there may be a sign, which is no content.
-        let between = self.held.trim_start_matches([' ', '\n', ';', '\t']);
-        if self.family.bare_calls && self.calls > 0 && self.at_start && between.is_empty() {
+        let is_full = self.held.len() >= HELD_BYTES_MAX;
+        let is_between = |text: &str| text.trim_start_matches(BETWEEN_CALLS).is_empty();
+        if !is_full && self.calls > 0 && self.expects_bare_call() && is_between(&self.held) {
             return 0;
         }
         let overlap = self.marks().map(|(mark, _)| overlap(&self.held, mark)).max().unwrap_or(0);
         let certain = &self.held[..self.held.len() - overlap];
-        certain.trim_end().len()
+        if is_full { certain.len() } else { certain.trim_end().len() }
     }
 
     fn say(&mut self, text: &str, events: &mut Vec<Event>) {
@@ -197,27 +229,39 @@ impl<'a> Speech<'a> {
             push_text(events, self.channel, text);
         }
     }
+
+    /// Whether the last text is what stands behind calls, and no content.
+    fn is_end_of_calls(&self, text: &str) -> bool {
+        let is_close = |close: &str| close.starts_with(before_close(text));
+        self.closing.is_some_and(is_close)
+            || self.calls > 0 && self.at_start && text.trim_matches(BETWEEN_CALLS).is_empty()
+    }
 }
 
 impl Speaker for Speech<'_> {
     fn say(&mut self, text: &str, events: &mut Vec<Event>) {
-        self.held.push_str(text);
-        self.read(events);
+        // One by one: where a token ends must not matter.
+        for character in text.chars() {
+            if self.has_enough {
+                return;
+            }
+            self.take(character, events);
+        }
     }
 
     fn finish(&mut self, reason: FinishReason, events: &mut Vec<Event>) -> FinishReason {
         if let Some(call) = self.call.take() {
-            let (begun, text) = call.end(&self.held);
-            self.held.clear();
+            let (begun, text) = call.end();
             self.calls += u32::from(begun);
-            self.say(&text, events);
+            self.held.insert_str(0, &text);
+            self.closing = None;
         }
         let rest = std::mem::take(&mut self.held);
-        let is_close = self.closing.is_some_and(|close| close.starts_with(rest.trim_start()));
-        if !is_close && (self.calls == 0 || !rest.trim().is_empty()) {
+        if !self.has_enough && !self.is_end_of_calls(&rest) {
             Self::say(self, &rest, events);
         }
         match reason {
+            _ if self.has_enough => FinishReason::ToolCalls,
             FinishReason::Stop if self.calls > 0 => FinishReason::ToolCalls,
             reason => reason,
         }
@@ -228,6 +272,11 @@ impl Speaker for Speech<'_> {
     }
 }
 
+/// What may stand before the end mark of a call: blanks, and the end of a fence.
+fn before_close(text: &str) -> &str {
+    text.trim_start_matches(['\n', ' ', '\t', '`'])
+}
+
 /// Length of the longest proper beginning of `mark` that `text` ends with.
 fn overlap(text: &str, mark: &str) -> usize {
     let longest = text.len().min(mark.len() - 1);
@@ -235,5 +284,7 @@ fn overlap(text: &str, mark: &str) -> usize {
     (1..=longest).rev().find(|length| text.ends_with(&mark[..*length])).unwrap_or(0)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

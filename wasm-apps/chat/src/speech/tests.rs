@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::families;
 
-fn tools() -> Vec<Tool> {
+pub(super) fn tools() -> Vec<Tool> {
     let schema = json!({"type": "object", "properties": {
         "city": {"type": "string"}, "days": {"type": "integer"}}});
     ["weather", "now"]
@@ -19,14 +19,14 @@ fn tools() -> Vec<Tool> {
 
 /// What an answer comes to.
 #[derive(Debug, Default, PartialEq)]
-struct Heard {
-    content: String,
-    reasoning: String,
-    calls: Vec<ToolCall>,
-    reason: Option<FinishReason>,
+pub(super) struct Heard {
+    pub(super) content: String,
+    pub(super) reasoning: String,
+    pub(super) calls: Vec<ToolCall>,
+    pub(super) reason: Option<FinishReason>,
 }
 
-fn hear(speech: &mut Speech<'_>, pieces: impl Iterator<Item = String>) -> Heard {
+pub(super) fn hear(speech: &mut Speech<'_>, pieces: impl Iterator<Item = String>) -> Heard {
     let mut events = vec![];
     for piece in pieces {
         if speech.has_enough() {
@@ -36,7 +36,10 @@ fn hear(speech: &mut Speech<'_>, pieces: impl Iterator<Item = String>) -> Heard 
     }
     let reason = speech.finish(FinishReason::Stop, &mut events);
     let mut heard = Heard { reason: Some(reason), ..Heard::default() };
+    let mut is_calling = false;
     for event in events {
+        let is_call = matches!(event, Event::ToolCall { .. } | Event::ToolArguments { .. });
+        is_calling = is_call && (is_calling || matches!(event, Event::ToolCall { .. }));
         match event {
             Event::Delta { text, channel: Channel::Content, .. } => heard.content += &text,
             Event::Delta { text, .. } => heard.reasoning += &text,
@@ -46,6 +49,8 @@ fn hear(speech: &mut Speech<'_>, pieces: impl Iterator<Item = String>) -> Heard 
                 heard.calls.push(ToolCall { id, name, arguments });
             }
             Event::ToolArguments { index, text, .. } => {
+                assert_eq!(index as usize + 1, heard.calls.len(), "the last call");
+                assert!(is_calling, "nothing came between");
                 heard.calls[index as usize].arguments += &text;
             }
             other => panic!("{other:?}"),
@@ -55,12 +60,12 @@ fn hear(speech: &mut Speech<'_>, pieces: impl Iterator<Item = String>) -> Heard 
 }
 
 impl Speech<'_> {
-    fn say_events(&mut self, text: &str, events: &mut Vec<Event>) {
+    pub(super) fn say_events(&mut self, text: &str, events: &mut Vec<Event>) {
         Speaker::say(self, text, events);
     }
 }
 
-fn template_of(family: &str) -> &'static str {
+pub(super) fn template_of(family: &str) -> &'static str {
     match family {
         "harmony" => "<|channel|>",
         "deepseek" => "<｜tool▁call▁begin｜> <think>",
@@ -147,4 +152,90 @@ fn without_functions_nothing_is_a_call() {
     let mut speech = Speech::new(&families::GENERIC, &[], false);
     let text = "<tool_call>{\"name\": \"now\", \"arguments\": {}}</tool_call>";
     assert_eq!(hear(&mut speech, [text.to_owned()].into_iter()).content, text);
+}
+
+/// Feeds a text whole and character by character: both must be heard alike.
+fn heard(family: &'static Family, text: &str) -> Heard {
+    let tools = tools();
+    let whole = hear(&mut Speech::new(family, &tools, false), [text.to_owned()].into_iter());
+    let pieces = text.chars().map(String::from);
+    assert_eq!(hear(&mut Speech::new(family, &tools, false), pieces), whole, "{text}");
+    whole
+}
+
+fn content(text: &str) -> Heard {
+    let reason = Some(FinishReason::Stop);
+    Heard { content: text.into(), reason, ..Heard::default() }
+}
+
+#[test]
+fn a_letter_of_several_bytes_behind_a_bracket_is_no_panic() {
+    for text in ["<tool_call><é☃☃☃☃", "<tool_call><function☃=f>", "<tool_call><☃"] {
+        assert_eq!(heard(&families::GENERIC, text), content(text));
+    }
+}
+
+#[test]
+fn a_bracket_alone_does_not_make_a_call_tags() {
+    let text = "<tool_call><b>{\"name\": \"now\"} and more";
+    assert_eq!(heard(&families::GENERIC, text), content(text));
+}
+
+#[test]
+fn marks_in_what_is_no_call_are_read_alike_in_every_cut() {
+    let text = "<tool_call>{\"name\": \"rob\", \"arguments\": {\"a\": \"<think>\"}}";
+    let heard = heard(families::of(template_of("hermes")), text);
+    assert_eq!(heard.reasoning, "\"}}");
+}
+
+#[test]
+fn what_follows_the_only_call_is_dropped_in_every_cut() {
+    let tools = tools();
+    let text = "<tool_call>{\"name\": \"now\", \"arguments\": {}}</tool_call>\nDone.";
+    let mut speech = Speech::new(&families::GENERIC, &tools, false).single(true);
+    let heard = hear(&mut speech, [text.to_owned()].into_iter());
+    assert_eq!((heard.content.as_str(), heard.calls.len()), ("", 1));
+}
+
+#[test]
+fn a_limit_behind_the_only_call_took_nothing_away() {
+    let tools = tools();
+    let mut speech = Speech::new(&families::GENERIC, &tools, false).single(true);
+    let mut events = vec![];
+    speech.say_events("<tool_call>{\"name\": \"now\", \"arguments\": {}}", &mut events);
+    assert_eq!(speech.finish(FinishReason::Length, &mut events), FinishReason::ToolCalls);
+}
+
+#[test]
+fn blanks_before_what_is_no_call_are_content() {
+    let text = "a \n<tool_call> {\"x\": 1}";
+    assert_eq!(heard(&families::GENERIC, text), content(text));
+}
+
+#[test]
+fn text_behind_mistral_s_list_is_no_call_because_it_names_a_function() {
+    let text = "[TOOL_CALLS]now[ARGS]{} I asked weather {of Rome}.";
+    let heard = heard(families::of(template_of("mistral")), text);
+    assert_eq!(heard.calls.len(), 1);
+    assert_eq!(heard.content, "I asked weather {of Rome}.");
+}
+
+#[test]
+fn mistral_s_calls_may_each_have_a_mark() {
+    let text = "[TOOL_CALLS]now[ARGS]{}[TOOL_CALLS]weather[ARGS]{\"city\": \"Rome\"}";
+    let calls = heard(families::of(template_of("mistral")), text).calls;
+    assert_eq!(calls.iter().map(|call| &*call.name).collect::<Vec<_>>(), ["now", "weather"]);
+}
+
+#[test]
+fn an_empty_list_is_content() {
+    let text = "[TOOL_CALLS][]";
+    assert_eq!(heard(families::of(template_of("mistral")), text), content(text));
+}
+
+#[test]
+fn the_end_of_a_fence_is_no_content() {
+    let text = "<｜tool▁call▁begin｜>function<｜tool▁sep｜>now\n```json\n{}\n```";
+    let heard = heard(families::of(template_of("deepseek")), text);
+    assert_eq!((heard.content.as_str(), heard.calls.len()), ("", 1));
 }

@@ -26,7 +26,7 @@ fn echo<S: Sink>(text: &str, events: &mut Events<S>) -> Result<Flow, Failure> {
             return Ok(Flow::Stop);
         }
     }
-    Ok(events.emit(&Event::Finish { reason: FinishReason::Stop, usage })?)
+    Ok(events.emit(&Event::finish(FinishReason::Stop, usage))?)
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
         let expected = [
             Event::text("one ", 1),
             Event::text("two", 1),
-            Event::Finish { reason: FinishReason::Stop, usage },
+            Event::finish(FinishReason::Stop, usage),
         ];
         assert_eq!(events.into_sink().events, expected);
     }

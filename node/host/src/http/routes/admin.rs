@@ -5,7 +5,7 @@
 //! when it has ended.
 
 mod entry;
-mod guard;
+pub mod guard;
 mod keys;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 mod chunks;
 mod logprobs;
 mod messages;
-mod request;
+pub mod request;
 mod tools;
 mod whole;
 
@@ -16,6 +16,7 @@ use self::whole::Whole;
 use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::ids::{new_id, now_s};
+use crate::http::knowledge::WireCitation;
 use crate::http::running::Running;
 use crate::http::{body, json, sse};
 
@@ -25,12 +26,13 @@ pub async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let request = ChatRequest::parse(body::read_fields(&state, request).await?)?;
-    let ChatRequest { model, task, choices, stream } = request;
+    let ChatRequest { model, mut task, choices, stream, knowledge } = request;
+    let sources = state.prepare(knowledge, model.as_deref(), &mut task).await?;
     let logprobs = task.sampling.logprobs.is_some();
     let answers = gaia_core::chat_choices(&state.node, model.as_deref(), task, choices)?;
     let mut running = Running::new(&state, answers);
     let model = running.model().to_owned();
-    let head = Head { id: new_id("chatcmpl-"), created: now_s(), model, logprobs };
+    let head = Head { id: new_id("chatcmpl-"), created: now_s(), model, logprobs, sources };
     let blame = |error| ApiError::from(error).blame("messages");
     let Some(options) = stream else {
         let (all, usage) = running.collect_all().await.map_err(blame)?;
@@ -47,4 +49,6 @@ struct Head {
     model: String,
     /// Log probabilities were asked for.
     logprobs: bool,
+    /// What the model was given to answer from.
+    sources: Vec<WireCitation>,
 }

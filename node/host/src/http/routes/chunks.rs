@@ -1,19 +1,16 @@
 //! `POST /v1/chunks`: cuts an uploaded text where its sentences and headings end, as LlamaEdge does.
 
-mod measure;
-
 use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::{Models, ServeError};
+use gaia_documents::{Markup, Measure, Splitter, pieces};
 use gaia_protocol::{Input, ModelKind, TokenizeTask};
 use serde_json::json;
-use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use self::measure::Measure;
 use super::{Shared, files};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
@@ -26,14 +23,6 @@ const TEXT_BYTES_MAX: u64 = 4 << 20;
 /// Text that is tokenized at once: its tokens fit few events.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// What the splitter does grows with the square of the text. So it is given sections of about so many
-/// chunks; no chunk reaches from one into the next.
-const SECTION_CHUNKS: usize = 64;
-const SECTION_BYTES_MIN: usize = 4 << 10;
-const SECTION_BYTES_MAX: usize = 128 << 10;
-/// Bytes of a token, about.
-const TOKEN_BYTES: usize = 4;
-
 /// Cuts a text into chunks.
 pub async fn post(
     axum::extract::State(state): Shared,
@@ -42,13 +31,13 @@ pub async fn post(
     let owner = auth::owner(&request);
     let asked = Asked::parse(body::read_fields(&state, request).await?)?;
     let file = files::find(&state, &owner, &asked.id)?;
-    let kind = asked.check(&file)?;
+    let markup = asked.check(&file)?;
     let text = read(&state, &file).await?;
     let work = count(&state, asked.model.as_deref(), &text);
     let measure = timeout(state.request_timeout, work).await;
     let measure = measure.unwrap_or(Err(ServeError::TimeLimit))?;
-    let cutter = Cutter { kind, measure, capacity: asked.capacity };
-    let chunks = cutter.run(&state, text).await?;
+    let splitter = Splitter { markup, measure, capacity: asked.capacity };
+    let chunks = cut(&state, splitter, text).await?;
     Ok(json::ok(&json!({"id": file.id, "filename": file.filename, "chunks": chunks})))
 }
 
@@ -57,12 +46,6 @@ struct Asked {
     filename: Option<String>,
     capacity: usize,
     model: Option<String>,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Plain,
-    Markdown,
 }
 
 impl Asked {
@@ -78,7 +61,7 @@ impl Asked {
     }
 
     /// How to cut `file`, if it is the one that is meant and a text.
-    fn check(&self, file: &FileInfo) -> Result<Kind, ApiError> {
+    fn check(&self, file: &FileInfo) -> Result<Markup, ApiError> {
         if self.filename.as_ref().is_some_and(|name| *name != file.filename) {
             let message = format!("`filename`: the file {} has another name", file.id);
             return Err(ApiError::invalid("filename", message));
@@ -89,58 +72,27 @@ impl Asked {
         }
         let ending = file.filename.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
         match ending.as_deref() {
-            Some("txt") => Ok(Kind::Plain),
-            Some("md") => Ok(Kind::Markdown),
+            Some("txt") => Ok(Markup::Plain),
+            Some("md") => Ok(Markup::Markdown),
             _ => Err(must_be("id", "a file whose name ends in .txt or .md")),
         }
     }
 }
 
 /// Cuts a text on a thread of its own.
-struct Cutter {
-    kind: Kind,
-    measure: Measure,
-    capacity: usize,
-}
-
-impl Cutter {
-    async fn run(self, state: &State, text: String) -> Result<Vec<String>, ServeError> {
-        let permit = state.node.admission.admit()?;
-        let (sender, receiver) = oneshot::channel();
-        spawn_blocking(move || {
-            let _permit = permit;
-            let chunks = self.cut(&text, || sender.is_closed());
-            // Nobody waits any more: then it was not finished either.
-            let _ = sender.send(chunks);
-        });
-        match timeout(state.request_timeout, receiver).await {
-            Ok(Ok(chunks)) => Ok(chunks),
-            Ok(Err(_)) => Err(ServeError::App { message: "the text could not be cut".into() }),
-            Err(_) => Err(ServeError::TimeLimit),
-        }
-    }
-
-    /// Cuts section by section, until `stopped`.
-    fn cut(&self, text: &str, stopped: impl Fn() -> bool) -> Vec<String> {
-        let config = || ChunkConfig::new(self.capacity).with_sizer(self.measure.clone());
-        let (plain, markdown) = (TextSplitter::new(config()), MarkdownSplitter::new(config()));
-        let mut chunks = vec![];
-        for section in measure::pieces(text, self.section_bytes()) {
-            if stopped() {
-                return chunks;
-            }
-            match self.kind {
-                Kind::Plain => chunks.extend(plain.chunks(section).map(str::to_owned)),
-                Kind::Markdown => chunks.extend(markdown.chunks(section).map(str::to_owned)),
-            }
-        }
-        chunks
-    }
-
-    fn section_bytes(&self) -> usize {
-        let chunk = self.capacity.saturating_mul(TOKEN_BYTES);
-        let many = chunk.saturating_mul(SECTION_CHUNKS).clamp(SECTION_BYTES_MIN, SECTION_BYTES_MAX);
-        many.max(chunk.saturating_mul(2))
+async fn cut(state: &State, splitter: Splitter, text: String) -> Result<Vec<String>, ServeError> {
+    let permit = state.node.admission.admit()?;
+    let (sender, receiver) = oneshot::channel();
+    spawn_blocking(move || {
+        let _permit = permit;
+        let chunks = splitter.chunks(&text, || sender.is_closed());
+        // Nobody waits any more: then it was not finished either.
+        let _ = sender.send(chunks);
+    });
+    match timeout(state.request_timeout, receiver).await {
+        Ok(Ok(chunks)) => Ok(chunks),
+        Ok(Err(_)) => Err(ServeError::App { message: "the text could not be cut".into() }),
+        Err(_) => Err(ServeError::TimeLimit),
     }
 }
 
@@ -156,10 +108,11 @@ async fn read(state: &State, file: &FileInfo) -> Result<String, ApiError> {
 async fn count(state: &State, model: Option<&str>, text: &str) -> Result<Measure, ServeError> {
     let model = counting_model(&state.node.models, model)?;
     let mut measure = Measure::new(text);
-    for piece in measure::pieces(text, PIECE_BYTES) {
+    for piece in pieces(text, PIECE_BYTES) {
         let input = Input::Text(piece.to_owned());
         let task = TokenizeTask { input, ..TokenizeTask::default() };
         let tokens = gaia_core::tokenize(&state.node, Some(&model), task).await?;
+        let tokens: Vec<_> = tokens.iter().map(|token| &token.bytes).collect();
         measure.add(piece, &tokens);
     }
     Ok(measure)

@@ -139,7 +139,7 @@ impl sse::Chunks for TextChunks {
             Event::Delta { text, logprobs, channel: Channel::Content, .. } => {
                 self.text(choice, &text, &logprobs)
             }
-            Event::Finish { reason, usage } => Some(self.finish(choice, reason, usage)),
+            Event::Finish { reason, usage, .. } => Some(self.finish(choice, reason, usage)),
             _ => None,
         };
         frame.into_iter().collect()

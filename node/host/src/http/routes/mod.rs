@@ -9,11 +9,13 @@ pub mod embeddings;
 pub mod files;
 pub mod health;
 pub mod info;
+pub mod knowledge;
 pub mod messages;
 pub mod metrics;
 pub mod models;
 pub mod rerank;
 pub mod responses;
+pub mod retrieve;
 pub mod tokenize;
 mod wire;
 

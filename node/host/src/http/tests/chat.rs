@@ -22,7 +22,7 @@ fn thought(text: &str) -> Result<Event, ServeError> {
 fn finish_with(reason: FinishReason) -> Result<Event, ServeError> {
     let usage =
         Usage { prompt_tokens: 9, completion_tokens: 7, cached_tokens: 4, reasoning_tokens: 1 };
-    Ok(Event::Finish { reason, usage })
+    Ok(Event::finish(reason, usage))
 }
 
 /// Thinks, and calls two functions.

@@ -87,6 +87,37 @@ async fn a_stream_tells_everything_in_order() {
     assert!(told.iter().all(|(name, data)| data["type"] == *name));
 }
 
+fn stopped(reason: FinishReason) -> Vec<Result<Event, ServeError>> {
+    let (usage, stop_string) = (Usage::default(), Some("\n☃".to_owned()));
+    vec![delta("Par"), Ok(Event::Finish { reason, usage, stop_string })]
+}
+
+#[tokio::test]
+async fn the_stop_sequence_that_ended_it_is_told() {
+    let whole = Server::playing(stopped(FinishReason::Stop)).await.client.post(PATH, BODY).await;
+    let whole: Value = serde_json::from_str(&whole.body).expect("JSON");
+    let server = Server::playing(stopped(FinishReason::Stop)).await;
+    let streamed = frames(&server.client.post(PATH, &streamed()).await.body);
+    let (_, last) = &streamed[streamed.len() - 2];
+    for told in [&whole, &last["delta"]] {
+        assert_eq!(
+            (&told["stop_reason"], &told["stop_sequence"]),
+            (&json!("stop_sequence"), &json!("\n☃"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stop_sequence_beside_another_reason_is_not_believed() {
+    let server = Server::playing(stopped(FinishReason::Length)).await;
+    let told: Value =
+        serde_json::from_str(&server.client.post(PATH, BODY).await.body).expect("JSON");
+    assert_eq!(
+        (&told["stop_reason"], &told["stop_sequence"]),
+        (&json!("max_tokens"), &Value::Null)
+    );
+}
+
 #[tokio::test]
 async fn a_failure_has_a_status_before_the_first_text_and_an_event_after_it() {
     let script = vec![delta("Par"), Err(ServeError::WorkerStopped)];

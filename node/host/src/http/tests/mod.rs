@@ -93,7 +93,7 @@ fn delta(text: &str) -> Result<Event, ServeError> {
 
 fn finish(completion_tokens: u32) -> Result<Event, ServeError> {
     let usage = Usage { prompt_tokens: 3, completion_tokens, ..Usage::default() };
-    Ok(Event::Finish { reason: FinishReason::Stop, usage })
+    Ok(Event::finish(FinishReason::Stop, usage))
 }
 
 /// A whole good answer.

@@ -26,7 +26,7 @@ pub fn everything() -> Script {
         Ok(Event::ToolCall { index: 0, name: "f".into(), tokens: 1 }),
         Ok(Event::ToolArguments { index: 0, text: "{\"a\"".into(), tokens: 1 }),
         Ok(Event::ToolArguments { index: 0, text: ":1}".into(), tokens: 1 }),
-        Ok(Event::Finish { reason: FinishReason::ToolCalls, usage }),
+        Ok(Event::finish(FinishReason::ToolCalls, usage)),
     ]
 }
 
@@ -155,7 +155,7 @@ async fn a_cut_answer_is_incomplete_and_a_broken_one_failed() {
     let mut script = paris();
     script.pop();
     let mut cut = script.clone();
-    cut.push(Ok(Event::Finish { reason: FinishReason::Length, usage: Usage::default() }));
+    cut.push(Ok(Event::finish(FinishReason::Length, Usage::default())));
     let server = Server::playing(cut).await;
     let whole = ask(&server, json!({"input": "Hi"})).await;
     assert_eq!(whole["status"], "incomplete");

@@ -8,6 +8,7 @@ use super::Head;
 use super::logprobs::WireLogprobs;
 use crate::http::generate::StreamOptions;
 use crate::http::ids::new_id;
+use crate::http::knowledge::WireCitation;
 use crate::http::routes::wire::{self, WireUsage};
 use crate::http::sse::{self, Frame};
 
@@ -30,6 +31,9 @@ struct Chunk<'a> {
     /// Absent unless usage was asked for; then null until the last chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<WireUsage>>,
+    /// This node's own, in the first chunk: what the answer may rest on.
+    #[serde(skip_serializing_if = "<[WireCitation]>::is_empty")]
+    citations: &'a [WireCitation],
 }
 
 #[derive(Serialize)]
@@ -88,7 +92,24 @@ impl ChatChunks {
     fn chunk(&self, choices: &[Choice<'_>], usage: Option<Option<WireUsage>>) -> Frame {
         let Head { id, created, model, .. } = &self.head;
         let (object, created) = ("chat.completion.chunk", *created);
-        Frame::data(&Chunk { id, object, created, model, choices, usage })
+        let citations = &[];
+        Frame::data(&Chunk { id, object, created, model, choices, usage, citations })
+    }
+
+    /// The first chunk of a choice; the very first one names the sources.
+    fn opening(&self, index: u32) -> Frame {
+        let Head { id, created, model, sources, .. } = &self.head;
+        let delta = Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
+        let choice = Choice { index, delta, logprobs: None, finish_reason: None };
+        Frame::data(&Chunk {
+            id,
+            object: "chat.completion.chunk",
+            created: *created,
+            model,
+            choices: &[choice],
+            usage: self.include_usage.then_some(None),
+            citations: if index == 0 { sources } else { &[] },
+        })
     }
 
     /// A delta may be without text, where its tokens are the start of a character.
@@ -123,8 +144,7 @@ fn continued(index: u32, arguments: &str) -> CallDelta<'_> {
 
 impl sse::Chunks for ChatChunks {
     fn start(&mut self) -> Vec<Frame> {
-        let delta = || Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
-        (0..self.choices).map(|index| self.delta(index, delta())).collect()
+        (0..self.choices).map(|index| self.opening(index)).collect()
     }
 
     fn event(&mut self, choice: u32, event: Event) -> Vec<Frame> {
@@ -135,7 +155,7 @@ impl sse::Chunks for ChatChunks {
             Event::ToolArguments { index, text, .. } => {
                 (!text.is_empty()).then(|| self.call(choice, continued(index, &text)))
             }
-            Event::Finish { reason, usage } => {
+            Event::Finish { reason, usage, .. } => {
                 self.tally.add(choice, usage);
                 let finish_reason = Some(wire::reason(reason));
                 let delta = Delta::default();

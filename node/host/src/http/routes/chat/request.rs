@@ -8,6 +8,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Fields, Unsupported, must_be};
 use crate::http::format;
 use crate::http::generate::{CHOICES_MAX, Generate, StreamOptions};
+use crate::http::knowledge::Wish;
 
 const METADATA_MAX: usize = 16;
 const TEMPLATE_OPTIONS_MAX: usize = 64;
@@ -42,6 +43,8 @@ pub struct ChatRequest {
     pub choices: u32,
     /// Whether and how to stream.
     pub stream: Option<StreamOptions>,
+    /// What it is to know.
+    pub knowledge: Wish,
 }
 
 impl ChatRequest {
@@ -57,10 +60,11 @@ impl ChatRequest {
         check_shape(&format, &tools)?;
         let template_options = take_template_options(&mut fields)?;
         take_labels(&mut fields)?;
+        let knowledge = Wish::take(&mut fields)?;
         fields.finish(UNSUPPORTED)?;
         let task =
             ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
-        Ok(Self { model, task, choices, stream })
+        Ok(Self { model, task, choices, stream, knowledge })
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Head;
 use super::logprobs::WireLogprobs;
 use crate::http::ids::new_id;
+use crate::http::knowledge::WireCitation;
 use crate::http::routes::wire::{self, WireUsage};
 
 /// OpenAI's `chat.completion`.
@@ -18,6 +19,9 @@ pub struct Whole<'a> {
     model: &'a str,
     choices: Vec<Choice<'a>>,
     usage: WireUsage,
+    /// This node's own: what the answer may rest on.
+    #[serde(skip_serializing_if = "<[WireCitation]>::is_empty")]
+    citations: &'a [WireCitation],
 }
 
 #[derive(Serialize)]
@@ -70,6 +74,7 @@ impl<'a> Whole<'a> {
             model: &head.model,
             choices: choices.collect(),
             usage: usage.into(),
+            citations: &head.sources,
         }
     }
 }

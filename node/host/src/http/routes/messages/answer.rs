@@ -14,6 +14,7 @@ pub struct Answer {
     blocks: Vec<Block>,
     usage: Usage,
     reason: Option<FinishReason>,
+    stop_string: Option<String>,
 }
 
 /// A piece of an answer. One at a time grows: the last.
@@ -56,7 +57,7 @@ impl Answer {
     /// Nothing is said yet.
     pub fn new(id: String, model: &str) -> Self {
         let (blocks, usage) = (vec![], Usage::default());
-        Self { id, model: model.to_owned(), blocks, usage, reason: None }
+        Self { id, model: model.to_owned(), blocks, usage, reason: None, stop_string: None }
     }
 
     /// The blocks so far.
@@ -72,8 +73,10 @@ impl Answer {
                 (self.usage.prompt_tokens, self.usage.cached_tokens) = (tokens, cached_tokens);
                 None
             }
-            (Event::Finish { reason, usage }, _) => {
+            (Event::Finish { reason, usage, stop_string }, _) => {
                 (self.reason, self.usage) = (Some(reason), usage);
+                // An app that tells one beside another reason is not believed.
+                self.stop_string = stop_string.filter(|_| reason == FinishReason::Stop);
                 None
             }
             (Event::Delta { text, .. } | Event::ToolArguments { text, .. }, Some(block)) => {
@@ -116,14 +119,20 @@ impl Answer {
             "model": self.model,
             "content": content,
             "stop_reason": self.stop_reason(),
-            "stop_sequence": null,
+            "stop_sequence": self.stop_sequence(),
             "usage": self.usage(),
         })
     }
 
-    /// Why it ended. A stop sequence is not told from an end of the model's own.
+    /// The stop sequence that ended it, if one did.
+    pub fn stop_sequence(&self) -> Option<&str> {
+        self.stop_string.as_deref()
+    }
+
+    /// Why it ended.
     pub fn stop_reason(&self) -> Option<&'static str> {
         self.reason.map(|reason| match reason {
+            FinishReason::Stop if self.stop_string.is_some() => "stop_sequence",
             FinishReason::Stop => "end_turn",
             FinishReason::Length => "max_tokens",
             FinishReason::ToolCalls => "tool_use",

@@ -58,7 +58,8 @@ impl Chunks for Stream {
     }
 
     fn end(&mut self) -> Vec<Frame> {
-        let delta = json!({"stop_reason": self.answer.stop_reason(), "stop_sequence": null});
+        let (reason, sequence) = (self.answer.stop_reason(), self.answer.stop_sequence());
+        let delta = json!({"stop_reason": reason, "stop_sequence": sequence});
         let end = json!({"delta": delta, "usage": self.answer.usage()});
         let last = [frame("message_delta", end), frame("message_stop", json!({}))];
         self.stop().into_iter().chain(last).collect()

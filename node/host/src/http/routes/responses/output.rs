@@ -78,7 +78,7 @@ impl Output {
             Event::ToolArguments { text, .. } if self.open == Some(Kind::Call) => {
                 self.grow(&text, &[], tell);
             }
-            Event::Finish { reason, usage } => {
+            Event::Finish { reason, usage, .. } => {
                 let cut = reason == FinishReason::Length;
                 self.close(if cut { Status::Incomplete } else { Status::Completed }, tell);
                 self.end = Some((reason, usage));

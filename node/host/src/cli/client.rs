@@ -1,5 +1,6 @@
-//! Asks a node over HTTP: one request per connection, JSON both ways.
+//! Asks a node over HTTP: one request per connection, answers in JSON.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -7,16 +8,75 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::request::Builder;
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+
+use crate::config::key_from_environment;
 
 /// A node on this machine takes a connection at once; one elsewhere within this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The list of all models is far smaller.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// A longer file is no key.
+const KEY_BYTES_MAX: u64 = 1024;
+
+/// Which node to ask, and with which key.
+#[derive(Debug, clap::Args)]
+pub struct Connection {
+    /// Where the node listens
+    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// Environment variable that holds an admin key
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "key_file")]
+    key_env: Option<String>,
+    /// File that holds an admin key
+    #[arg(long, global = true, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl Connection {
+    /// The client for it.
+    ///
+    /// # Errors
+    /// A URL or a key that can be none.
+    pub fn open(&self) -> Result<Client> {
+        let key = match (&self.key_env, &self.key_file) {
+            (Some(name), _) => Some(key_from_environment(name)?),
+            (None, Some(file)) => Some(read_key(file)?),
+            (None, None) => None,
+        };
+        Client::new(&self.url, key)
+    }
+}
+
+fn read_key(file: &Path) -> Result<String> {
+    let context = || format!("reading {}", file.display());
+    let size = file.metadata().with_context(context)?.len();
+    if size > KEY_BYTES_MAX {
+        bail!("{} holds {size} bytes: a key has {KEY_BYTES_MAX} at most", file.display());
+    }
+    Ok(std::fs::read_to_string(file).with_context(context)?.trim().to_owned())
+}
+
+/// A text as one part of a URL.
+#[must_use]
+pub fn in_path(text: &str) -> String {
+    let mut path = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                path.push(char::from(byte));
+            }
+            other => path += &format!("%{other:02X}"),
+        }
+    }
+    path
+}
 
 /// A node, and the key for it.
 pub struct Client {
@@ -51,9 +111,23 @@ impl Client {
     /// # Errors
     /// Nobody answers, or the answer is a refusal: the message is the node's.
     pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = self.request(method, path, "application/json");
+        self.answer(request.body(Full::from(body)).context("making the request")?).await
+    }
+
+    /// Sends a file's bytes and returns the answer's JSON.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<Value> {
+        let request = self.request("PUT", path, "application/octet-stream");
+        self.answer(request.body(Full::from(bytes)).context("making the request")?).await
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Value> {
         let context = || format!("asking the node at http://{}", self.authority);
-        let (status, body) =
-            self.send(self.request(method, path, body)?).await.with_context(context)?;
+        let (status, body) = self.send(request).await.with_context(context)?;
         let answer: Value = serde_json::from_slice(&body)
             .with_context(|| format!("the answer ({status}) is not JSON: is this a Gaia node?"))?;
         if status.is_success() {
@@ -63,22 +137,16 @@ impl Client {
         bail!("the node refused ({status}): {message}")
     }
 
-    fn request(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Request<Full<Bytes>>> {
+    fn request(&self, method: &str, path: &str, kind: &'static str) -> Builder {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
-            .header(CONTENT_TYPE, "application/json");
+            .header(CONTENT_TYPE, kind);
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, key);
         }
-        let body = body.map(Value::to_string).unwrap_or_default();
-        request.body(Full::from(body)).context("making the request")
+        request
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {

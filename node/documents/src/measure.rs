@@ -2,8 +2,23 @@
 
 use std::sync::Arc;
 
-use gaia_protocol::TokenText;
 use text_splitter::ChunkSizer;
+
+/// Counts the tokens of parts of one text.
+///
+/// Two kinds: [`Measure`], from the tokens' places, where the tokenizer is far away; and any
+/// `Fn(&str) -> usize`, where it is at hand.
+pub trait Count {
+    /// How many tokens `part` has. It is always a part of the text that is measured: of
+    /// [`Document::text`](crate::Document::text) for [`cut`](crate::cut). A longer part has no fewer.
+    fn count(&self, part: &str) -> usize;
+}
+
+impl<F: Fn(&str) -> usize> Count for F {
+    fn count(&self, part: &str) -> usize {
+        self(part)
+    }
+}
 
 /// Where in a text its tokens begin.
 ///
@@ -21,15 +36,17 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// No token of `text` is known yet.
+    /// No token of `text` is known yet. The text must stay where it is in memory.
+    #[must_use]
     pub fn new(text: &str) -> Self {
         let (text_start, text_bytes) = (text.as_ptr().addr(), text.len());
         Self { text_start, text_bytes, starts: Arc::default() }
     }
 
-    /// Adds the tokens of the next piece of the text.
-    pub fn add(&mut self, piece: &str, tokens: &[TokenText]) {
-        let offset = piece.as_ptr().addr() - self.text_start;
+    /// Adds the tokens of the next piece of the text, by their bytes. Pieces come in order; they are
+    /// parts of the text itself, as [`pieces`] makes them. Tokens of another text are not counted.
+    pub fn add<T: AsRef<[u8]>>(&mut self, piece: &str, tokens: &[T]) {
+        let Some(offset) = self.offset(piece) else { return };
         let solid: Vec<usize> = solid(piece.as_bytes()).collect();
         let all: usize = tokens.iter().map(weight).sum();
         let mut before = 0;
@@ -43,25 +60,30 @@ impl Measure {
         }
     }
 
-    fn count(&self, from: usize, to: usize) -> usize {
+    /// Where in the text `part` stands, if it is a part of it.
+    fn offset(&self, part: &str) -> Option<usize> {
+        let from = part.as_ptr().addr().wrapping_sub(self.text_start);
+        Some(from).filter(|from| from.saturating_add(part.len()) <= self.text_bytes)
+    }
+}
+
+impl Count for Measure {
+    fn count(&self, part: &str) -> usize {
+        // Not a part of the text: as many as it can have.
+        let Some(from) = self.offset(part) else { return part.len() };
         let before = |end: usize| self.starts.partition_point(|start| *start < end);
-        before(to) - before(from)
+        before(from + part.len()) - before(from)
     }
 }
 
 impl ChunkSizer for Measure {
     fn size(&self, chunk: &str) -> usize {
-        let from = chunk.as_ptr().addr().wrapping_sub(self.text_start);
-        if from.saturating_add(chunk.len()) > self.text_bytes {
-            // Not a part of the text: as many as it can have.
-            return chunk.len();
-        }
-        self.count(from, from + chunk.len())
+        self.count(chunk)
     }
 }
 
-fn weight(token: &TokenText) -> usize {
-    solid(&token.bytes).count()
+fn weight<T: AsRef<[u8]>>(token: &T) -> usize {
+    solid(token.as_ref()).count()
 }
 
 /// Where the bytes are that are not white space.
@@ -73,12 +95,15 @@ fn solid(bytes: &[u8]) -> impl Iterator<Item = usize> {
 /// Where a text may be cut, best first, and how much of the mark stays before the cut.
 const CUTS: [(&str, usize); 5] = [("\n#", 1), ("\n\n", 2), ("\n", 1), (". ", 2), (" ", 1)];
 
-/// Cuts a text into pieces of at most `bytes_max` bytes, at headings, paragraphs or lines where there
-/// are any.
+/// Cuts a text into pieces of at most `bytes_max` bytes (or one character), at headings, paragraphs or
+/// lines where there are any. White space may be left out between them.
+#[must_use]
 pub fn pieces(text: &str, bytes_max: usize) -> Vec<&str> {
     let (mut rest, mut pieces) = (text, vec![]);
     while rest.len() > bytes_max {
-        let (piece, after) = rest.split_at(end(&rest[..rest.floor_char_boundary(bytes_max)]));
+        // One character at least, or it would never end.
+        let head = rest.floor_char_boundary(bytes_max).max(rest.ceil_char_boundary(1));
+        let (piece, after) = rest.split_at(end(&rest[..head]));
         pieces.push(piece);
         rest = after;
     }
@@ -97,15 +122,11 @@ fn end(head: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn tokens(texts: &[&str]) -> Vec<TokenText> {
-        texts.iter().map(|text| TokenText { id: 0, bytes: (*text).into() }).collect()
-    }
-
     #[test]
     fn bytes_that_are_the_texts_own_are_counted_exactly() {
         let text = "Hello world, again";
         let mut measure = Measure::new(text);
-        measure.add(text, &tokens(&["Hel", "lo", " world", ",", " again"]));
+        measure.add(text, &["Hel", "lo", " world", ",", " again"]);
         for (part, count) in [(0..18, 5), (0..5, 2), (0..3, 1), (6..11, 1), (6..12, 2), (13..18, 1)]
         {
             assert_eq!(measure.size(&text[part.clone()]), count, "{}", &text[part]);
@@ -118,7 +139,7 @@ mod tests {
         let text = "Héllo, World! Héllo, World!";
         let mut measure = Measure::new(text);
         let half = [" he", "llo", " ,", " world", " !"];
-        measure.add(text, &tokens(&[half, half].concat()));
+        measure.add(text, &[half, half].concat());
         assert_eq!(measure.size(text), 10);
         assert_eq!(measure.size(&text[..14]), 5);
         assert_eq!(measure.size(&text[15..]), 5);
@@ -136,12 +157,25 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_another_text_are_not_counted() {
+        let mut measure = Measure::new("one two");
+        measure.add("three", &["three"]);
+        assert_eq!(*measure.starts, Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_piece_has_a_character_at_least() {
+        assert_eq!(pieces("äö", 1), ["ä", "ö"]);
+        assert_eq!(pieces("äö", 0), ["ä", "ö"]);
+    }
+
+    #[test]
     fn pieces_keep_their_places() {
         let text = "one two\nthree four\nfive";
         let mut measure = Measure::new(text);
         for piece in pieces(text, 12) {
             let words: Vec<_> = piece.split_whitespace().collect();
-            measure.add(piece, &tokens(&words));
+            measure.add(piece, &words);
         }
         assert_eq!(measure.size(text), 5);
         assert_eq!(measure.size("three four".trim()), 10, "another text");

@@ -1,0 +1,342 @@
+//! What a request says about knowledge bases, and what an answer says of its sources.
+//!
+//! A request may carry `knowledge`: `false` for none, or an object whose fields stand in for those of
+//! the model's own config. The fields of gaianet's server (`vdb_collection_name`, `limit`,
+//! `score_threshold`, `context_window`, `weighted_alpha`) do the same.
+
+mod filter;
+#[cfg(test)]
+mod tests;
+
+use gaia_core::knowledge::{
+    Citation, Fusion, Grounded, Grounding, MergePolicy, Passage, Plan, SearchMode, Target,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use self::filter::parse as parse_filter;
+use super::error::ApiError;
+use super::fields::{Fields, must_be};
+
+/// Passages of a collection, unless somebody says otherwise.
+const LIMIT: usize = 5;
+const LIMIT_MAX: u32 = 100;
+const COLLECTIONS_MAX: usize = 16;
+const PROMPT_BYTES_MAX: usize = 16 << 10;
+
+/// What a request says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Wish {
+    /// Nothing: the model's own config holds.
+    #[default]
+    Default,
+    /// No knowledge base.
+    None,
+    /// These instead of what the config says.
+    Changed(Box<Changes>),
+}
+
+/// What stands in for a model's own config.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    collections: Vec<String>,
+    /// One for all, or one for each collection.
+    limits: Vec<usize>,
+    thresholds: Vec<f32>,
+    mode: Option<SearchMode>,
+    filter: Option<gaia_core::knowledge::Filter>,
+    reranker: Option<String>,
+    context_window: Option<usize>,
+    policy: Option<MergePolicy>,
+    rag_prompt: Option<String>,
+    tokens_max: Option<u32>,
+    no_hit_prompt: Option<String>,
+}
+
+impl Wish {
+    /// Takes a request's fields.
+    ///
+    /// # Errors
+    /// A field that makes no sense, by name.
+    pub fn take(fields: &mut Fields) -> Result<Self, ApiError> {
+        let changes = match fields.take("knowledge") {
+            Some(Value::Bool(false)) => return Ok(Self::None),
+            None => take_gaianet(fields)?,
+            Some(value @ Value::Object(_)) => {
+                Some(Changes::take(fields.nested("knowledge", value)?)?)
+            }
+            Some(_) => return Err(must_be("knowledge", "an object, or false for none")),
+        };
+        Ok(changes.map_or(Self::Default, |changes| Self::Changed(Box::new(changes))))
+    }
+
+    /// What holds for a model whose config says `own`.
+    ///
+    /// # Errors
+    /// Something is changed, but neither names a collection.
+    pub fn over(self, own: Option<&Plan>) -> Result<Option<Plan>, ApiError> {
+        match self {
+            Self::Default => Ok(own.cloned()),
+            Self::None => Ok(None),
+            Self::Changed(changes) => changes.over(own).map(Some),
+        }
+    }
+}
+
+impl Changes {
+    /// Takes the fields of `knowledge`.
+    pub fn take(mut fields: Fields) -> Result<Self, ApiError> {
+        let changes = Self {
+            collections: take_names(&mut fields, "collections")?,
+            limits: take_limits(&mut fields)?,
+            thresholds: take_thresholds(&mut fields)?,
+            mode: take_mode(&mut fields)?,
+            filter: match fields.take("filter") {
+                Some(value) => Some(parse_filter(&fields.at("filter"), value)?),
+                None => None,
+            },
+            reranker: fields.string("reranker")?,
+            context_window: fields.integer("context_window", 1..=100)?.map(|count| count as usize),
+            policy: take_policy(&mut fields)?,
+            rag_prompt: take_prompt(&mut fields, "rag_prompt")?,
+            tokens_max: fields.count("tokens_max")?,
+            no_hit_prompt: take_prompt(&mut fields, "no_hit_prompt")?,
+        };
+        changes.check(&fields)?;
+        fields.finish(&[])?;
+        Ok(changes)
+    }
+
+    fn check(&self, fields: &Fields) -> Result<(), ApiError> {
+        let count = self.collections.len();
+        let fits = |list: usize| list <= 1 || list == count;
+        if !fits(self.limits.len()) {
+            return Err(must_be(&fields.at("limit"), "one number, or one for each collection"));
+        }
+        if !fits(self.thresholds.len()) {
+            let what = "one number, or one for each collection";
+            return Err(must_be(&fields.at("score_threshold"), what));
+        }
+        Ok(())
+    }
+
+    /// What holds for a model whose config says `own`.
+    ///
+    /// # Errors
+    /// Neither names a collection.
+    pub fn over(self, own: Option<&Plan>) -> Result<Plan, ApiError> {
+        let own = own.cloned().unwrap_or_else(default_plan);
+        let targets = self.targets(&own)?;
+        let grounding = Grounding {
+            policy: self.policy.unwrap_or(own.grounding.policy),
+            rag_prompt: self.rag_prompt.or(own.grounding.rag_prompt),
+            tokens_max: self.tokens_max.or(own.grounding.tokens_max),
+            no_hit_prompt: self.no_hit_prompt.or(own.grounding.no_hit_prompt),
+        };
+        Ok(Plan {
+            targets,
+            mode: self.mode.unwrap_or(own.mode),
+            filter: self.filter.or(own.filter),
+            reranker: self.reranker.or(own.reranker),
+            context_window: self.context_window.unwrap_or(own.context_window),
+            grounding,
+        })
+    }
+
+    fn targets(&self, own: &Plan) -> Result<Vec<Target>, ApiError> {
+        let (limit, threshold) = own
+            .targets
+            .first()
+            .map_or((LIMIT, None), |target| (target.limit, target.score_threshold));
+        let at = |place: usize| Target {
+            collection: self.collections.get(place).cloned().unwrap_or_default(),
+            limit: self.limits.get(place).or(self.limits.first()).copied().unwrap_or(limit),
+            score_threshold: {
+                let given = self.thresholds.get(place).or(self.thresholds.first()).copied();
+                given.or(threshold)
+            },
+        };
+        if !self.collections.is_empty() {
+            return Ok((0..self.collections.len()).map(at).collect());
+        }
+        if own.targets.is_empty() {
+            let message = "name the collections to search: neither the request nor the model's \
+                           config does";
+            return Err(ApiError::invalid("collections", message));
+        }
+        let named = |(place, target): (usize, &Target)| Target {
+            collection: target.collection.clone(),
+            ..at(place)
+        };
+        Ok(own.targets.iter().enumerate().map(named).collect())
+    }
+}
+
+fn default_plan() -> Plan {
+    Plan { context_window: 1, ..Plan::default() }
+}
+
+/// gaianet's fields; nothing if there is none of them.
+fn take_gaianet(fields: &mut Fields) -> Result<Option<Changes>, ApiError> {
+    for name in ["vdb_server_url", "vdb_api_key", "kw_search_url", "kw_index_name"] {
+        if fields.take(name).is_some() {
+            let message = format!(
+                "`{name}`: this node searches its own knowledge bases, which its config names; \
+                 leave the field out"
+            );
+            return Err(ApiError::invalid(name, message).with_code("unsupported_parameter"));
+        }
+    }
+    let alpha = fields.number("weighted_alpha", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
+    let mode = alpha.map(|words_weight| SearchMode::Hybrid(Fusion::MinMax { words_weight }));
+    let context_window = fields.integer("context_window", 1..=100)?.map(|count| count as usize);
+    let changes = Changes {
+        collections: take_names(fields, "vdb_collection_name")?,
+        limits: take_limits(fields)?,
+        thresholds: take_thresholds(fields)?,
+        mode,
+        context_window,
+        ..Changes::default()
+    };
+    changes.check(fields)?;
+    Ok((changes != Changes::default()).then_some(changes))
+}
+
+/// A text or a list of texts.
+fn take_names(fields: &mut Fields, name: &str) -> Result<Vec<String>, ApiError> {
+    let given = fields.take(name);
+    let wrong = || must_be(&fields.at(name), &format!("1 to {COLLECTIONS_MAX} names"));
+    let names = match given {
+        None => return Ok(vec![]),
+        Some(Value::String(name)) => vec![name],
+        Some(Value::Array(list)) => {
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            list.iter().map(text).collect::<Option<Vec<_>>>().ok_or_else(wrong)?
+        }
+        Some(_) => return Err(wrong()),
+    };
+    if names.is_empty() || names.len() > COLLECTIONS_MAX {
+        return Err(wrong());
+    }
+    Ok(names)
+}
+
+/// A number or a list of numbers.
+fn take_numbers(fields: &mut Fields, name: &str) -> Vec<Value> {
+    match fields.take(name) {
+        None => vec![],
+        Some(Value::Array(list)) => list,
+        Some(one) => vec![one],
+    }
+}
+
+fn take_limits(fields: &mut Fields) -> Result<Vec<usize>, ApiError> {
+    let list = take_numbers(fields, "limit");
+    let limit = |value: &Value| {
+        let number = value.as_u64().filter(|n| (1..=u64::from(LIMIT_MAX)).contains(n));
+        number.and_then(|number| usize::try_from(number).ok())
+    };
+    let what = format!("an integer from 1 to {LIMIT_MAX}");
+    let limits: Option<Vec<_>> = list.iter().map(limit).collect();
+    limits.ok_or_else(|| must_be(&fields.at("limit"), &what))
+}
+
+fn take_thresholds(fields: &mut Fields) -> Result<Vec<f32>, ApiError> {
+    let list = take_numbers(fields, "score_threshold");
+    #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
+    let threshold = |value: &Value| {
+        value.as_f64().filter(|n| (-1.0..=1.0).contains(n)).map(|number| number as f32)
+    };
+    let thresholds: Option<Vec<_>> = list.iter().map(threshold).collect();
+    thresholds.ok_or_else(|| must_be(&fields.at("score_threshold"), "a number from -1 to 1"))
+}
+
+fn take_mode(fields: &mut Fields) -> Result<Option<SearchMode>, ApiError> {
+    let mode = fields.word("mode", &["hybrid", "vector", "words"])?;
+    let fusion = fields.word("fusion", &["reciprocal_rank", "min_max"])?;
+    let weight = fields.number("words_weight", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
+    let words_weight = weight.unwrap_or(0.5);
+    let hybrid = SearchMode::Hybrid(match fusion {
+        Some("min_max") => Fusion::MinMax { words_weight },
+        _ => Fusion::ReciprocalRank { words_weight },
+    });
+    Ok(match mode {
+        Some("vector") => Some(SearchMode::Vector),
+        Some("words") => Some(SearchMode::Words),
+        Some(_) => Some(hybrid),
+        None => (fusion.is_some() || weight.is_some()).then_some(hybrid),
+    })
+}
+
+fn take_policy(fields: &mut Fields) -> Result<Option<MergePolicy>, ApiError> {
+    let policy = fields.word("policy", &["system-message", "last-user-message"])?;
+    Ok(policy.map(|policy| match policy {
+        "last-user-message" => MergePolicy::LastUserMessage,
+        _ => MergePolicy::SystemMessage,
+    }))
+}
+
+fn take_prompt(fields: &mut Fields, name: &str) -> Result<Option<String>, ApiError> {
+    let prompt = fields.string(name)?;
+    if prompt.as_ref().is_some_and(|prompt| prompt.len() > PROMPT_BYTES_MAX) {
+        return Err(must_be(&fields.at(name), &format!("at most {PROMPT_BYTES_MAX} bytes")));
+    }
+    Ok(prompt)
+}
+
+/// Where a part of an answer is from: this node's own field of an answer, `citations`.
+#[derive(Clone, Debug, Serialize)]
+pub struct WireCitation {
+    /// Its number in the prompt, from 1.
+    pub number: usize,
+    /// The passage.
+    #[serde(flatten)]
+    pub passage: WirePassage,
+}
+
+/// A passage as programs read it.
+#[derive(Clone, Debug, Serialize)]
+pub struct WirePassage {
+    collection: String,
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heading: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    similarity: Option<f32>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    attributes: Map<String, Value>,
+    text: String,
+}
+
+impl From<&Passage> for WirePassage {
+    fn from(passage: &Passage) -> Self {
+        let text = |name| passage.payload.get(name).and_then(Value::as_str).map(str::to_owned);
+        let attributes = passage.payload.get("attributes").and_then(Value::as_object);
+        Self {
+            collection: passage.collection.clone(),
+            id: passage.id.to_string(),
+            document: text("document"),
+            heading: text("heading"),
+            place: text("place"),
+            score: passage.score,
+            similarity: passage.similarity,
+            attributes: attributes.cloned().unwrap_or_default(),
+            text: passage.text().to_owned(),
+        }
+    }
+}
+
+/// The sources of an answer; empty where it has none.
+#[must_use]
+pub fn citations(grounded: &Grounded) -> Vec<WireCitation> {
+    let wire = |citation: &Citation| WireCitation {
+        number: citation.number,
+        passage: WirePassage::from(&citation.passage),
+    };
+    grounded.citations.iter().map(wire).collect()
+}

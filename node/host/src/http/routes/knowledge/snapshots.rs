@@ -1,0 +1,79 @@
+//! Snapshots of collections: `POST …/snapshot` writes one, `POST …/restore` takes one over.
+
+use std::path::{Path as FilePath, PathBuf};
+
+use axum::extract::{Path, Request};
+use axum::http::StatusCode;
+use axum::response::Response;
+use gaia_core::knowledge::{Restore, check_name};
+use serde_json::json;
+
+use super::collections::embedder;
+use crate::config::KnowledgeConfig;
+use crate::http::error::ApiError;
+use crate::http::fields::missing;
+use crate::http::routes::Shared;
+use crate::http::{State, body, json};
+use crate::knowledge::{Snapshot, Trust};
+
+/// Writes a snapshot to `file`, in one of `knowledge.snapshot_dirs`.
+pub async fn write(
+    axum::extract::State(state): Shared,
+    Path(collection): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let mut fields = body::read_fields(&state, request).await?;
+    let file = fields.string("file")?.ok_or_else(|| missing("file"))?;
+    fields.finish(&[])?;
+    let file = writable(config(&state)?, FilePath::new(&file))?;
+    state.node.knowledge()?.snapshot(&collection, file.clone()).await?;
+    let bytes = tokio::fs::metadata(&file).await.map_or(0, |metadata| metadata.len());
+    Ok(json::ok(&json!({"collection": collection, "file": file, "bytes": bytes})))
+}
+
+/// Replaces a collection by a snapshot: a path in one of `knowledge.snapshot_dirs`, or an `https`
+/// address.
+pub async fn restore(
+    axum::extract::State(state): Shared,
+    Path(collection): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    check_name(&collection)?;
+    let mut fields = body::read_fields(&state, request).await?;
+    let source = fields.string("snapshot")?.ok_or_else(|| missing("snapshot"))?;
+    let sha256 = fields.string("sha256")?;
+    let model = fields.string("embedder")?;
+    fields.finish(&[])?;
+    let (name, dimension) = embedder(&state, model.as_deref())?;
+    let trust = Trust::Request;
+    let snapshot = Snapshot { source: &source, sha256: sha256.as_deref(), trust };
+    let fetched = snapshot.fetch(config(&state)?).await;
+    let fetched = fetched.map_err(|error| ApiError::invalid("snapshot", format!("{error:#}")))?;
+    let restore = Restore {
+        collection,
+        file: fetched.file.clone(),
+        embedder: name,
+        dimension: Some(dimension),
+    };
+    let restored = state.node.knowledge()?.restore(restore).await?;
+    Ok(json::ok(&restored))
+}
+
+fn config(state: &State) -> Result<&KnowledgeConfig, ApiError> {
+    let missing = || ApiError::new(StatusCode::NOT_FOUND, "this node has no knowledge base");
+    state.knowledge.as_ref().ok_or_else(missing)
+}
+
+/// A new file in one of the folders that requests may name.
+fn writable(config: &KnowledgeConfig, file: &FilePath) -> Result<PathBuf, ApiError> {
+    let refused = || {
+        let message = "`file` must be a new file in a folder that knowledge.snapshot_dirs of the \
+                       node's config names";
+        ApiError::invalid("file", message)
+    };
+    let name = file.file_name().ok_or_else(refused)?;
+    let folder = file.parent().and_then(|folder| folder.canonicalize().ok()).ok_or_else(refused)?;
+    let mut allowed = config.snapshot_dirs.iter().filter_map(|dir| dir.canonicalize().ok());
+    let is_allowed = allowed.any(|dir| folder.starts_with(dir));
+    is_allowed.then(|| folder.join(name)).ok_or_else(refused)
+}

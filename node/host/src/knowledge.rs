@@ -1,0 +1,92 @@
+//! The node's knowledge bases: opens the store, and makes what the config names and is not there.
+
+mod snapshot;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use gaia_core::knowledge::{Change, Plan, Restore};
+use gaia_core::{Knowledge, ModelStatus, Models, Node};
+use gaia_knowledge::{Embedded, SnapshotLimits};
+use gaia_protocol::ModelKind;
+
+pub use self::snapshot::{Fetched, Snapshot, Trust};
+use crate::config::{CollectionConfig, Config, EngineConfig, KnowledgeConfig};
+
+/// Opens the store; nothing if the config wants none.
+///
+/// # Errors
+/// Another process has it open, or it can't be reached.
+pub fn open(config: &KnowledgeConfig) -> Result<Option<Arc<dyn Knowledge>>> {
+    if !config.enabled {
+        return Ok(None);
+    }
+    match &config.engine {
+        EngineConfig::Embedded { folder } => {
+            let limits = SnapshotLimits { bytes_max: config.unpacked_bytes_max };
+            let embedded = Embedded::open(folder, limits);
+            let embedded = embedded.context("opening the knowledge bases");
+            Ok(Some(Arc::new(embedded?)))
+        }
+        EngineConfig::Server { url, .. } => bail!("knowledge.url: {url}"),
+    }
+}
+
+/// What each model knows before it answers, by its name.
+#[must_use]
+pub fn plans(config: &Config) -> HashMap<String, Plan> {
+    let plan = |served: &crate::config::ServedConfig| {
+        served.knowledge.clone().map(|plan| (served.model.name.clone(), plan))
+    };
+    config.models.iter().filter_map(plan).collect()
+}
+
+/// Makes the collections that the config names and that are not there.
+///
+/// # Errors
+/// One can't be made; those before it were.
+pub async fn provide(node: &Node, config: &KnowledgeConfig) -> Result<()> {
+    let Some(knowledge) = &node.knowledge else { return Ok(()) };
+    let there = knowledge.collections().await?;
+    for wanted in &config.collections {
+        if there.iter().any(|collection| collection.name == wanted.name) {
+            continue;
+        }
+        let made = provide_one(node, config, wanted).await;
+        made.with_context(|| format!("making the collection {}", wanted.name))?;
+    }
+    Ok(())
+}
+
+async fn provide_one(
+    node: &Node,
+    config: &KnowledgeConfig,
+    wanted: &CollectionConfig,
+) -> Result<()> {
+    let knowledge = node.knowledge()?;
+    let dimension = dimension(&node.models, wanted)?;
+    if let Some(source) = &wanted.snapshot {
+        let snapshot = Snapshot { source, sha256: wanted.sha256.as_deref(), trust: Trust::Config };
+        let fetched = snapshot.fetch(config).await?;
+        let restore = Restore {
+            collection: wanted.name.clone(),
+            file: fetched.file.clone(),
+            embedder: wanted.embedder.clone(),
+            dimension: Some(dimension),
+        };
+        knowledge.restore(restore).await?;
+        return Ok(());
+    }
+    knowledge.change(&wanted.name, Change::Create(wanted.spec(dimension))).await?;
+    Ok(())
+}
+
+/// Values of the vectors that the collection's model makes.
+fn dimension(models: &Models, wanted: &CollectionConfig) -> Result<u32> {
+    let model = models.choose(wanted.embedder.as_deref(), ModelKind::Embedding)?;
+    match model.status() {
+        ModelStatus::Ready(card) => Ok(card.embedding_dimension),
+        _ => bail!("the model {} is not loaded", model.name()),
+    }
+}

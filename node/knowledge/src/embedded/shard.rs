@@ -1,0 +1,257 @@
+//! One shard of the embedded engine: the points of a collection in one folder.
+//!
+//! The engine wants two things held: no write while another write, a flush or an optimization runs
+//! (`writing`), and a flush before what was written counts as kept, for it does not replay its log.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gaia_core::KnowledgeError;
+use gaia_core::knowledge::{By, CollectionSpec, Filter, Page, Point, PointId, Ranked, Scan};
+use qdrant_edge::{
+    self as edge, CreateIndex, DEFAULT_VECTOR_NAME, EdgeConfig, EdgeShard, EdgeSparseVectorParams,
+    EdgeVectorParams, FieldIndexOperations, Modifier, NamedQuery, PayloadFieldSchema,
+    PayloadSchemaType, PointInsertOperations, PointOperations, PointStruct, QueryEnum,
+    ScoringQuery, UpdateOperation, Vector, VectorInternal, WalOptions, WithPayloadInterface,
+    WithVector,
+};
+
+use super::convert;
+use super::words::{Sparse, Words};
+
+/// The sparse vector that holds a text's words.
+pub const WORDS_VECTOR: &str = "bm25";
+
+/// Payload fields that are searched for whenever a document comes or goes.
+const INDEXED: [&str; 1] = ["document"];
+
+/// Bytes of a piece of the log: a collection of ten chunks shall not take 32 MiB, the engine's own.
+const LOG_BYTES: usize = 4 << 20;
+
+/// A shard that is open, and how its texts are weighed.
+#[derive(Debug)]
+pub struct Shard {
+    engine: EdgeShard,
+    /// The name of its dense vector; empty in most.
+    vector: String,
+    /// Whether it holds [`WORDS_VECTOR`].
+    pub has_keywords: bool,
+    words: Words,
+    writing: Mutex<()>,
+}
+
+impl Shard {
+    /// Makes an empty one in `folder`, which exists.
+    ///
+    /// # Errors
+    /// A spec that makes no sense; a disk that fails.
+    pub fn create(folder: &Path, spec: &CollectionSpec) -> Result<Self, KnowledgeError> {
+        let words = Words::new(spec)?;
+        let dense =
+            EdgeVectorParams::builder(spec.dimension as usize, convert::distance(spec.distance));
+        let sparse = EdgeSparseVectorParams { modifier: Some(Modifier::Idf), ..Default::default() };
+        let log = WalOptions { segment_capacity: LOG_BYTES, ..WalOptions::default() };
+        let config = EdgeConfig::builder()
+            .vector(DEFAULT_VECTOR_NAME, dense.build())
+            .sparse_vector(WORDS_VECTOR, sparse)
+            .wal_options(log)
+            .build();
+        let engine = EdgeShard::new(folder, config).map_err(convert::error)?;
+        for field in INDEXED {
+            engine.update(keyword_index(field)?).map_err(convert::error)?;
+        }
+        engine.flush();
+        Ok(Self::with(engine, DEFAULT_VECTOR_NAME.into(), words))
+    }
+
+    /// Opens the one in `folder`; `vector` is the name of its dense vector.
+    ///
+    /// # Errors
+    /// It can't be read, or has no such vector.
+    pub fn open(
+        folder: &Path,
+        vector: &str,
+        spec: &CollectionSpec,
+    ) -> Result<Self, KnowledgeError> {
+        let engine = EdgeShard::load(folder, None).map_err(convert::error)?;
+        if !engine.config().vectors.contains_key(vector) {
+            let names: Vec<_> = engine.config().vectors.keys().cloned().collect();
+            let message = format!("it has no vector {vector:?}, but {names:?}");
+            return Err(KnowledgeError::Unreadable { message });
+        }
+        Ok(Self::with(engine, vector.to_owned(), Words::new(spec)?))
+    }
+
+    fn with(engine: EdgeShard, vector: String, words: Words) -> Self {
+        let sparse = engine.config().sparse_vectors.get(WORDS_VECTOR).cloned();
+        let has_keywords = sparse.is_some_and(|params| params.modifier == Some(Modifier::Idf));
+        Self { engine, vector, has_keywords, words, writing: Mutex::default() }
+    }
+
+    /// Its points.
+    ///
+    /// # Errors
+    /// The engine's own.
+    pub fn count(&self) -> Result<u64, KnowledgeError> {
+        let request = edge::CountRequest { filter: None, exact: true };
+        Ok(self.engine.count(request).map_err(convert::error)? as u64)
+    }
+
+    /// The nearest points, best first.
+    ///
+    /// # Errors
+    /// A vector or a filter that does not fit.
+    pub fn search(
+        &self,
+        by: &By,
+        limit: usize,
+        filter: Option<&Filter>,
+    ) -> Result<Vec<Ranked>, KnowledgeError> {
+        let Some(query) = self.query(by)? else { return Ok(vec![]) };
+        let request = edge::QueryRequest {
+            prefetches: vec![],
+            query: Some(ScoringQuery::Vector(QueryEnum::Nearest(query))),
+            filter: filter.map(convert::filter).transpose()?,
+            score_threshold: None,
+            limit,
+            offset: 0,
+            params: None,
+            with_vector: WithVector::Bool(false),
+            with_payload: WithPayloadInterface::Bool(true),
+        };
+        let found = self.engine.query(request).map_err(convert::error)?;
+        let ranked = |point: edge::ScoredPoint| Ranked {
+            id: convert::own_id(point.id),
+            score: point.score,
+            payload: point.payload.map(|payload| payload.0).unwrap_or_default(),
+        };
+        Ok(found.into_iter().map(ranked).collect())
+    }
+
+    /// Nothing: no word of it counts.
+    fn query(&self, by: &By) -> Result<Option<NamedQuery<VectorInternal>>, KnowledgeError> {
+        Ok(match by {
+            By::Vector(vector) => {
+                let dimension = self.dimension();
+                if vector.len() != dimension {
+                    return Err(wrong_dimension(vector.len(), dimension));
+                }
+                let query = VectorInternal::Dense(vector.clone());
+                Some(NamedQuery { query, using: Some(self.vector.clone()) })
+            }
+            By::Words(text) => {
+                if !self.has_keywords {
+                    return Ok(None);
+                }
+                let sparse = self.words.query(text);
+                let has_words = !sparse.0.is_empty();
+                let query = sparse_vector(sparse)?.0;
+                has_words.then(|| NamedQuery { query, using: Some(WORDS_VECTOR.into()) })
+            }
+        })
+    }
+
+    /// Writes points; they outlive the process when it returns.
+    ///
+    /// # Errors
+    /// A vector of another length: then none is written.
+    pub fn upsert(&self, points: &[Point]) -> Result<(), KnowledgeError> {
+        let dimension = self.dimension();
+        if let Some(wrong) = points.iter().find(|point| point.vector.len() != dimension) {
+            return Err(wrong_dimension(wrong.vector.len(), dimension));
+        }
+        let points: Result<Vec<_>, _> = points.iter().map(|point| self.stored(point)).collect();
+        let list = PointInsertOperations::PointsList(points?.into_iter().map(Into::into).collect());
+        self.write(UpdateOperation::PointOperation(PointOperations::UpsertPoints(list)))
+    }
+
+    fn stored(&self, point: &Point) -> Result<PointStruct, KnowledgeError> {
+        let mut vectors = vec![(self.vector.clone(), Vector::new_dense(point.vector.clone()))];
+        if self.has_keywords {
+            vectors
+                .push((WORDS_VECTOR.into(), sparse_vector(self.words.document(&point.payload))?));
+        }
+        let payload = serde_json::Value::Object(point.payload.clone());
+        Ok(PointStruct::new(convert::point_id(point.id), vectors, payload))
+    }
+
+    /// Removes points.
+    ///
+    /// # Errors
+    /// The engine's own.
+    pub fn remove(&self, ids: &[PointId]) -> Result<(), KnowledgeError> {
+        let ids = ids.iter().copied().map(convert::point_id).collect();
+        self.write(UpdateOperation::PointOperation(PointOperations::DeletePoints { ids }))
+    }
+
+    /// Lists points in the order of their ids.
+    ///
+    /// # Errors
+    /// A filter that does not fit.
+    pub fn scan(&self, scan: &Scan) -> Result<Page, KnowledgeError> {
+        let request = edge::ScrollRequest {
+            offset: scan.after.map(convert::point_id),
+            limit: Some(scan.limit.max(1)),
+            filter: scan.filter.as_ref().map(convert::filter).transpose()?,
+            with_payload: Some(WithPayloadInterface::Bool(true)),
+            with_vector: match scan.with_vectors {
+                true => WithVector::Selector(vec![self.vector.clone()]),
+                false => WithVector::Bool(false),
+            },
+            order_by: None,
+        };
+        let (records, next) = self.engine.scroll(request).map_err(convert::error)?;
+        let points = records.into_iter().map(|record| convert::own_point(record, &self.vector));
+        Ok(Page { points: points.collect(), next: next.map(convert::own_id) })
+    }
+
+    /// Builds indices for what grew; searches go on meanwhile, writes wait.
+    ///
+    /// # Errors
+    /// The engine's own.
+    pub fn optimize(&self) -> Result<(), KnowledgeError> {
+        let _writing = self.writing();
+        self.engine.optimize().map_err(convert::error)?;
+        self.engine.flush();
+        Ok(())
+    }
+
+    /// Runs `read` while nothing is written and everything that was written is on the disk.
+    pub fn while_still<T>(&self, read: impl FnOnce(&EdgeShard) -> T) -> T {
+        let _writing = self.writing();
+        self.engine.flush();
+        read(&self.engine)
+    }
+
+    fn write(&self, operation: UpdateOperation) -> Result<(), KnowledgeError> {
+        let _writing = self.writing();
+        self.engine.update(operation).map_err(convert::error)?;
+        self.engine.flush();
+        Ok(())
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dimension(&self) -> usize {
+        self.engine.config().vectors.get(&self.vector).map_or(0, |params| params.size)
+    }
+}
+
+fn sparse_vector((places, values): Sparse) -> Result<Vector, KnowledgeError> {
+    Vector::new_sparse(places, values).map_err(convert::error)
+}
+
+fn wrong_dimension(values: usize, dimension: usize) -> KnowledgeError {
+    KnowledgeError::invalid(format!("a vector of {values} values in a collection of {dimension}"))
+}
+
+fn keyword_index(field: &str) -> Result<UpdateOperation, KnowledgeError> {
+    let field_name = field
+        .parse()
+        .map_err(|()| KnowledgeError::invalid(format!("{field} is no path of a field")))?;
+    let field_schema = Some(PayloadFieldSchema::FieldType(PayloadSchemaType::Keyword));
+    let index = CreateIndex { field_name, field_schema };
+    Ok(UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(index)))
+}

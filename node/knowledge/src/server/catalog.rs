@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use gaia_core::KnowledgeError;
-use gaia_core::knowledge::{Collection, check_name};
+use gaia_core::knowledge::{Collection, CollectionSpec, check_name};
 use qdrant_client::qdrant::{GetCollectionInfoRequest, ListAliasesRequest, ListCollectionsRequest};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -37,7 +37,7 @@ pub(super) struct Entry {
     pub physical: String,
     /// The name of its vector, if it has one.
     pub vector: Option<String>,
-    bm25: OnceLock<Bm25>,
+    bm25: OnceLock<Result<Bm25, KnowledgeError>>,
 }
 
 impl Entry {
@@ -172,15 +172,27 @@ impl Catalog {
         self.forget();
     }
 
-    /// A collection's BM25, if there is one.
-    pub(super) fn bm25<'a>(&self, entry: &'a Entry) -> Option<&'a Bm25> {
-        let make = self.bm25.as_ref().filter(|_| entry.collection.has_keywords)?;
-        Some(entry.bm25.get_or_init(|| make(&entry.collection.spec)))
+    /// A collection's BM25, if it has keywords.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Invalid`]: its language is unknown.
+    pub(super) fn bm25<'a>(&self, entry: &'a Entry) -> Result<Option<&'a Bm25>, KnowledgeError> {
+        let Some(make) = self.bm25.as_ref().filter(|_| entry.collection.has_keywords) else {
+            return Ok(None);
+        };
+        let bm25 = entry.bm25.get_or_init(|| make(&entry.collection.spec));
+        bm25.as_ref().map(Some).map_err(Clone::clone)
     }
 
-    /// Whether collections are made with keywords.
-    pub(super) fn makes_keywords(&self) -> bool {
-        self.bm25.is_some()
+    /// Whether a collection is made with keywords.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Invalid`]: its language is unknown.
+    pub(super) fn makes_keywords(&self, spec: &CollectionSpec) -> Result<bool, KnowledgeError> {
+        match &self.bm25 {
+            Some(make) => make(spec).map(|_| true),
+            None => Ok(false),
+        }
     }
 
     /// A collection by its own name.

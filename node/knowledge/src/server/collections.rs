@@ -17,6 +17,7 @@ pub(super) async fn create(
     spec: &CollectionSpec,
 ) -> Result<(), KnowledgeError> {
     spec::check(spec).map_err(KnowledgeError::invalid)?;
+    let has_keywords = inner.catalog.makes_keywords(spec)?;
     if !inner.has_metadata && spec::extras(spec).is_some() {
         return Err(KnowledgeError::invalid(
             "the Qdrant server is older than 1.16 and can't remember the embedder, the language and \
@@ -29,7 +30,7 @@ pub(super) async fn create(
     if !matches!(listing.find(name), Err(KnowledgeError::UnknownCollection { .. })) {
         return Err(exists());
     }
-    let request = spec::create(name, spec, inner.catalog.makes_keywords());
+    let request = spec::create(name, spec, has_keywords);
     let ask = || {
         let (mut collections, request) = (inner.client.collections(), request.clone());
         async move { collections.create(request).await }

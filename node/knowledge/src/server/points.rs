@@ -14,7 +14,7 @@ use super::catalog::{Catalog, Entry};
 use super::client::{Client, Effort};
 use super::failure::Failure;
 use super::words::{KEYWORDS, document_words};
-use super::{convert, filter};
+use super::{Bm25, convert, filter};
 
 /// Points of one search at most.
 const LIMIT_MAX: usize = 10_000;
@@ -112,7 +112,7 @@ impl Points<'_> {
             }
             By::Words(text) => text,
         };
-        let Some(bm25) = self.catalog.bm25(self.entry) else { return Ok(None) };
+        let Some(bm25) = self.catalog.bm25(self.entry)? else { return Ok(None) };
         let (indices, values) = (bm25.query)(text);
         let sparse = vector_input::Variant::Sparse(SparseVector { values, indices });
         let is_empty = matches!(&sparse, vector_input::Variant::Sparse(s) if s.indices.is_empty());
@@ -210,15 +210,16 @@ impl Points<'_> {
             self.check(&point.vector)?;
             check_size(point)?;
         }
+        let bm25 = self.catalog.bm25(self.entry)?;
         for batch in batches(points) {
-            let points = batch.iter().map(|point| self.wire(point)).collect();
+            let points = batch.iter().map(|point| self.wire(point, bm25)).collect();
             self.write(points).await?;
         }
         Ok(())
     }
 
-    fn wire(&self, point: &Point) -> PointStruct {
-        let words = self.catalog.bm25(self.entry).map(|bm25| {
+    fn wire(&self, point: &Point, bm25: Option<&Bm25>) -> PointStruct {
+        let words = bm25.map(|bm25| {
             let text = document_words(&point.payload);
             (bm25.document)(&text)
         });

@@ -1,13 +1,12 @@
 //! The server's REST interface, which alone carries snapshots.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use gaia_core::KnowledgeError;
 use gaia_net::{
     Auth, Call, CallError, Client, ClientOptions, DownloadError, Method, Options, Retry, Upload,
 };
-use tokio::runtime::Handle;
 use tonic::Code;
 
 use super::ServerSettings;
@@ -66,7 +65,9 @@ impl Rest {
             headers: key.collect(),
             ..Options::new(from.bytes)
         };
-        let bytes = fetch(url, to.to_owned(), (options, self.timeout)).await?;
+        let download = gaia_net::download(&url, to, options);
+        let done = tokio::time::timeout(self.timeout, download).await;
+        let bytes = done.map_err(|_| Failure::late())?.map_err(downloading)?.bytes;
         if bytes == from.bytes {
             return Ok(());
         }
@@ -93,25 +94,6 @@ impl Rest {
         let path: Vec<_> = path.iter().map(|name| encode(name)).collect();
         Ok(format!("{}{}", self.base, path.join("/")))
     }
-}
-
-/// Downloads on a thread of its own: the future of a download can't move between threads, as those of
-/// the port must.
-async fn fetch(
-    url: String,
-    to: PathBuf,
-    (options, timeout): (Options, Duration),
-) -> Result<u64, Failure> {
-    let runtime = Handle::current();
-    let download = move || {
-        runtime.block_on(async {
-            let download = gaia_net::download(&url, &to, options);
-            tokio::time::timeout(timeout, download).await.map_err(|_| Failure::late())
-        })
-    };
-    let done = tokio::task::spawn_blocking(download).await;
-    let done = done.map_err(|_| Failure::broken("the download was broken off"))??;
-    Ok(done.map_err(downloading)?.bytes)
 }
 
 /// A name as a part of an address.

@@ -7,6 +7,7 @@ use gaia_core::KnowledgeError;
 use tonic::transport::Uri;
 
 use super::Bm25For;
+use super::words::as_embedded;
 
 /// Qdrant's ports: gRPC, and REST beside it.
 const GRPC_PORT: u16 = 6334;
@@ -34,7 +35,8 @@ pub struct ServerSettings {
     pub snapshot_timeout: Duration,
     /// Requests at a time; more are answered as overloaded.
     pub requests_max: usize,
-    /// How texts are searched by words; without it collections are made without keywords.
+    /// How texts are searched by words, as in the embedded engine unless it is set; with `None`
+    /// collections are made without keywords.
     pub bm25: Option<Bm25For>,
 }
 
@@ -52,7 +54,7 @@ impl ServerSettings {
             write_timeout: Duration::from_secs(60),
             snapshot_timeout: Duration::from_secs(3600),
             requests_max: 256,
-            bm25: None,
+            bm25: Some(as_embedded()),
         }
     }
 

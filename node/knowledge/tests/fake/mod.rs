@@ -141,7 +141,7 @@ impl Fake {
         ServerSettings {
             api_key: Some(KEY.into()),
             rest_url: Some(format!("http://{}", self.rest)),
-            bm25: Some(Arc::new(|_| crate::words::bm25())),
+            bm25: Some(Arc::new(|_| Ok(crate::words::bm25()))),
             ..ServerSettings::new(format!("http://{}", self.grpc))
         }
     }

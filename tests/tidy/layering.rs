@@ -58,6 +58,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("seccompiler", "gaia-sandbox"),
     ("semver", "gaia-sandbox"),
     ("qdrant", "gaia-knowledge"),
+    ("tonic", "gaia-knowledge"),
     ("text-splitter", "gaia-documents"),
     ("pulldown-cmark", "gaia-documents"),
     ("html5gum", "gaia-documents"),

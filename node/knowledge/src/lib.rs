@@ -1,9 +1,10 @@
-//! Knowledge bases, in Qdrant: inside this process ([`embedded`]) or on a server ([`server`]).
+//! Knowledge bases, in Qdrant: inside this process ([`Embedded`]) or on a server ([`server`]).
 //!
 //! Invariants: a collection is exchanged at once or not at all; what was reported as written outlives
 //! the process; nothing of a foreign archive is used before it was verified.
 #![forbid(unsafe_code)]
 
 mod embedded;
+pub mod server;
 
 pub use embedded::{Embedded, SnapshotLimits};

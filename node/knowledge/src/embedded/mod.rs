@@ -10,7 +10,7 @@ mod convert;
 mod shard;
 mod shelf;
 mod snapshot;
-mod words;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};

@@ -73,7 +73,8 @@ pub fn unpack_segments(
 ) -> Result<bool, KnowledgeError> {
     let mut has_rocksdb = false;
     let entries = fs::read_dir(shard.join("segments")).map_err(failed)?;
-    let paths: Result<Vec<_>, _> = entries.map(|entry| Ok(entry.map_err(failed)?.path())).collect();
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed));
+    let paths: Result<Vec<_>, KnowledgeError> = paths.collect();
     for path in paths? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.starts_with('.') {

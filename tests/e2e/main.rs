@@ -13,6 +13,7 @@ mod embeddings;
 mod failures;
 mod gpu;
 mod hostile;
+mod knowledge;
 mod management;
 mod run_app;
 mod status;

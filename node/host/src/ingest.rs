@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gaia_core::knowledge::{Chunk, Chunker, CollectionSpec, Ingested, Source, ingest};
 use gaia_core::{Node, ServeError};
 use gaia_documents::{Document, Limits, Measure, Position, ReadError, Reader, Unit, pieces};
-use gaia_protocol::{Input, TokenizeTask};
+use gaia_protocol::{Input, ModelKind, TokenizeTask};
 use serde_json::{Map, Value};
 use tokio::task::spawn_blocking;
 
@@ -88,7 +88,8 @@ async fn chunks(
     name: &str,
     document: Document,
 ) -> Result<Vec<Chunk>, ServeError> {
-    let measure = measure(node, spec.embedder.as_deref(), document.text()).await?;
+    let embedder = node.models.choose(spec.embedder.as_deref(), ModelKind::Embedding)?;
+    let measure = measure(node, embedder.name(), document.text()).await?;
     let chunker = spec.chunker.unwrap_or(CHUNKER);
     let chunker = gaia_documents::Chunker {
         tokens_max: chunker.tokens_max as usize,
@@ -118,14 +119,16 @@ fn place(position: Position) -> String {
     if first == last { format!("{unit} {first}") } else { format!("{unit}s {first}-{last}") }
 }
 
-/// Where the tokens of a text begin, by the embedding model; the text stays where it is in memory.
-async fn measure(node: &Node, model: Option<&str>, text: &str) -> Result<Measure, ServeError> {
-    let model = node.models.choose(model, gaia_protocol::ModelKind::Embedding)?;
+/// Where the tokens of a text begin, by this model; the text stays where it is in memory.
+///
+/// # Errors
+/// As [`gaia_core::tokenize`].
+pub async fn measure(node: &Node, model: &str, text: &str) -> Result<Measure, ServeError> {
     let mut measure = Measure::new(text);
     for piece in pieces(text, PIECE_BYTES) {
         let input = Input::Text(piece.to_owned());
         let task = TokenizeTask { input, ..TokenizeTask::default() };
-        let tokens = gaia_core::tokenize(node, Some(model.name()), task).await?;
+        let tokens = gaia_core::tokenize(node, Some(model), task).await?;
         let tokens: Vec<_> = tokens.iter().map(|token| &token.bytes).collect();
         measure.add(piece, &tokens);
     }

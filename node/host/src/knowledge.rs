@@ -3,11 +3,13 @@
 mod snapshot;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use gaia_core::knowledge::{Change, Plan, Restore};
 use gaia_core::{Knowledge, ModelStatus, Models, Node};
+use gaia_knowledge::server::{Server, ServerSettings};
 use gaia_knowledge::{Embedded, SnapshotLimits};
 use gaia_protocol::ModelKind;
 
@@ -18,7 +20,7 @@ use crate::config::{CollectionConfig, Config, EngineConfig, KnowledgeConfig};
 ///
 /// # Errors
 /// Another process has it open, or it can't be reached.
-pub fn open(config: &KnowledgeConfig) -> Result<Option<Arc<dyn Knowledge>>> {
+pub async fn open(config: &KnowledgeConfig) -> Result<Option<Arc<dyn Knowledge>>> {
     if !config.enabled {
         return Ok(None);
     }
@@ -29,8 +31,21 @@ pub fn open(config: &KnowledgeConfig) -> Result<Option<Arc<dyn Knowledge>>> {
             let embedded = embedded.context("opening the knowledge bases");
             Ok(Some(Arc::new(embedded?)))
         }
-        EngineConfig::Server { url, .. } => bail!("knowledge.url: {url}"),
+        EngineConfig::Server { url, rest_url, api_key_file } => {
+            let api_key = api_key_file.as_deref().map(read_key).transpose()?;
+            let settings =
+                ServerSettings { api_key, rest_url: rest_url.clone(), ..ServerSettings::new(url) };
+            let server = Server::connect(settings).await;
+            let server = server.with_context(|| format!("knowledge.url: connecting to {url}"))?;
+            Ok(Some(Arc::new(server)))
+        }
     }
+}
+
+fn read_key(file: &Path) -> Result<String> {
+    let key = std::fs::read_to_string(file);
+    let key = key.with_context(|| format!("knowledge.api_key_file: reading {}", file.display()))?;
+    Ok(key.trim().to_owned())
 }
 
 /// What each model knows before it answers, by its name.
@@ -70,7 +85,7 @@ pub async fn provide(node: &Node, config: &KnowledgeConfig) -> Result<()> {
 /// A snapshot's file that is not there: setup makes those of the project's own knowledge bases.
 fn missing_file(wanted: &CollectionConfig) -> Option<&str> {
     let file = wanted.snapshot.as_deref().filter(|source| !source.contains("://"))?;
-    (!std::path::Path::new(file).exists()).then_some(file)
+    (!Path::new(file).exists()).then_some(file)
 }
 
 async fn provide_one(

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod embedded;
+mod paths;
 pub mod server;
 
 pub use embedded::{Embedded, SnapshotLimits};

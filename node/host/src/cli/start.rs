@@ -43,7 +43,7 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let address = listener.local_addr().context("asking which port was taken")?;
     announce(&config, &format!("Listening on http://{address}"));
     let storage = open_storage(&config)?;
-    let knowledge = knowledge::open(&config.knowledge)?;
+    let knowledge = knowledge::open(&config.knowledge).await?;
     let workers = Workers::start(&config)?;
     let mut state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
         .managed(workers.manager());

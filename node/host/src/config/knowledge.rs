@@ -142,8 +142,9 @@ impl KnowledgeConfig {
             collections: vec![],
         };
         let tables = table.tables("collections");
-        let collection =
-            |(key, one): (String, Table)| read_collection(Reader::new(&key, one, table.problems()), places);
+        let collection = |(key, one): (String, Table)| {
+            read_collection(Reader::new(&key, one, table.problems()), places)
+        };
         read.collections = tables.into_iter().filter_map(collection).collect();
         table.finish();
         read

@@ -41,8 +41,14 @@ pub fn own_distance(distance: edge::Distance) -> Distance {
 /// A filter in the engine's words.
 ///
 /// # Errors
-/// A field's path that can't be read.
-pub fn filter(filter: &Filter) -> Result<edge::Filter, KnowledgeError> {
+/// It is too large, or a field's name can't be written in a path.
+pub fn filter(whole: &Filter) -> Result<edge::Filter, KnowledgeError> {
+    let wrong = |what: String| KnowledgeError::invalid(format!("filter: {what}"));
+    whole.check().map_err(wrong)?;
+    part(whole)
+}
+
+fn part(filter: &Filter) -> Result<edge::Filter, KnowledgeError> {
     let all = |list: &[Filter]| list.iter().map(condition).collect::<Result<Vec<_>, _>>();
     Ok(match filter {
         Filter::All(list) => edge::Filter { must: Some(all(list)?), ..edge::Filter::new() },
@@ -62,12 +68,14 @@ fn condition(inner: &Filter) -> Result<Condition, KnowledgeError> {
     match inner {
         Filter::Ids(ids) => Ok(Condition::HasId(ids.iter().copied().map(point_id).collect())),
         Filter::Field { path, comparison } => field(path, comparison).map(Condition::Field),
-        _ => filter(inner).map(Condition::Filter),
+        _ => part(inner).map(Condition::Filter),
     }
 }
 
 fn field(path: &str, comparison: &Comparison) -> Result<FieldCondition, KnowledgeError> {
-    let parsed: JsonPath = path.parse().map_err(|()| {
+    let written = crate::paths::quoted(path);
+    let parsed = written.ok().and_then(|path| path.parse::<JsonPath>().ok());
+    let parsed = parsed.ok_or_else(|| {
         KnowledgeError::invalid(format!("filter: {path:?} is no path of a payload field"))
     })?;
     Ok(match comparison {

@@ -133,9 +133,7 @@ impl Shard {
         Ok(match by {
             By::Vector(vector) => {
                 let dimension = self.dimension();
-                if vector.len() != dimension {
-                    return Err(wrong_dimension(vector.len(), dimension));
-                }
+                check_vector(vector, dimension)?;
                 let query = VectorInternal::Dense(vector.clone());
                 Some(NamedQuery { query, using: Some(self.vector.clone()) })
             }
@@ -157,9 +155,7 @@ impl Shard {
     /// A vector of another length: then none is written.
     pub fn upsert(&self, points: &[Point]) -> Result<(), KnowledgeError> {
         let dimension = self.dimension();
-        if let Some(wrong) = points.iter().find(|point| point.vector.len() != dimension) {
-            return Err(wrong_dimension(wrong.vector.len(), dimension));
-        }
+        points.iter().try_for_each(|point| check_vector(&point.vector, dimension))?;
         let points: Result<Vec<_>, _> = points.iter().map(|point| self.stored(point)).collect();
         let list = PointInsertOperations::PointsList(points?.into_iter().map(Into::into).collect());
         self.write(UpdateOperation::PointOperation(PointOperations::UpsertPoints(list)))
@@ -243,8 +239,16 @@ fn sparse_vector((places, values): Sparse) -> Result<Vector, KnowledgeError> {
     Vector::new_sparse(places, values).map_err(convert::error)
 }
 
-fn wrong_dimension(values: usize, dimension: usize) -> KnowledgeError {
-    KnowledgeError::invalid(format!("a vector of {values} values in a collection of {dimension}"))
+fn check_vector(vector: &[f32], dimension: usize) -> Result<(), KnowledgeError> {
+    let values = vector.len();
+    if values != dimension {
+        let message = format!("a vector of {values} values in a collection of {dimension}");
+        return Err(KnowledgeError::invalid(message));
+    }
+    match vector.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(KnowledgeError::invalid("a vector has a value that is no finite number")),
+    }
 }
 
 fn keyword_index(field: &str) -> Result<UpdateOperation, KnowledgeError> {

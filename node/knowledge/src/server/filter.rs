@@ -11,6 +11,7 @@ use qdrant_client::qdrant::{
 };
 
 use super::convert;
+use crate::paths::quoted;
 
 /// A filter as Qdrant's.
 ///
@@ -32,7 +33,7 @@ fn condition(filter: &Filter) -> Result<Condition, String> {
         Filter::Not(inner) => Wire { must_not: vec![condition(inner)?], ..Wire::default() },
         Filter::Ids(list) => return Ok(one_of(ids(list))),
         Filter::Field { path: name, comparison } => {
-            let key = path(name)?;
+            let key = quoted(name)?;
             return Ok(one_of(ConditionOneOf::Field(field(key, comparison))));
         }
     };
@@ -64,19 +65,6 @@ fn field(key: String, comparison: &Comparison) -> FieldCondition {
     FieldCondition { r#match: Some(Match { match_value: Some(value) }), ..field }
 }
 
-/// A path in Qdrant's grammar: what is no plain name stands in quotes, so that brackets are no index.
-fn path(path: &str) -> Result<String, String> {
-    let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let name = |name: &str| match name {
-        name if !name.is_empty() && name.chars().all(is_plain) => Ok(name.to_owned()),
-        name if name.contains(['"', '\\']) => {
-            Err(format!("{path:?}: no field with a quote or a backslash can be searched"))
-        }
-        name => Ok(format!("\"{name}\"")),
-    };
-    Ok(path.split('.').map(name).collect::<Result<Vec<_>, _>>()?.join("."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,14 +75,6 @@ mod tests {
             assert!(filter(&Filter::text(name, "x")).is_err(), "{name:?}");
         }
         assert!(filter(&Filter::All(vec![Filter::text("a", "b"); 100])).is_err());
-    }
-
-    #[test]
-    fn brackets_and_blanks_are_no_grammar() {
-        assert_eq!(path("a.b-c_d").as_deref(), Ok("a.b-c_d"));
-        assert_eq!(path("a[].b c").as_deref(), Ok("\"a[]\".\"b c\""));
-        assert_eq!(path("größe").as_deref(), Ok("größe"));
-        assert_eq!(path("a..b").as_deref(), Ok("a.\"\".b"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::{Models, ServeError};
-use gaia_documents::{Markup, Measure, Splitter, pieces};
-use gaia_protocol::{Input, ModelKind, TokenizeTask};
+use gaia_documents::{Markup, Splitter};
+use gaia_protocol::ModelKind;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
@@ -15,13 +15,11 @@ use super::{Shared, files};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
 use crate::http::{State, auth, body, json};
+use crate::ingest::measure;
 use crate::store::FileInfo;
 
 /// A longer text is cut by hand first: all of it is held in memory, several times.
 const TEXT_BYTES_MAX: u64 = 4 << 20;
-
-/// Text that is tokenized at once: its tokens fit few events.
-const PIECE_BYTES: usize = 16 << 10;
 
 /// Cuts a text into chunks.
 pub async fn post(
@@ -33,7 +31,8 @@ pub async fn post(
     let file = files::find(&state, &owner, &asked.id)?;
     let markup = asked.check(&file)?;
     let text = read(&state, &file).await?;
-    let work = count(&state, asked.model.as_deref(), &text);
+    let model = counting_model(&state.node.models, asked.model.as_deref())?;
+    let work = measure(&state.node, &model, &text);
     let measure = timeout(state.request_timeout, work).await;
     let measure = measure.unwrap_or(Err(ServeError::TimeLimit))?;
     let splitter = Splitter { markup, measure, capacity: asked.capacity };
@@ -102,20 +101,6 @@ async fn read(state: &State, file: &FileInfo) -> Result<String, ApiError> {
     let mut bytes = vec![];
     content.read_to_end(&mut bytes).await.map_err(failed)?;
     String::from_utf8(bytes).map_err(|_| must_be("id", "a file in UTF-8"))
-}
-
-/// Tokenizes the whole text, piece by piece.
-async fn count(state: &State, model: Option<&str>, text: &str) -> Result<Measure, ServeError> {
-    let model = counting_model(&state.node.models, model)?;
-    let mut measure = Measure::new(text);
-    for piece in pieces(text, PIECE_BYTES) {
-        let input = Input::Text(piece.to_owned());
-        let task = TokenizeTask { input, ..TokenizeTask::default() };
-        let tokens = gaia_core::tokenize(&state.node, Some(&model), task).await?;
-        let tokens: Vec<_> = tokens.iter().map(|token| &token.bytes).collect();
-        measure.add(piece, &tokens);
-    }
-    Ok(measure)
 }
 
 /// The named model, or else the one that will turn the chunks into vectors, or else the only one.

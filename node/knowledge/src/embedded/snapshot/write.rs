@@ -29,6 +29,10 @@ pub fn write(shelf: &Shelf, file: &Path) -> Result<(), KnowledgeError> {
         let message = format!("{} is there already: choose another name", file.display());
         return Err(KnowledgeError::Invalid { message });
     }
+    if file.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        let message = format!("{}: its folder is not there", file.display());
+        return Err(KnowledgeError::Invalid { message });
+    }
     let staging = Staging(beside(file, ".staging"));
     fs::create_dir_all(staging.0.join(SHARD).join("segments")).map_err(failed)?;
     shelf.shard.while_still(|engine| stage_shard(engine.path(), &staging.0.join(SHARD)))?;

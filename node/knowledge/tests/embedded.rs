@@ -189,16 +189,16 @@ async fn searches_go_on_while_points_are_written_and_the_collection_is_exchanged
     filled(&engine, 100).await;
     let file = folder.path().join("book.snapshot");
     engine.snapshot("book", file.clone()).await.expect("written");
-    let one = |_| {
+    let mut searching = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
         let engine = Arc::clone(&engine);
-        tokio::spawn(async move { engine.search(search(By::Words("word17".into()))).await })
-    };
-    let searching: Vec<_> = (0..1000).map(one).collect();
+        searching.spawn(async move { engine.search(search(By::Words("word17".into()))).await });
+    }
     for _ in 0..3 {
         engine.change("book", Change::Upsert(many(100))).await.expect("written");
         engine.restore(restore("book", &file)).await.expect("restored");
     }
-    for search in searching {
-        assert_eq!(search.await.expect("ran").expect("found").len(), 1);
+    while let Some(search) = searching.join_next().await {
+        assert_eq!(search.expect("ran").expect("found").len(), 1);
     }
 }

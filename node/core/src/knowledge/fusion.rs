@@ -42,11 +42,14 @@ impl Default for Fusion {
     }
 }
 
+/// What each place of a ranking adds.
+type Shares = fn(&[Ranked]) -> Vec<f32>;
+
 /// Fuses two rankings, each best first with more as better; the result too. A point of equal score
 /// keeps its place by id, so that the same question has the same answer.
 #[must_use]
 pub fn fuse(vectors: Vec<Ranked>, words: Vec<Ranked>, fusion: Fusion) -> Vec<Ranked> {
-    let (words_weight, shares): (f32, fn(&[Ranked]) -> Vec<f32>) = match fusion {
+    let (words_weight, shares): (f32, Shares) = match fusion {
         Fusion::ReciprocalRank { words_weight } => (words_weight, by_rank),
         Fusion::MinMax { words_weight } => (words_weight, by_score),
     };

@@ -64,12 +64,15 @@ pub struct Retrieval {
     pub reranker: Option<String>,
 }
 
+/// A model, and what it embeds.
+type Embedded = (Option<String>, String);
+
 /// A question, and its vector once a collection needed it.
 pub struct Probe<'a> {
     node: &'a Node,
     query: String,
     /// By embedder and prefixed text.
-    vectors: Vec<((Option<String>, String), Vec<f32>)>,
+    vectors: Vec<(Embedded, Vec<f32>)>,
 }
 
 impl<'a> Probe<'a> {
@@ -92,7 +95,7 @@ impl<'a> Probe<'a> {
         Ok(vector)
     }
 
-    async fn embed(&mut self, of: (Option<String>, String)) -> Result<Vec<f32>, ServeError> {
+    async fn embed(&mut self, of: Embedded) -> Result<Vec<f32>, ServeError> {
         let task = EmbedTask { inputs: vec![Input::Text(of.1.clone())] };
         let embeddings = embed(self.node, of.0.as_deref(), task).await?;
         let vector = embeddings.vectors.into_iter().next().expect("one vector for each input");

@@ -15,7 +15,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-knowledge", &["gaia-core", "gaia-archive", "gaia-net"]),
     ("gaia-net", &[]),
     ("gaia-archive", &[]),
-    ("gaia-host", &["gaia-core", "gaia-documents", "gaia-protocol", "gaia-knowledge", "gaia-net", "gaia-sandbox"]),
+    (
+        "gaia-host",
+        &[
+            "gaia-core",
+            "gaia-documents",
+            "gaia-protocol",
+            "gaia-knowledge",
+            "gaia-net",
+            "gaia-sandbox",
+        ],
+    ),
     ("gaia-sandbox", &["gaia-core"]),
 ];
 

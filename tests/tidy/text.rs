@@ -3,7 +3,8 @@
 use crate::sources::{Source, assert_none, rust_sources, sources};
 
 /// Rooms that speak C; everything else forbids `unsafe`.
-const ROOMS_WITH_UNSAFE: &[&str] = &["node/runtime/", "node/inference/", "node/sandbox/", "wasm-apps/sdk/"];
+const ROOMS_WITH_UNSAFE: &[&str] =
+    &["node/runtime/", "node/inference/", "node/sandbox/", "wasm-apps/sdk/"];
 
 /// Every file that starts a crate.
 fn crate_roots() -> Vec<Source> {

@@ -70,6 +70,15 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// What was spent outside cargo and the program was spent on the sandbox.
+    pub(super) fn take_time(&mut self, total: Duration) {
+        let timings = &mut self.report.timings;
+        timings.total_ms = u64::try_from(total.as_millis()).unwrap_or(u64::MAX);
+        timings.prepare_ms = timings.total_ms.saturating_sub(timings.cargo_ms + timings.run_ms);
+    }
+}
+
 /// Puts the answer together from what cargo and the program have left.
 pub fn answer(
     builder: &Builder,
@@ -171,9 +180,4 @@ fn explanations(builder: &Builder, diagnostics: &[Diagnostic]) -> BTreeMap<Strin
         }
     }
     found
-}
-
-/// Whole milliseconds.
-pub fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -66,7 +66,7 @@ impl Builder {
             return Ok(Answer::refused(job.detail, refusals));
         }
         tell(Step::Compiling);
-        let mut compiled = compile::compile(self, job, cancel)?;
+        let compiled = compile::compile(self, job, cancel)?;
         let program = match job.task {
             Task::Run if compiled.is_good() => execute::choose(&compiled, job),
             _ => Ok(None),
@@ -79,7 +79,8 @@ impl Builder {
                 Some(execute::execute(self, job, (&program, cancel))?)
             }
         };
-        compiled.facts.timings.total_ms = answer::ms(begun.elapsed());
-        Ok(answer::answer(self, job, (compiled, executed)))
+        let mut answer = answer::answer(self, job, (compiled, executed));
+        answer.take_time(begun.elapsed());
+        Ok(answer)
     }
 }

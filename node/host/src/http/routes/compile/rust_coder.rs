@@ -79,7 +79,7 @@ fn told(paths: &[String], answer: &Answer) -> Value {
     match report.verdict {
         Verdict::Ok => success(paths, report.stdout.clone()),
         // It was built: what it did then is its own affair.
-        _ if report.timings.run_ms > 0 => {
+        _ if report.exit_code.is_some() || report.timings.run_ms > 0 => {
             let notes = answer.notes.join("\n");
             success(paths, format!("{}{}{notes}", report.stdout, report.stderr))
         }

@@ -133,11 +133,20 @@ impl Work {
     async fn tell(self, turn: Turn) {
         let told = self.told.clone();
         let ended = match self.run(turn).await {
-            Ok(answer) => JobState::Done(Arc::new(answer)),
+            Ok(answer) => {
+                let bytes = size(&answer);
+                JobState::Done(Arc::new(answer), bytes)
+            }
             Err(refusal) => JobState::Failed(refusal.to_string()),
         };
         told.send_replace(ended);
     }
+}
+
+/// What a kept answer takes, as JSON, with its programs.
+fn size(answer: &Answer) -> usize {
+    let programs: usize = answer.programs.iter().map(|program| program.bytes.len()).sum();
+    programs + serde_json::to_vec(answer).map_or(0, |text| text.len())
 }
 
 /// Ends a job when it is dropped.

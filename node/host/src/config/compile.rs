@@ -54,6 +54,8 @@ pub struct QueueConfig {
 pub struct JobsConfig {
     /// Jobs at most; one more is answered 429, unless one that has ended can be forgotten.
     pub kept_max: usize,
+    /// Bytes of all kept answers; the oldest is forgotten.
+    pub bytes_max: usize,
     /// An answer is kept so long.
     pub keep: Duration,
 }
@@ -76,7 +78,11 @@ impl CompileConfig {
             limits: JobLimits { run_time: Duration::from_secs(60), ..limits },
             run_time: limits.run_time,
             answer_time: Duration::from_secs(180),
-            jobs: JobsConfig { kept_max: 200, keep: Duration::from_secs(3600) },
+            jobs: JobsConfig {
+                kept_max: 200,
+                bytes_max: 256 << 20,
+                keep: Duration::from_secs(3600),
+            },
         }
     }
 
@@ -132,6 +138,7 @@ impl JobsConfig {
         let keep_s = table.within("jobs_keep_s", self.keep.as_secs(), 1..=604_800);
         Self {
             kept_max: table.within("jobs_max", self.kept_max, 0..=100_000),
+            bytes_max: table.within("jobs_bytes_max", self.bytes_max, 1024..=1 << 40),
             keep: Duration::from_secs(keep_s),
         }
     }

@@ -28,7 +28,7 @@ fn program(program: &Program) -> Value {
 pub fn job(id: &str, state: &JobState) -> Value {
     let mut value = json!({"id": id, "object": "job", "state": word(state)});
     match state {
-        JobState::Done(answer) => value["result"] = wire(answer),
+        JobState::Done(answer, _) => value["result"] = wire(answer),
         JobState::Failed(reason) => value["error"] = json!({"message": reason}),
         JobState::Queued | JobState::Working(_) => {}
     }
@@ -40,7 +40,7 @@ fn word(state: &JobState) -> &'static str {
         JobState::Queued => "queued",
         JobState::Working(Step::Compiling) => "compiling",
         JobState::Working(Step::Running) => "running",
-        JobState::Done(_) => "done",
+        JobState::Done(..) => "done",
         JobState::Failed(_) => "failed",
     }
 }

@@ -7,6 +7,7 @@
 mod auth;
 mod chat;
 mod clients;
+mod compile;
 mod completions;
 mod concurrency;
 mod embeddings;

@@ -7,6 +7,7 @@ mod kb;
 mod keys;
 mod models;
 mod run_app;
+mod sandbox;
 mod start;
 mod version;
 
@@ -44,6 +45,9 @@ enum Command {
     /// Make API keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Try the jail in which projects of others are compiled
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
     /// Run an unmodified WASI-NN command with this terminal's input and output
     RunApp(run_app::Arguments),
 }
@@ -62,6 +66,7 @@ impl Cli {
             Command::Kb(arguments) => runtime()?.block_on(kb::run(arguments)),
             Command::Version => version::run(),
             Command::Keys(command) => keys::run(command),
+            Command::Sandbox(command) => sandbox::run(&command),
             Command::RunApp(arguments) => run_app::run(&arguments),
         }
     }

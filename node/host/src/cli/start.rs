@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::compile;
 use crate::config::{Config, LogFormat, Overrides};
 use crate::http::{self, Storage};
 use crate::knowledge;
@@ -45,8 +46,12 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let storage = open_storage(&config)?;
     let knowledge = knowledge::open(&config.knowledge).await?;
     let workers = Workers::start(&config)?;
+    let sandbox = config.compile.clone();
+    let sandbox = tokio::task::spawn_blocking(move || compile::open(&sandbox));
+    let sandbox = sandbox.await.context("trying the compile sandbox")?;
     let mut state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
-        .managed(workers.manager());
+        .managed(workers.manager())
+        .compiling(sandbox);
     if let Some(knowledge) = knowledge {
         state = state.knowing(knowledge, config.knowledge.clone(), knowledge::plans(&config));
     }

@@ -4,6 +4,7 @@
 //! problem at every level. What is absent has the default that `config/default.toml` documents.
 
 mod admin;
+mod compile;
 mod knowledge;
 mod model;
 mod overrides;
@@ -22,6 +23,7 @@ use anyhow::{Context, Result, bail};
 use toml::Table;
 
 pub use admin::{AdminConfig, Changes};
+pub use compile::{CompileConfig, JobsConfig, QueueConfig};
 pub use knowledge::{CollectionConfig, EngineConfig, KnowledgeConfig};
 pub use model::{LoadWhen, ServedConfig};
 pub use overrides::Overrides;
@@ -60,6 +62,8 @@ pub struct Config {
     pub files: FilesConfig,
     /// The knowledge bases.
     pub knowledge: KnowledgeConfig,
+    /// The compile sandbox.
+    pub compile: CompileConfig,
     /// The models, each with its app; at least one.
     pub models: Vec<ServedConfig>,
 }
@@ -118,9 +122,22 @@ impl Config {
         let responses = ResponsesConfig::read(root.table("responses"));
         let files = FilesConfig::read(root.table("files"), &places);
         let knowledge = KnowledgeConfig::read(root.table("knowledge"), &places);
+        let compile = CompileConfig::read(root.table("compile"), &places);
         let models = read_models(&mut root, &places);
         root.finish();
-        Self { places, server, auth, admin, log, worker, responses, files, knowledge, models }
+        Self {
+            places,
+            server,
+            auth,
+            admin,
+            log,
+            worker,
+            responses,
+            files,
+            knowledge,
+            compile,
+            models,
+        }
     }
 
     /// Whoever reaches the node may use it unless it asks for a key: that must be meant.

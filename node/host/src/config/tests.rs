@@ -123,6 +123,7 @@ fn the_default_file_says_the_defaults() {
     assert_eq!(config.worker, SupervisionConfig::default());
     assert_eq!(config.responses, ResponsesConfig::default());
     assert_eq!(config.files, FilesConfig::in_folder("/node/files".into()));
+    assert_eq!(config.compile, CompileConfig::in_home(Path::new("/node")));
     let names: Vec<_> = config.models.iter().map(|model| model.model.name.as_str()).collect();
     assert_eq!(names, ["SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"]);
     assert_eq!(config.models[0].model.context_tokens, Some(2048));
@@ -159,6 +160,16 @@ fn the_default_file_documents_every_key() {
 fn is_setting(text: &str) -> bool {
     let key = text.split(" = ").next().unwrap_or("");
     text.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+#[test]
+fn only_layers_that_there_are_can_be_accepted() {
+    let with = |line: &str| format!("[compile]\n{line}\n{MODEL}");
+    assert!(complaint(&with("accept = [\"door\"]")).contains("compile.accept"));
+    assert!(complaint(&with("at_once = 0")).contains("compile.at_once: 0 is out of range"));
+    assert!(complaint(&with("run_time_ms = 70000")).contains("compile.run_time_ms: must not be"));
+    let config = parse(&with("accept = [\"cpu-weight\"]")).expect("valid");
+    assert_eq!(config.compile.accept, [gaia_sandbox::jail::Layer::CpuWeight]);
 }
 
 #[test]

@@ -51,10 +51,12 @@ use gaia_protocol::{ChatTask, ModelKind};
 
 use self::auth::Auth;
 use self::error::ApiError;
+pub(crate) use self::ids::new_id;
 use self::knowledge::{WireCitation, Wish};
 use self::metrics::Metrics;
 use self::routes::responses::stored::Stored;
 pub use self::server::serve;
+use crate::compile::Offer;
 use crate::config::{AuthConfig, KnowledgeConfig, ResponsesConfig, ServerConfig};
 use crate::ingest::Ingester;
 use crate::store::{Files, Recent};
@@ -90,6 +92,7 @@ pub struct State {
     plans: HashMap<String, Plan>,
     knowledge: Option<KnowledgeConfig>,
     ingester: Option<Ingester>,
+    compile: Offer,
 }
 
 impl State {
@@ -125,6 +128,7 @@ impl State {
             plans: HashMap::new(),
             knowledge: None,
             ingester: None,
+            compile: Offer::Closed("this node compiles nothing".into()),
         }
     }
 
@@ -141,6 +145,12 @@ impl State {
         self.ingester = Some(Ingester::new(config.document_bytes_max));
         self.knowledge = Some(config);
         self
+    }
+
+    /// The same with a compile sandbox, or with the reason why there is none.
+    #[must_use]
+    pub fn compiling(self, compile: Offer) -> Self {
+        Self { compile, ..self }
     }
 
     /// What the use cases work with.
@@ -208,6 +218,7 @@ fn router(state: &Arc<State>) -> Router {
         .route("/health", get(routes::health::health))
         .route("/ready", get(routes::health::ready))
         .route("/metrics", get(routes::metrics::get))
+        .merge(routes::compile::router())
         .merge(routes::admin::router(state))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::running::Running;
 
 /// Proxies give up on a connection that is silent for half a minute or more.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// One server-sent event.
 pub struct Frame {
@@ -60,7 +60,11 @@ pub fn done() -> Frame {
 /// Streams an answer; dropping the body cancels it.
 pub fn response(running: Running, chunks: impl Chunks) -> Response {
     let begun = Begun { chunks, running: Some(running), started: false };
-    let body = Body::from_stream(stream::unfold(begun, Begun::next));
+    of_body(Body::from_stream(stream::unfold(begun, Begun::next)))
+}
+
+/// A body of events, with the headers that let it through proxies at once.
+pub fn of_body(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -126,7 +130,8 @@ fn frames(frames: Vec<Frame>) -> String {
     frames.into_iter().map(wire).collect()
 }
 
-fn wire(frame: Frame) -> String {
+/// An event's bytes.
+pub fn wire(frame: Frame) -> String {
     let name = frame.name.map_or(String::new(), |name| format!("event: {name}\n"));
     format!("{name}data: {}\n\n", frame.data)
 }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod chat;
 pub mod chunks;
+pub mod compile;
 pub mod completions;
 pub mod detokenize;
 pub mod embeddings;

@@ -1,0 +1,46 @@
+//! What answers look like.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use gaia_sandbox::builder::{Answer, Program, Step};
+use serde_json::{Value, json};
+
+use crate::compile::JobState;
+
+/// An answer with its programs.
+pub fn wire(answer: &Answer) -> Value {
+    let mut value = serde_json::to_value(answer).expect("our own answers have string keys only");
+    if !answer.programs.is_empty() {
+        value["programs"] = answer.programs.iter().map(program).collect();
+    }
+    value
+}
+
+fn program(program: &Program) -> Value {
+    json!({
+        "name": program.name,
+        "bytes": program.bytes.len(),
+        "content_base64": STANDARD.encode(&program.bytes),
+    })
+}
+
+/// A job as it is now.
+pub fn job(id: &str, state: &JobState) -> Value {
+    let mut value = json!({"id": id, "object": "job", "state": word(state)});
+    match state {
+        JobState::Done(answer, _) => value["result"] = wire(answer),
+        JobState::Failed(reason) => value["error"] = json!({"message": reason}),
+        JobState::Queued | JobState::Working(_) => {}
+    }
+    value
+}
+
+fn word(state: &JobState) -> &'static str {
+    match state {
+        JobState::Queued => "queued",
+        JobState::Working(Step::Compiling) => "compiling",
+        JobState::Working(Step::Running) => "running",
+        JobState::Done(..) => "done",
+        JobState::Failed(_) => "failed",
+    }
+}

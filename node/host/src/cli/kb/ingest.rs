@@ -102,12 +102,13 @@ fn of_folder(folder: &Path, arguments: &Arguments) -> Result<Vec<Found>> {
                     found.push(Found { path, name: format!("{}{name}", arguments.prefix) });
                 }
             }
-            Entry::Left { name, reason } => {
+            Entry::Left { name, reason } if is_wanted(Path::new(&name), &arguments.only) => {
                 left_out += 1;
                 if left_out <= TOLD_MAX {
                     eprintln!("left out: {name}: {reason}");
                 }
             }
+            Entry::Left { .. } => {}
         }
     }
     if left_out > TOLD_MAX {

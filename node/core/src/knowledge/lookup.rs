@@ -62,7 +62,7 @@ impl Lookup {
         node.knowledge()?;
         let model = node.models.choose(model, ModelKind::Chat)?.name().to_owned();
         let node = Node { admission: Admission::new(u32::MAX), ..node.clone() };
-        Ok(Self { node, model, plan, sources: Sources::default() })
+        Ok(Self { node, model, plan, sources: Sources::growing() })
     }
 
     pub(crate) fn model(&self) -> &str {

@@ -10,13 +10,25 @@ use super::{Citation, Passage};
 pub struct Sources {
     /// `None`: no knowledge base was asked.
     found: Arc<Mutex<Option<Vec<Citation>>>>,
+    grow: bool,
 }
 
 impl Sources {
     /// What was found before the answer began; empty where nothing was.
     #[must_use]
     pub fn of(citations: Vec<Citation>) -> Self {
-        Self { found: Arc::new(Mutex::new(Some(citations))) }
+        Self { found: Arc::new(Mutex::new(Some(citations))), grow: false }
+    }
+
+    /// Those of answers that search for themselves.
+    pub(super) fn growing() -> Self {
+        Self { grow: true, ..Self::default() }
+    }
+
+    /// Whether more may come until the answers' end.
+    #[must_use]
+    pub fn may_grow(&self) -> bool {
+        self.grow
     }
 
     /// What was given so far; `None` if no knowledge base was asked.

@@ -6,6 +6,7 @@ mod client;
 mod clients;
 mod connections;
 mod files;
+mod knowledge;
 mod messages;
 mod refusals;
 mod responses;

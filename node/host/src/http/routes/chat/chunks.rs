@@ -101,9 +101,12 @@ impl ChatChunks {
         Frame::data(&Chunk { id, object, created, model, choices, usage, citations })
     }
 
-    /// The first chunk of a choice; the very first one names the sources that are known.
+    /// The first chunk of a choice; the very first one names the sources, if all are known.
     fn opening(&mut self, index: u32) -> Frame {
         let delta = Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
+        if self.head.sources.may_grow() {
+            return self.delta(index, delta);
+        }
         self.citing(index, delta).unwrap_or_else(|delta| self.delta(index, delta))
     }
 

@@ -133,6 +133,15 @@ impl Answer {
         message
     }
 
+    /// What is told before anything is said: without sources that may become more.
+    pub fn beginning(&self) -> Value {
+        let mut message = self.message();
+        if let Some(map) = message.as_object_mut().filter(|_| self.sources.may_grow()) {
+            map.remove("citations");
+        }
+        message
+    }
+
     /// This node's own: what it may rest on, if a knowledge base was asked.
     pub fn citations(&self) -> Option<Vec<WireCitation>> {
         citations(&self.sources)

@@ -32,7 +32,7 @@ impl Stream {
 
 impl Chunks for Stream {
     fn start(&mut self) -> Vec<Frame> {
-        let message = self.answer.message();
+        let message = self.answer.beginning();
         self.is_cited = message.get("citations").is_some();
         let mut frames =
             vec![frame("message_start", json!({"message": message})), frame("ping", json!({}))];

@@ -25,6 +25,8 @@ pub(crate) struct Agent {
     model: Arc<dyn Model>,
     lookup: Lookup,
     step: Step,
+    /// What was said before this turn; a search has it while it is made.
+    talk: Talk,
     /// The turn that is being made.
     turn: Gathering,
     told: Told,
@@ -35,7 +37,7 @@ pub(crate) struct Agent {
 
 /// What it does now; the permit is the answer's from its start to its end.
 enum Step {
-    Answering { answer: Answer, talk: Talk },
+    Answering(Answer),
     Searching { work: Pin<Box<dyn Future<Output = Talk> + Send>>, permit: Permit },
     Ended,
 }
@@ -68,10 +70,10 @@ impl Agent {
         task.tools.list.push(Lookup::function());
         let tokens_max = task.max_tokens;
         let answer = Answer::begin(model.as_ref(), permit, Task::Chat(task.clone()))?;
-        let step = Step::Answering { answer, talk: Talk::new(task) };
+        let (step, talk) = (Step::Answering(answer), Talk::new(task));
         let (turn, told) = (Gathering::default(), Told::default());
         let model = Arc::clone(model);
-        Ok(Self { model, lookup, step, turn, told, tokens_max, searching_turns: 0 })
+        Ok(Self { model, lookup, step, talk, turn, told, tokens_max, searching_turns: 0 })
     }
 
     /// As [`Answer::poll_next`].
@@ -82,7 +84,7 @@ impl Agent {
         loop {
             let next = match &mut self.step {
                 Step::Ended => return Poll::Ready(None),
-                Step::Answering { answer, .. } => match ready!(answer.poll_next(context)) {
+                Step::Answering(answer) => match ready!(answer.poll_next(context)) {
                     Some(event) => event.map(|event| self.hear(event)),
                     None => Err(crate::answer::no_end()),
                 },
@@ -112,13 +114,14 @@ impl Agent {
     fn end_turn(&mut self, turn: Completion, event: Event) -> Option<Event> {
         let Event::Finish { reason, stop_string, .. } = event else { return None };
         self.told.end_turn(turn.usage);
-        let wants_search = reason == FinishReason::ToolCalls && self.told.calls == 0;
+        let wants_search = reason == FinishReason::ToolCalls
+            && self.told.calls == 0
+            && turn.tool_calls.iter().any(is_search);
         let has_tokens = self.tokens_left() != Some(0);
-        if wants_search && has_tokens && self.searching_turns < SEARCHING_TURNS_MAX {
-            if turn.tool_calls.iter().any(is_search) {
-                self.search(turn);
-                return None;
-            }
+        let may_search = has_tokens && self.searching_turns < SEARCHING_TURNS_MAX;
+        if wants_search && may_search {
+            self.search(turn);
+            return None;
         }
         let reason = match reason {
             FinishReason::ToolCalls if self.told.calls > 0 => FinishReason::ToolCalls,
@@ -136,7 +139,8 @@ impl Agent {
 
     fn search(&mut self, turn: Completion) {
         let step = std::mem::replace(&mut self.step, Step::Ended);
-        let Step::Answering { answer, talk } = step else { return };
+        let Step::Answering(answer) = step else { return };
+        let talk = std::mem::take(&mut self.talk);
         self.searching_turns += 1;
         let is_last = self.searching_turns == SEARCHING_TURNS_MAX;
         let work = Box::pin(self.lookup.clone().go_on(talk, turn, is_last));
@@ -155,8 +159,8 @@ impl Agent {
         }
         talk.task.max_tokens = self.tokens_left();
         let task = Task::Chat(talk.task.clone());
-        let answer = Answer::begin(self.model.as_ref(), permit, task)?;
-        self.step = Step::Answering { answer, talk };
+        self.talk = talk;
+        self.step = Step::Answering(Answer::begin(self.model.as_ref(), permit, task)?);
         Ok(())
     }
 }

@@ -103,36 +103,32 @@ impl ChatChunks {
 
     /// The first chunk of a choice; the very first one names the sources, if all are known.
     fn opening(&mut self, index: u32) -> Frame {
-        let delta = Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
-        if self.head.sources.may_grow() {
-            return self.delta(index, delta);
-        }
-        self.citing(index, delta).unwrap_or_else(|delta| self.delta(index, delta))
+        let greeting = || Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
+        let is_known = !self.head.sources.may_grow();
+        let cited = is_known.then(|| self.citing(index, greeting())).flatten();
+        cited.unwrap_or_else(|| self.delta(index, greeting()))
     }
 
-    /// A chunk that names the sources; gives the delta back if there is nothing to name, or no more.
-    fn citing<'a>(&mut self, index: u32, delta: Delta<'a>) -> Result<Frame, Delta<'a>> {
-        let citations = citations(&self.head.sources).filter(|_| !self.is_cited);
-        if citations.is_none() {
-            return Err(delta);
-        }
+    /// A chunk that names the sources; nothing if there are none to name, or no more.
+    fn citing(&mut self, index: u32, delta: Delta<'_>) -> Option<Frame> {
+        let citations = citations(&self.head.sources).filter(|_| !self.is_cited)?;
         self.is_cited = true;
         let Head { id, created, model, .. } = &self.head;
-        Ok(Frame::data(&Chunk {
+        Some(Frame::data(&Chunk {
             id,
             object: "chat.completion.chunk",
             created: *created,
             model,
             choices: &[Choice { index, delta, logprobs: None, finish_reason: None }],
             usage: self.include_usage.then_some(None),
-            citations,
+            citations: Some(citations),
         }))
     }
 
     /// The last chunk of a choice. What a model found on its way is named before the very last one.
     fn closing(&mut self, index: u32, reason: FinishReason) -> Vec<Frame> {
         self.open = self.open.saturating_sub(1);
-        let cited = (self.open == 0).then(|| self.citing(index, Delta::default()).ok()).flatten();
+        let cited = (self.open == 0).then(|| self.citing(index, Delta::default())).flatten();
         let finish_reason = Some(wire::reason(reason));
         let choice = Choice { index, delta: Delta::default(), logprobs: None, finish_reason };
         cited.into_iter().chain([self.choice(choice)]).collect()

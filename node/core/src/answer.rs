@@ -27,7 +27,7 @@ pub struct Answer {
     text_bytes: usize,
     logprobs: usize,
     ended: bool,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Answer {
@@ -47,7 +47,7 @@ impl Answer {
             text_bytes: 0,
             logprobs: 0,
             ended: false,
-            _permit: permit,
+            permit,
         })
     }
 
@@ -55,6 +55,11 @@ impl Answer {
     #[must_use]
     pub fn model(&self) -> &str {
         &self.model
+    }
+
+    /// Cancels what is left of it, and keeps its place for what comes next.
+    pub(crate) fn into_permit(self) -> Permit {
+        self.permit
     }
 
     /// The next event; `None` after the end. May be dropped and called again.

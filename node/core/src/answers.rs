@@ -1,11 +1,15 @@
 //! Several answers to one request, generated at the same time.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use gaia_protocol::{Event, ModelKind, Task};
 
-use crate::{Answer, Node, ServeError};
+use crate::agent::Agent;
+use crate::knowledge::Sources;
+use crate::knowledge::lookup::Lookup;
+use crate::{Answer, Model, Node, Permit, ServeError};
 
 /// Running answers to one request, its choices. Dropping them cancels all.
 ///
@@ -15,9 +19,17 @@ pub struct Answers {
     model: String,
     choices_per_prompt: u32,
     /// `None`: that answer has ended.
-    list: Vec<Option<Answer>>,
+    list: Vec<Option<Speaker>>,
     /// Who is asked first next time.
     turn: usize,
+    sources: Sources,
+}
+
+/// Who gives one answer.
+enum Speaker {
+    Model(Answer),
+    /// A model that searches on its way.
+    Agent(Box<Agent>),
 }
 
 impl Answers {
@@ -28,13 +40,26 @@ impl Answers {
         model: Option<&str>,
         batch: Batch,
     ) -> Result<Self, ServeError> {
-        let Batch { tasks, choices_per_prompt } = batch;
+        let Batch { tasks, choices_per_prompt, lookup } = batch;
         let model = node.models.choose(model, ModelKind::Chat)?;
         let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
         let permits = node.admission.admit_many(count)?;
-        let begin = |(permit, task)| Answer::begin(model.as_ref(), permit, task).map(Some);
+        let begin = |(permit, task)| Speaker::begin(&model, permit, (task, &lookup)).map(Some);
         let list: Result<_, _> = permits.into_iter().zip(tasks).map(begin).collect();
-        Ok(Self { model: model.name().to_owned(), choices_per_prompt, list: list?, turn: 0 })
+        let sources = lookup.as_ref().map(|lookup| lookup.sources().clone()).unwrap_or_default();
+        let (list, model) = (list?, model.name().to_owned());
+        Ok(Self { model, choices_per_prompt, list, turn: 0, sources })
+    }
+
+    /// The same, whose models were given `sources` to answer from.
+    pub(crate) fn resting_on(self, sources: Sources) -> Self {
+        Self { sources, ..self }
+    }
+
+    /// What the answers rest on: complete when they are, if a model searches for itself.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// The name of the model that answers.
@@ -92,8 +117,8 @@ impl Answers {
         place: usize,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Event, ServeError>>> {
-        let Some(answer) = &mut self.list[place] else { return Poll::Ready(None) };
-        let polled = answer.poll_next(context);
+        let Some(speaker) = &mut self.list[place] else { return Poll::Ready(None) };
+        let polled = speaker.poll_next(context);
         if matches!(polled, Poll::Ready(None | Some(Ok(Event::Finish { .. })))) {
             self.list[place] = None;
         }
@@ -101,10 +126,34 @@ impl Answers {
     }
 }
 
+impl Speaker {
+    fn begin(
+        model: &Arc<dyn Model>,
+        permit: Permit,
+        work: (Task, &Option<Lookup>),
+    ) -> Result<Self, ServeError> {
+        match work {
+            (Task::Chat(task), Some(lookup)) => {
+                let agent = Agent::begin(model, permit, (task, lookup.clone()))?;
+                Ok(Self::Agent(Box::new(agent)))
+            }
+            (task, _) => Answer::begin(model.as_ref(), permit, task).map(Self::Model),
+        }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event, ServeError>>> {
+        match self {
+            Self::Model(answer) => answer.poll_next(context),
+            Self::Agent(agent) => agent.poll_next(context),
+        }
+    }
+}
+
 impl From<Answer> for Answers {
     fn from(answer: Answer) -> Self {
         let model = answer.model().to_owned();
-        Self { model, choices_per_prompt: 1, list: vec![Some(answer)], turn: 0 }
+        let (list, sources) = (vec![Some(Speaker::Model(answer))], Sources::default());
+        Self { model, choices_per_prompt: 1, list, turn: 0, sources }
     }
 }
 
@@ -114,4 +163,6 @@ pub(crate) struct Batch {
     pub(crate) tasks: Vec<Task>,
     /// How many tasks share a prompt.
     pub(crate) choices_per_prompt: u32,
+    /// With what the model may search on its way, if it may.
+    pub(crate) lookup: Option<Lookup>,
 }

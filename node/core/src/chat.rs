@@ -3,6 +3,7 @@
 use gaia_protocol::{ChatTask, Task};
 
 use crate::answers::Batch;
+use crate::knowledge::lookup::{Lookup, SEARCH_FUNCTION};
 use crate::{Answer, Answers, Node, ServeError};
 
 /// Bytes of one schema's JSON at most: the engine would take long to read a larger one, if it could.
@@ -34,13 +35,37 @@ pub fn chat_choices(
     choices: u32,
 ) -> Result<Answers, ServeError> {
     check(&task)?;
+    Answers::start(node, model, batch(&task, choices, None))
+}
+
+/// As [`chat_choices`], by a model that may search on its way.
+pub(crate) fn chat_searching(
+    node: &Node,
+    asked: (ChatTask, u32),
+    lookup: Lookup,
+) -> Result<Answers, ServeError> {
+    let (task, choices) = asked;
+    check(&task)?;
+    if task.tools.list.iter().any(|tool| tool.name == SEARCH_FUNCTION) {
+        let message = format!(
+            "tools: `{SEARCH_FUNCTION}` is what this model searches its knowledge base with; give \
+             the function another name, or switch `knowledge.agentic` off"
+        );
+        return Err(ServeError::Invalid { message, param: Some("tools".into()) });
+    }
+    let model = lookup.model().to_owned();
+    Answers::start(node, Some(&model), batch(&task, choices, Some(lookup)))
+}
+
+fn batch(task: &ChatTask, choices: u32, lookup: Option<Lookup>) -> Batch {
     let task = |choice| {
         let mut task = task.clone();
         task.sampling.seed = task.sampling.seed.map(|seed: u32| seed.wrapping_add(choice));
         Task::Chat(task)
     };
-    let tasks = (0..choices.max(1)).map(task).collect();
-    Answers::start(node, model, Batch { tasks, choices_per_prompt: choices.max(1) })
+    let choices_per_prompt = choices.max(1);
+    let tasks = (0..choices_per_prompt).map(task).collect();
+    Batch { tasks, choices_per_prompt, lookup }
 }
 
 fn check(task: &ChatTask) -> Result<(), ServeError> {

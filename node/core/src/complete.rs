@@ -22,7 +22,7 @@ pub fn complete(
     }
     let choices_per_prompt = choices.max(1);
     let tasks = texts.into_iter().flat_map(|text| of_text(text, choices_per_prompt)).collect();
-    Answers::start(node, model, Batch { tasks, choices_per_prompt })
+    Answers::start(node, model, Batch { tasks, choices_per_prompt, lookup: None })
 }
 
 fn of_text(text: CompleteTask, choices: u32) -> impl Iterator<Item = Task> {

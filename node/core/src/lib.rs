@@ -1,7 +1,8 @@
 //! The domain: what the node does, without saying how.
 //!
 //! Ports ([`Model`], [`Knowledge`]) are what the use cases need from the outside world; the rooms around implement
-//! them. Use cases ([`chat`], [`complete`], [`embed`], [`rerank`], [`tokenize`], [`knowledge::retrieve`]) choose a model, take a
+//! them. Use cases ([`chat`], [`complete`], [`embed`], [`rerank`], [`tokenize`], [`knowledge::retrieve`],
+//! [`knowledge::converse`]) choose a model, take a
 //! permit and turn a task into an answer. No I/O, no engine and no HTTP is named here.
 //!
 //! Invariants: a permit lives exactly as long as its answer; dropping an answer cancels the task; an
@@ -9,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod agent;
 mod answer;
 mod answers;
 mod chat;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use gaia_protocol::{Event, ModelCard, ModelKind, Task};
+use gaia_protocol::{Event, FinishReason, ModelCard, ModelKind, Task, TokenText, Usage};
 
 pub use self::knowledge::FakeKnowledge;
 use crate::{
@@ -26,6 +26,8 @@ pub struct FakeModel {
     status: Mutex<ModelStatus>,
     scripts: Vec<Vec<Result<Event, ServeError>>>,
     hangs: bool,
+    /// What every text's tokens are, if that is not one of the scripts.
+    tokens: Option<Vec<TokenText>>,
     report: ModelReport,
     tasks: Mutex<Vec<Task>>,
     cancelled: Arc<AtomicU32>,
@@ -41,6 +43,7 @@ impl FakeModel {
             status: Mutex::new(ModelStatus::Ready(Box::new(card(name, kind)))),
             scripts: vec![vec![]],
             hangs: false,
+            tokens: None,
             report: ModelReport::default(),
             tasks: Mutex::default(),
             cancelled: Arc::default(),
@@ -67,6 +70,13 @@ impl FakeModel {
     #[must_use]
     pub fn hanging(self) -> Self {
         Self { hangs: true, ..self }
+    }
+
+    /// Takes every text for so many tokens; it takes no turn and no script.
+    #[must_use]
+    pub fn counting(self, tokens: usize) -> Self {
+        let token = TokenText { id: 1, bytes: "a".into() };
+        Self { tokens: Some(vec![token; tokens]), ..self }
     }
 
     /// Reports these numbers.
@@ -96,6 +106,19 @@ impl FakeModel {
     #[must_use]
     pub fn cancelled(&self) -> u32 {
         self.cancelled.load(Ordering::Acquire)
+    }
+
+    fn counted(&self, task: &Task) -> Option<EventStream> {
+        let (Task::Tokenize(_), Some(tokens)) = (task, &self.tokens) else { return None };
+        let finish = Event::finish(FinishReason::Stop, Usage::default());
+        let steps = vec![Ok(Event::Tokens { tokens: tokens.clone() }), Ok(finish)];
+        Some(self.play(steps, false))
+    }
+
+    fn play(&self, steps: Vec<Result<Event, ServeError>>, hangs: bool) -> EventStream {
+        let (ended, end_seen) = (false, false);
+        let cancelled = Arc::clone(&self.cancelled);
+        Box::pin(Script { steps: steps.into_iter(), hangs, ended, end_seen, cancelled })
     }
 
     fn assert_kind(&self, task: &Task) {
@@ -132,16 +155,13 @@ impl Model for FakeModel {
             return Err(ServeError::Unavailable { retry_after, reason: "it is loading".into() });
         }
         self.assert_kind(&task);
+        if let Some(counted) = self.counted(&task) {
+            return Ok(counted);
+        }
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let script = &self.scripts[tasks.len() % self.scripts.len()];
         tasks.push(task);
-        Ok(Box::pin(Script {
-            steps: script.clone().into_iter(),
-            hangs: self.hangs,
-            ended: false,
-            end_seen: false,
-            cancelled: Arc::clone(&self.cancelled),
-        }))
+        Ok(self.play(script.clone(), self.hangs))
     }
 }
 

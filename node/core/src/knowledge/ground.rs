@@ -84,21 +84,13 @@ pub async fn ground(
         }
         return Ok(Grounded::default());
     }
-    let model = node.models.choose(model, gaia_protocol::ModelKind::Chat)?;
-    let context = match model.status() {
-        ModelStatus::Ready(card) => Some(card.context_tokens),
-        _ => None,
-    };
-    let counter = Counter { node, model: model.name() };
-    let mut left = counter.budget(task, grounding, context).await?;
+    let mut room = Room::beside(node, model, task, grounding).await?;
     let all = passages.len();
     let mut citations: Vec<Citation> = vec![];
     for passage in passages {
         let citation = Citation { number: citations.len() + 1, passage };
         // A passage that has no room is left out; a shorter one behind it may still fit.
-        let tokens = counter.count(&shown(&citation)).await?;
-        if let Some(rest) = left.checked_sub(tokens) {
-            left = rest;
+        if room.take(&shown(&citation)).await? {
             citations.push(citation);
         }
     }
@@ -107,10 +99,48 @@ pub async fn ground(
     Ok(Grounded { citations, left_out })
 }
 
+/// What is left for passages beside a conversation, in tokens as the model counts them.
+pub(super) struct Room<'a> {
+    counter: Counter<'a>,
+    left: usize,
+}
+
+impl<'a> Room<'a> {
+    /// The room that a conversation leaves.
+    pub(super) async fn beside(
+        node: &'a Node,
+        model: Option<&str>,
+        task: &ChatTask,
+        grounding: &Grounding,
+    ) -> Result<Self, ServeError> {
+        let model = node.models.choose(model, gaia_protocol::ModelKind::Chat)?;
+        let context = match model.status() {
+            ModelStatus::Ready(card) => Some(card.context_tokens),
+            _ => None,
+        };
+        let counter = Counter { node, model: model.name().to_owned() };
+        let left = counter.budget(task, grounding, context).await?;
+        Ok(Self { counter, left })
+    }
+
+    /// Whether a text has room; if so, it takes it.
+    pub(super) async fn take(&mut self, text: &str) -> Result<bool, ServeError> {
+        let tokens = self.counter.count(text).await?;
+        let rest = self.left.checked_sub(tokens);
+        self.left = rest.unwrap_or(self.left);
+        Ok(rest.is_some())
+    }
+
+    /// What is left.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+}
+
 /// Counts tokens as the model does.
 struct Counter<'a> {
     node: &'a Node,
-    model: &'a str,
+    model: String,
 }
 
 impl Counter<'_> {
@@ -123,9 +153,8 @@ impl Counter<'_> {
         let wanted = grounding.tokens_max.map(|tokens| tokens as usize);
         let Some(context) = context else { return Ok(wanted.unwrap_or(usize::MAX)) };
         let answer = task.max_tokens.unwrap_or(ANSWER_TOKENS).min(context / 4) as usize;
-        let said: Vec<_> = task.messages.iter().map(|message| message.content.as_str()).collect();
         let rag_prompt = grounding.rag_prompt.as_deref().unwrap_or(RAG_PROMPT);
-        let taken = self.count(&said.join("\n")).await? + self.count(rag_prompt).await?;
+        let taken = self.count(&said(task)).await? + self.count(rag_prompt).await?;
         let free = (context as usize).saturating_sub(taken + answer + TEMPLATE_TOKENS);
         Ok(free.min(wanted.unwrap_or(context as usize / 2)))
     }
@@ -135,8 +164,24 @@ impl Counter<'_> {
             return Ok(0);
         }
         let task = TokenizeTask { input: Input::Text(text.to_owned()), ..TokenizeTask::default() };
-        Ok(tokenize(self.node, Some(self.model), task).await?.len())
+        Ok(tokenize(self.node, Some(&self.model), task).await?.len())
     }
+}
+
+/// All that a template puts before the model: what was said, thought and called, and the functions.
+fn said(task: &ChatTask) -> String {
+    let mut texts = vec![];
+    for message in &task.messages {
+        texts.push(message.content.clone());
+        texts.extend(message.reasoning.clone());
+        texts.extend(message.tool_calls.iter().map(|call| call.arguments.clone()));
+    }
+    for tool in &task.tools.list {
+        texts.push(tool.name.clone());
+        texts.extend(tool.description.clone());
+        texts.extend(tool.parameters.as_ref().map(ToString::to_string));
+    }
+    texts.join("\n")
 }
 
 fn merge(messages: &mut Vec<Message>, citations: &[Citation], grounding: &Grounding) {
@@ -170,7 +215,7 @@ fn to_system(messages: &mut Vec<Message>, text: &str) {
 }
 
 /// A passage between marks that its own text can't write.
-fn shown(citation: &Citation) -> String {
+pub(super) fn shown(citation: &Citation) -> String {
     let Citation { number, passage } = citation;
     let place = [passage.document(), passage.heading()];
     let place: Vec<_> = place.into_iter().flatten().map(plain).collect();

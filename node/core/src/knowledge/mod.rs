@@ -10,9 +10,11 @@ mod filter;
 mod fusion;
 mod ground;
 mod ingest;
+pub(crate) mod lookup;
 mod passage;
 mod plan;
 mod retrieve;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -27,8 +29,9 @@ pub use fusion::{Fusion, Ranked, fuse};
 pub use ground::{Citation, Grounded, Grounding, MergePolicy, RAG_PROMPT, ground, question};
 pub use ingest::{Chunk, Ingested, Source, ingest, remove_source};
 pub use passage::{PAYLOAD_TEXT, Passage, Point, PointId};
-pub use plan::{Plan, prepare};
+pub use plan::{Conversation, Plan, converse};
 pub use retrieve::{Probe, Retrieval, SearchMode, Target, retrieve};
+pub use sources::Sources;
 
 /// An answer of an engine that is being waited for. Dropping it gives up waiting; a change that has
 /// begun is finished all the same.

@@ -229,6 +229,7 @@ pub(super) fn read_plan(key: &str, table: Table, problems: &mut Vec<Problem>) ->
             tokens_max: table.optional_within("tokens_max", 1..=16 << 20),
             no_hit_prompt: table.optional("no_hit_prompt"),
         },
+        agentic: table.value("agentic", false),
     };
     table.finish();
     plan

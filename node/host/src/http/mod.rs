@@ -45,16 +45,17 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use gaia_core::knowledge::Plan;
+use gaia_core::knowledge::{Conversation, Plan};
 use gaia_core::{Admission, Knowledge, Model, Models, Node, ServeError};
 use gaia_protocol::{ChatTask, ModelKind};
 
 use self::auth::Auth;
 use self::error::ApiError;
 pub(crate) use self::ids::new_id;
-use self::knowledge::{WireCitation, Wish};
+use self::knowledge::Wish;
 use self::metrics::Metrics;
 use self::routes::responses::stored::Stored;
+use self::running::Running;
 pub use self::server::serve;
 use crate::compile::Offer;
 use crate::config::{AuthConfig, KnowledgeConfig, ResponsesConfig, ServerConfig};
@@ -159,19 +160,15 @@ impl State {
         &self.node
     }
 
-    /// Puts before the model what it is to know, and tells what that was.
-    async fn prepare(
-        &self,
-        wish: Wish,
-        model: Option<&str>,
-        task: &mut ChatTask,
-    ) -> Result<Vec<WireCitation>, ApiError> {
-        let chosen = self.node.models.choose(model, ModelKind::Chat)?;
-        let Some(plan) = wish.over(self.plans.get(chosen.name()))? else { return Ok(vec![]) };
-        let work = gaia_core::knowledge::prepare(&self.node, model, task, &plan);
+    /// Starts to answer a conversation with what the model is to know.
+    async fn answer(self: &Arc<Self>, asked: Asked) -> Result<Running, ApiError> {
+        let Asked { model, task, choices, wish } = asked;
+        let chosen = self.node.models.choose(model.as_deref(), ModelKind::Chat)?;
+        let plan = wish.over(self.plans.get(chosen.name()))?;
+        let conversation = Conversation { task, choices, plan };
+        let work = gaia_core::knowledge::converse(&self.node, model.as_deref(), conversation);
         let done = tokio::time::timeout(self.request_timeout, work).await;
-        let grounded = done.unwrap_or(Err(ServeError::TimeLimit))?;
-        Ok(knowledge::citations(&grounded))
+        Ok(Running::new(self, done.unwrap_or(Err(ServeError::TimeLimit))?))
     }
 
     /// The same with the models of `manager`, which the operator may load and unload.
@@ -181,6 +178,17 @@ impl State {
         self.manager = Some(manager);
         self
     }
+}
+
+/// What a request asks of a chat model.
+struct Asked {
+    /// The model's name, if one is given.
+    model: Option<String>,
+    task: ChatTask,
+    /// Answers that are wanted.
+    choices: u32,
+    /// What it says about knowledge bases.
+    wish: Wish,
 }
 
 /// All routes and what is around them; the last layer is the outermost.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gaia_core::knowledge::Sources;
 use gaia_core::{Answers, Completion, Gathering, ServeError, Tally};
 use gaia_protocol::{Event, Usage};
 use tokio::time::{Instant, timeout_at};
@@ -36,6 +37,11 @@ impl Running {
     /// The model that answers.
     pub fn model(&self) -> &str {
         self.answers.model()
+    }
+
+    /// What the answers rest on.
+    pub fn sources(&self) -> &Sources {
+        self.answers.sources()
     }
 
     /// Waits for the first text, so that what fails before it gets a status of its own; but not so

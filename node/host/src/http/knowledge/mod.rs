@@ -9,7 +9,7 @@ mod filter;
 mod tests;
 
 use gaia_core::knowledge::{
-    Citation, Fusion, Grounded, Grounding, MergePolicy, Passage, Plan, SearchMode, Target,
+    Citation, Fusion, Grounding, MergePolicy, Passage, Plan, SearchMode, Sources, Target,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -51,6 +51,7 @@ pub struct Changes {
     rag_prompt: Option<String>,
     tokens_max: Option<u32>,
     no_hit_prompt: Option<String>,
+    agentic: Option<bool>,
 }
 
 impl Wish {
@@ -101,6 +102,7 @@ impl Changes {
             rag_prompt: take_prompt(&mut fields, "rag_prompt")?,
             tokens_max: fields.count("tokens_max")?,
             no_hit_prompt: take_prompt(&mut fields, "no_hit_prompt")?,
+            agentic: fields.maybe_flag("agentic")?,
         };
         changes.check(&fields)?;
         fields.finish(&[])?;
@@ -140,6 +142,7 @@ impl Changes {
             reranker: self.reranker.or(own.reranker),
             context_window: self.context_window.unwrap_or(own.context_window),
             grounding,
+            agentic: self.agentic.unwrap_or(own.agentic),
         })
     }
 
@@ -331,12 +334,12 @@ impl From<&Passage> for WirePassage {
     }
 }
 
-/// The sources of an answer; empty where it has none.
+/// The sources of an answer so far; `None` if no knowledge base was asked, empty if it had nothing.
 #[must_use]
-pub fn citations(grounded: &Grounded) -> Vec<WireCitation> {
+pub fn citations(sources: &Sources) -> Option<Vec<WireCitation>> {
     let wire = |citation: &Citation| WireCitation {
         number: citation.number,
         passage: WirePassage::from(&citation.passage),
     };
-    grounded.citations.iter().map(wire).collect()
+    sources.get().map(|citations| citations.iter().map(wire).collect())
 }

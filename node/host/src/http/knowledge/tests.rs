@@ -36,6 +36,7 @@ fn each_wrong_field_is_named() {
             json!({"knowledge": {"rag_prompt": "x".repeat(PROMPT_BYTES_MAX + 1)}}),
             "knowledge.rag_prompt",
         ),
+        (json!({"knowledge": {"agentic": 1}}), "knowledge.agentic"),
         (json!({"knowledge": {"no_such": 1}}), "knowledge.no_such"),
         (json!({"knowledge": {"filter": {"type": "is"}}}), "knowledge.filter.type"),
         (json!({"knowledge": {"filter": {"type": "eq"}}}), "knowledge.filter.key"),
@@ -62,6 +63,8 @@ fn what_nobody_says_is_the_models_own() {
     let plan = changed.over(Some(&own)).expect("good").expect("some");
     assert_eq!((plan.targets[0].limit, plan.targets[0].score_threshold), (2, Some(0.4)));
     assert_eq!((plan.targets[0].collection.as_str(), plan.context_window), ("own", 2));
+    let agentic = wish(json!({"knowledge": {"agentic": true}})).expect("good");
+    assert!(agentic.over(Some(&own)).expect("good").expect("some").agentic && !plan.agentic);
     let error = wish(json!({"knowledge": {"limit": 2}})).expect("good").over(None).expect_err("no");
     assert_eq!(error.param.as_deref(), Some("collections"));
 }

@@ -9,6 +9,7 @@ mod whole;
 
 use axum::extract::Request;
 use axum::response::Response;
+use gaia_core::knowledge::Sources;
 
 use self::chunks::ChatChunks;
 use self::request::ChatRequest;
@@ -16,9 +17,7 @@ use self::whole::Whole;
 use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::ids::{new_id, now_s};
-use crate::http::knowledge::WireCitation;
-use crate::http::running::Running;
-use crate::http::{body, json, sse};
+use crate::http::{Asked, body, json, sse};
 
 /// Answers a conversation, whole or streamed.
 pub async fn post(
@@ -26,12 +25,10 @@ pub async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let request = ChatRequest::parse(body::read_fields(&state, request).await?)?;
-    let ChatRequest { model, mut task, choices, stream, knowledge } = request;
-    let sources = state.prepare(knowledge, model.as_deref(), &mut task).await?;
+    let ChatRequest { model, task, choices, stream, knowledge: wish } = request;
     let logprobs = task.sampling.logprobs.is_some();
-    let answers = gaia_core::chat_choices(&state.node, model.as_deref(), task, choices)?;
-    let mut running = Running::new(&state, answers);
-    let model = running.model().to_owned();
+    let mut running = state.answer(Asked { model, task, choices, wish }).await?;
+    let (model, sources) = (running.model().to_owned(), running.sources().clone());
     let head = Head { id: new_id("chatcmpl-"), created: now_s(), model, logprobs, sources };
     let blame = |error| ApiError::from(error).blame("messages");
     let Some(options) = stream else {
@@ -50,5 +47,5 @@ struct Head {
     /// Log probabilities were asked for.
     logprobs: bool,
     /// What the model was given to answer from.
-    sources: Vec<WireCitation>,
+    sources: Sources,
 }

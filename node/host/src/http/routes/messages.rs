@@ -13,8 +13,6 @@ mod stream;
 mod tests;
 mod tools;
 
-use std::sync::Arc;
-
 use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::ServeError;
@@ -29,7 +27,7 @@ use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::ids::new_id;
 use crate::http::running::Running;
-use crate::http::{State, body, json, sse};
+use crate::http::{self, body, json, sse};
 
 /// Answers, whole or streamed.
 pub async fn post(
@@ -37,8 +35,9 @@ pub async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let asked = Asked::parse(body::read_fields(&state, request).await?)?;
-    let running = start(&state, asked.model.as_deref(), asked.task)?;
-    let answered = if asked.streamed { stream(running).await } else { whole(running).await };
+    let Asked { model, task, streamed, knowledge: wish } = asked;
+    let running = state.answer(http::Asked { model, task, choices: 1, wish }).await?;
+    let answered = if streamed { stream(running).await } else { whole(running).await };
     answered.map_err(blame)
 }
 
@@ -50,7 +49,8 @@ pub async fn count_tokens(
 ) -> Result<Response, ApiError> {
     let asked = Asked::parse_count(body::read_fields(&state, request).await?)?;
     let task = ChatTask { max_tokens: Some(1), ..asked.task };
-    let mut running = start(&state, asked.model.as_deref(), task)?;
+    let Asked { model, knowledge: wish, .. } = asked;
+    let mut running = state.answer(http::Asked { model, task, choices: 1, wish }).await?;
     while let Some(next) = running.next().await {
         let tokens = match next.map_err(blame)? {
             (_, Event::Prompt { tokens, .. }) => tokens,
@@ -62,16 +62,12 @@ pub async fn count_tokens(
     Err(blame(ServeError::App { message: "it did not say how long the prompt is".into() }))
 }
 
-fn start(state: &Arc<State>, model: Option<&str>, task: ChatTask) -> Result<Running, ApiError> {
-    Ok(Running::new(state, gaia_core::chat(&state.node, model, task)?))
-}
-
 fn blame(error: ServeError) -> ApiError {
     ApiError::from(error).blame("messages")
 }
 
 async fn whole(mut running: Running) -> Result<Response, ServeError> {
-    let mut answer = Answer::new(new_id("msg_"), running.model());
+    let mut answer = Answer::new(new_id("msg_"), &running);
     while let Some(next) = running.next().await {
         let (_choice, event) = next?;
         answer.apply(event);
@@ -82,7 +78,7 @@ async fn whole(mut running: Running) -> Result<Response, ServeError> {
 /// Waits for the first text, so that what fails before it gets a status of its own. The prompt's
 /// tokens are told in the first words, so it is waited for here and not by [`Running::open`].
 async fn stream(mut running: Running) -> Result<Response, ServeError> {
-    let mut answer = Answer::new(new_id("msg_"), running.model());
+    let mut answer = Answer::new(new_id("msg_"), &running);
     while let Some(next) = running.next().await {
         let (_choice, event) = next?;
         if !matches!(event, Event::Prompt { .. }) {

@@ -33,8 +33,9 @@ use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::ids::{new_id, now_s};
+use crate::http::knowledge::Wish;
 use crate::http::running::Running;
-use crate::http::{State, auth, body, json, sse};
+use crate::http::{self, State, auth, body, json, sse};
 use crate::store::{Entry, Owner};
 
 /// Answers, whole or streamed.
@@ -45,7 +46,7 @@ pub async fn post(
     let owner = auth::owner(&request);
     let asked = Asked::parse(body::read_fields(&state, request).await?)?;
     let streamed = asked.streamed;
-    let (draft, running) = asked.start(&state, owner)?;
+    let (draft, running) = asked.start(&state, owner).await?;
     let answered =
         if streamed { stream(draft, running).await } else { whole(draft, running).await };
     answered.map_err(|error| ApiError::from(error).blame("input"))
@@ -72,18 +73,20 @@ struct Asked {
     input: Vec<input::Input>,
     settings: Settings,
     task: Task,
+    wish: Wish,
 }
 
 impl Asked {
     fn parse(mut fields: Fields) -> Result<Self, ApiError> {
         let (model, streamed) = (fields.string("model")?, fields.flag("stream")?);
         let input = input::read(fields.required("input")?)?;
+        let wish = Wish::take(&mut fields)?;
         let (settings, task) = settings::take(fields)?;
-        Ok(Self { model, streamed, input, settings, task })
+        Ok(Self { model, streamed, input, settings, task, wish })
     }
 
-    fn start(self, state: &Arc<State>, owner: Owner) -> Result<(Draft, Running), ApiError> {
-        let Self { model, input, settings, task, .. } = self;
+    async fn start(self, state: &Arc<State>, owner: Owner) -> Result<(Draft, Running), ApiError> {
+        let Self { model, input, settings, task, wish, .. } = self;
         let mut budget = Budget::new(state);
         let mut items = match &settings.previous_response_id {
             Some(id) => stored::history(state, &owner, id, &mut budget)?,
@@ -96,12 +99,12 @@ impl Asked {
         let (max_tokens, stop) = (settings.max_output_tokens, vec![]);
         let task =
             ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
-        let answer = gaia_core::chat(&state.node, model.as_deref(), task)?;
-        let running = Running::new(state, answer);
+        let running = state.answer(http::Asked { model, task, choices: 1, wish }).await?;
         let (id, created_at) = (new_id("resp_"), now_s());
         let head = Head { id, created_at, model: running.model().to_owned(), settings };
         let state = Arc::clone(state);
-        Ok((Draft { head, output: Output::default(), input, owner, state }, running))
+        let output = Output::resting_on(running.sources().clone());
+        Ok((Draft { head, output, input, owner, state }, running))
     }
 }
 

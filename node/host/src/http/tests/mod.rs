@@ -7,6 +7,7 @@ mod clients;
 mod compile;
 mod connections;
 mod files;
+mod knowledge;
 mod messages;
 mod refusals;
 mod responses;

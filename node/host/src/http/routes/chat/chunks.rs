@@ -1,14 +1,14 @@
 //! A streamed answer to a conversation.
 
 use gaia_core::Tally;
-use gaia_protocol::{Channel, Event, TokenLogprob};
+use gaia_protocol::{Channel, Event, FinishReason, TokenLogprob};
 use serde::Serialize;
 
 use super::Head;
 use super::logprobs::WireLogprobs;
 use crate::http::generate::StreamOptions;
 use crate::http::ids::new_id;
-use crate::http::knowledge::WireCitation;
+use crate::http::knowledge::{WireCitation, citations};
 use crate::http::routes::wire::{self, WireUsage};
 use crate::http::sse::{self, Frame};
 
@@ -18,6 +18,10 @@ pub struct ChatChunks {
     choices: u32,
     include_usage: bool,
     tally: Tally,
+    /// Choices that go on.
+    open: u32,
+    /// The sources were named.
+    is_cited: bool,
 }
 
 /// OpenAI's `chat.completion.chunk`.
@@ -31,9 +35,9 @@ struct Chunk<'a> {
     /// Absent unless usage was asked for; then null until the last chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<WireUsage>>,
-    /// This node's own, in the first chunk: what the answer may rest on.
-    #[serde(skip_serializing_if = "<[WireCitation]>::is_empty")]
-    citations: &'a [WireCitation],
+    /// This node's own, in one chunk, if a knowledge base was asked: what the answer may rest on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    citations: Option<Vec<WireCitation>>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +82,8 @@ impl ChatChunks {
     /// Nothing was said yet.
     pub fn new(head: Head, choices: u32, options: StreamOptions) -> Self {
         let tally = Tally::new(choices);
-        Self { head, choices, include_usage: options.include_usage, tally }
+        let include_usage = options.include_usage;
+        Self { head, choices, include_usage, tally, open: choices, is_cited: false }
     }
 
     fn delta(&self, index: u32, delta: Delta<'_>) -> Frame {
@@ -92,24 +97,41 @@ impl ChatChunks {
     fn chunk(&self, choices: &[Choice<'_>], usage: Option<Option<WireUsage>>) -> Frame {
         let Head { id, created, model, .. } = &self.head;
         let (object, created) = ("chat.completion.chunk", *created);
-        let citations = &[];
+        let citations = None;
         Frame::data(&Chunk { id, object, created, model, choices, usage, citations })
     }
 
-    /// The first chunk of a choice; the very first one names the sources.
-    fn opening(&self, index: u32) -> Frame {
-        let Head { id, created, model, sources, .. } = &self.head;
-        let delta = Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
-        let choice = Choice { index, delta, logprobs: None, finish_reason: None };
-        Frame::data(&Chunk {
+    /// The first chunk of a choice; the very first one names the sources, if all are known.
+    fn opening(&mut self, index: u32) -> Frame {
+        let greeting = || Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
+        let is_known = !self.head.sources.may_grow();
+        let cited = is_known.then(|| self.citing(index, greeting())).flatten();
+        cited.unwrap_or_else(|| self.delta(index, greeting()))
+    }
+
+    /// A chunk that names the sources; nothing if there are none to name, or no more.
+    fn citing(&mut self, index: u32, delta: Delta<'_>) -> Option<Frame> {
+        let citations = citations(&self.head.sources).filter(|_| !self.is_cited)?;
+        self.is_cited = true;
+        let Head { id, created, model, .. } = &self.head;
+        Some(Frame::data(&Chunk {
             id,
             object: "chat.completion.chunk",
             created: *created,
             model,
-            choices: &[choice],
+            choices: &[Choice { index, delta, logprobs: None, finish_reason: None }],
             usage: self.include_usage.then_some(None),
-            citations: if index == 0 { sources } else { &[] },
-        })
+            citations: Some(citations),
+        }))
+    }
+
+    /// The last chunk of a choice. What a model found on its way is named before the very last one.
+    fn closing(&mut self, index: u32, reason: FinishReason) -> Vec<Frame> {
+        self.open = self.open.saturating_sub(1);
+        let cited = (self.open == 0).then(|| self.citing(index, Delta::default())).flatten();
+        let finish_reason = Some(wire::reason(reason));
+        let choice = Choice { index, delta: Delta::default(), logprobs: None, finish_reason };
+        cited.into_iter().chain([self.choice(choice)]).collect()
     }
 
     /// A delta may be without text, where its tokens are the start of a character.
@@ -157,9 +179,7 @@ impl sse::Chunks for ChatChunks {
             }
             Event::Finish { reason, usage, .. } => {
                 self.tally.add(choice, usage);
-                let finish_reason = Some(wire::reason(reason));
-                let delta = Delta::default();
-                Some(self.choice(Choice { index: choice, delta, logprobs: None, finish_reason }))
+                return self.closing(choice, reason);
             }
             Event::Prompt { .. }
             | Event::Tokens { .. }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Head;
 use super::logprobs::WireLogprobs;
 use crate::http::ids::new_id;
-use crate::http::knowledge::WireCitation;
+use crate::http::knowledge::{WireCitation, citations};
 use crate::http::routes::wire::{self, WireUsage};
 
 /// OpenAI's `chat.completion`.
@@ -19,9 +19,9 @@ pub struct Whole<'a> {
     model: &'a str,
     choices: Vec<Choice<'a>>,
     usage: WireUsage,
-    /// This node's own: what the answer may rest on.
-    #[serde(skip_serializing_if = "<[WireCitation]>::is_empty")]
-    citations: &'a [WireCitation],
+    /// This node's own: what the answer may rest on, if a knowledge base was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    citations: Option<Vec<WireCitation>>,
 }
 
 #[derive(Serialize)]
@@ -74,7 +74,7 @@ impl<'a> Whole<'a> {
             model: &head.model,
             choices: choices.collect(),
             usage: usage.into(),
-            citations: &head.sources,
+            citations: citations(&head.sources),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! An answer in blocks.
 
+use gaia_core::knowledge::Sources;
 use gaia_protocol::{Event, FinishReason, Usage};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::ids::new_id;
+use crate::http::knowledge::{WireCitation, citations};
+use crate::http::running::Running;
 
 /// An answer so far.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub struct Answer {
     usage: Usage,
     reason: Option<FinishReason>,
     stop_string: Option<String>,
+    sources: Sources,
 }
 
 /// A piece of an answer. One at a time grows: the last.
@@ -55,9 +59,10 @@ struct WireUsage {
 
 impl Answer {
     /// Nothing is said yet.
-    pub fn new(id: String, model: &str) -> Self {
+    pub fn new(id: String, running: &Running) -> Self {
+        let (model, sources) = (running.model().to_owned(), running.sources().clone());
         let (blocks, usage) = (vec![], Usage::default());
-        Self { id, model: model.to_owned(), blocks, usage, reason: None, stop_string: None }
+        Self { id, model, blocks, usage, reason: None, stop_string: None, sources }
     }
 
     /// The blocks so far.
@@ -112,7 +117,7 @@ impl Answer {
     /// The whole message, or what is known of it.
     pub fn message(&self) -> Value {
         let content: Vec<_> = self.blocks.iter().map(Block::json).collect();
-        json!({
+        let mut message = json!({
             "id": self.id,
             "type": "message",
             "role": "assistant",
@@ -121,7 +126,25 @@ impl Answer {
             "stop_reason": self.stop_reason(),
             "stop_sequence": self.stop_sequence(),
             "usage": self.usage(),
-        })
+        });
+        if let Some(citations) = self.citations() {
+            message["citations"] = json!(citations);
+        }
+        message
+    }
+
+    /// What is told before anything is said: without sources that may become more.
+    pub fn beginning(&self) -> Value {
+        let mut message = self.message();
+        if let Some(map) = message.as_object_mut().filter(|_| self.sources.may_grow()) {
+            map.remove("citations");
+        }
+        message
+    }
+
+    /// This node's own: what it may rest on, if a knowledge base was asked.
+    pub fn citations(&self) -> Option<Vec<WireCitation>> {
+        citations(&self.sources)
     }
 
     /// The stop sequence that ended it, if one did.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::{conversation, tools};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, Unsupported, must_be};
+use crate::http::knowledge::Wish;
 use crate::http::object::Object;
 
 const STOPS_MAX: usize = 16;
@@ -31,6 +32,8 @@ pub struct Asked {
     pub task: ChatTask,
     /// Whether to stream.
     pub streamed: bool,
+    /// What it is to know.
+    pub knowledge: Wish,
 }
 
 impl Asked {
@@ -56,9 +59,10 @@ impl Asked {
         let mut template_options = Map::new();
         take_thinking(&mut fields, &mut template_options)?;
         let format = take_output_config(&mut fields, &mut template_options)?;
+        let knowledge = Wish::take(&mut fields)?;
         fields.finish(UNSUPPORTED)?;
         let task = ChatTask { messages, tools, format, template_options, ..ChatTask::default() };
-        Ok(Self { model, task, streamed: false })
+        Ok(Self { model, task, streamed: false, knowledge })
     }
 }
 

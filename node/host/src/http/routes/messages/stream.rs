@@ -14,12 +14,14 @@ pub struct Stream {
     answer: Answer,
     /// The event that was waited for before the first word.
     first: Option<Event>,
+    /// The sources were named.
+    is_cited: bool,
 }
 
 impl Stream {
     /// Goes on from `answer`, which has no blocks yet, with the event `first`.
     pub fn new(answer: Answer, first: Option<Event>) -> Self {
-        Self { answer, first }
+        Self { answer, first, is_cited: false }
     }
 
     fn stop(&self) -> Option<Frame> {
@@ -30,7 +32,8 @@ impl Stream {
 
 impl Chunks for Stream {
     fn start(&mut self) -> Vec<Frame> {
-        let message = self.answer.message();
+        let message = self.answer.beginning();
+        self.is_cited = message.get("citations").is_some();
         let mut frames =
             vec![frame("message_start", json!({"message": message})), frame("ping", json!({}))];
         if let Some(first) = self.first.take() {
@@ -60,7 +63,11 @@ impl Chunks for Stream {
     fn end(&mut self) -> Vec<Frame> {
         let (reason, sequence) = (self.answer.stop_reason(), self.answer.stop_sequence());
         let delta = json!({"stop_reason": reason, "stop_sequence": sequence});
-        let end = json!({"delta": delta, "usage": self.answer.usage()});
+        let mut end = json!({"delta": delta, "usage": self.answer.usage()});
+        // What the model found on its way.
+        if let Some(citations) = self.answer.citations().filter(|_| !self.is_cited) {
+            end["citations"] = json!(citations);
+        }
         let last = [frame("message_delta", end), frame("message_stop", json!({}))];
         self.stop().into_iter().chain(last).collect()
     }

@@ -10,6 +10,7 @@ use super::output::Output;
 use super::settings::Settings;
 use crate::http::error::ApiError;
 use crate::http::ids::now_s;
+use crate::http::knowledge::{WireCitation, citations};
 
 /// What is known of an answer before it begins.
 #[derive(Debug)]
@@ -50,6 +51,9 @@ pub struct Answer<'a> {
     #[serde(flatten)]
     settings: &'a Settings,
     usage: Option<WireUsage>,
+    /// This node's own: what the answer may rest on, if a knowledge base was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    citations: Option<Vec<WireCitation>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,6 +111,7 @@ impl Head {
             output: output.items(),
             settings: &self.settings,
             usage: output.end().map(|(_, usage)| usage.into()),
+            citations: citations(output.sources()),
         }
     }
 }

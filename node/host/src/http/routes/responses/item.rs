@@ -1,5 +1,6 @@
 //! The items that conversations consist of: what the model is given and what it answers.
 
+use gaia_core::knowledge::Citation;
 use gaia_protocol::{TokenLogprob, TokenText};
 use serde::Serialize;
 
@@ -97,8 +98,8 @@ pub enum Part {
     /// Said by the model.
     #[serde(rename = "output_text")]
     Output {
-        /// Nothing here has sources to cite.
-        annotations: [(); 0],
+        /// What it may rest on.
+        annotations: Vec<Annotation>,
         /// The tokens with their probabilities, if these were asked for.
         logprobs: Vec<Logprob>,
         /// The text.
@@ -110,6 +111,18 @@ pub enum Part {
         /// The text.
         text: String,
     },
+}
+
+/// A passage that a text may rest on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "file_citation")]
+pub struct Annotation {
+    /// The passage's point.
+    file_id: String,
+    /// The document it is from, or else the collection.
+    filename: String,
+    /// The character of the text behind which it is cited: the last.
+    index: usize,
 }
 
 /// A token and how likely it was.
@@ -173,7 +186,7 @@ impl Item {
 impl Part {
     /// A text of the model.
     pub fn output(text: String) -> Self {
-        Self::Output { annotations: [], logprobs: vec![], text }
+        Self::Output { annotations: vec![], logprobs: vec![], text }
     }
 
     /// Its text.
@@ -181,6 +194,14 @@ impl Part {
         match self {
             Self::Input { text } | Self::Output { text, .. } | Self::Thought { text } => text,
         }
+    }
+
+    /// Cites `citations` at the end of a text of the model.
+    pub fn annotate(&mut self, citations: &[Citation]) -> &[Annotation] {
+        let Self::Output { annotations, text, .. } = self else { return &[] };
+        let index = text.chars().count();
+        annotations.extend(citations.iter().map(|citation| Annotation::new(citation, index)));
+        annotations
     }
 
     /// Adds to its text.
@@ -192,6 +213,13 @@ impl Part {
                 logprobs.extend_from_slice(tokens);
             }
         }
+    }
+}
+
+impl Annotation {
+    fn new(Citation { passage, .. }: &Citation, index: usize) -> Self {
+        let filename = passage.document().unwrap_or(&passage.collection).to_owned();
+        Self { file_id: passage.id.to_string(), filename, index }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Puts an answer's items together from its events.
 
+use gaia_core::knowledge::Sources;
 use gaia_protocol::{Channel, Event, FinishReason, Usage};
 
-use super::item::{Item, Logprob, Part, Speaker, Status};
+use super::item::{Annotation, Item, Logprob, Part, Speaker, Status};
 use crate::http::ids::new_id;
 
 /// What an answer consists of so far. One item at a time is open: the last.
@@ -11,6 +12,7 @@ pub struct Output {
     items: Vec<Item>,
     open: Option<Kind>,
     end: Option<(FinishReason, Usage)>,
+    sources: Sources,
 }
 
 /// What happens to the last item.
@@ -26,6 +28,13 @@ pub enum Change<'a> {
         text: &'a str,
         /// Made of these tokens.
         logprobs: &'a [Logprob],
+    },
+    /// It rests on a source.
+    Annotated {
+        /// Which of its sources.
+        index: usize,
+        /// The source.
+        annotation: &'a Annotation,
     },
     /// Its text is whole.
     TextDone,
@@ -46,6 +55,16 @@ enum Kind {
 }
 
 impl Output {
+    /// Nothing yet; its texts cite `sources`, which may come while it grows.
+    pub fn resting_on(sources: Sources) -> Self {
+        Self { sources, ..Self::default() }
+    }
+
+    /// What it rests on.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// The items so far.
     pub fn items(&self) -> &[Item] {
         &self.items
@@ -90,12 +109,24 @@ impl Output {
     /// Ends the open item, as whole or cut off.
     pub fn close(&mut self, status: Status, tell: Tell<'_>) {
         let Some(kind) = self.open.take() else { return };
+        self.annotate(tell);
         self.tell(Change::TextDone, tell);
         if kind != Kind::Call {
             self.tell(Change::PartDone, tell);
         }
         self.items.last_mut().expect("the open one").set_status(status);
         self.tell(Change::Done, tell);
+    }
+
+    /// Cites what is known when a text ends.
+    fn annotate(&mut self, tell: Tell<'_>) {
+        let citations = self.sources.get().unwrap_or_default();
+        let Some(parts) = self.items.last_mut().and_then(Item::parts_mut) else { return };
+        let Some(part) = parts.last_mut() else { return };
+        let annotations = part.annotate(&citations).to_vec();
+        for (index, annotation) in annotations.iter().enumerate() {
+            self.tell(Change::Annotated { index, annotation }, tell);
+        }
     }
 
     fn begin_text(&mut self, channel: Channel, tell: Tell<'_>) {

@@ -130,6 +130,7 @@ fn name(item: &Item, change: &Change<'_>) -> &'static str {
         }
         (Change::Grown { .. }, Item::Reasoning { .. }) => "response.reasoning_text.delta",
         (Change::Grown { .. }, _) => "response.output_text.delta",
+        (Change::Annotated { .. }, _) => "response.output_text.annotation.added",
         (Change::TextDone, Item::FunctionCall { .. }) => "response.function_call_arguments.done",
         (Change::TextDone, Item::Reasoning { .. }) => "response.reasoning_text.done",
         (Change::TextDone, _) => "response.output_text.done",
@@ -157,6 +158,10 @@ fn add_details(event: &mut Value, item: &Item, change: &Change<'_>) {
             if is_message {
                 event["logprobs"] = json!(logprobs);
             }
+        }
+        Change::Annotated { index, annotation } => {
+            event["annotation_index"] = json!(index);
+            event["annotation"] = json!(annotation);
         }
         Change::TextDone => {
             let part = json!(first);

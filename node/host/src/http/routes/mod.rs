@@ -4,6 +4,7 @@ pub mod admin;
 pub mod chat;
 pub mod chunks;
 pub mod completions;
+pub mod create_rag;
 pub mod detokenize;
 pub mod embeddings;
 pub mod files;
@@ -17,6 +18,7 @@ pub mod rerank;
 pub mod responses;
 pub mod retrieve;
 pub mod tokenize;
+pub mod vector_stores;
 mod wire;
 
 use std::sync::Arc;

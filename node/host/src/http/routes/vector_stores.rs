@@ -6,8 +6,6 @@ mod files;
 mod parse;
 mod search;
 mod stores;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 use std::sync::Arc;

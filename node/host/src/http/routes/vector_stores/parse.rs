@@ -25,7 +25,7 @@ pub fn take_text(fields: &mut Fields, name: &str) -> Result<Option<String>, ApiE
 
 /// What a user notes of a store: texts.
 pub fn take_metadata(fields: &mut Fields) -> Result<Option<Map<String, Value>>, ApiError> {
-    take_pairs(fields, "metadata", |value| is_short_text(value))
+    take_pairs(fields, "metadata", is_short_text)
 }
 
 /// What a user notes of a file: texts, numbers, true and false.

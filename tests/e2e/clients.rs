@@ -49,7 +49,8 @@ fn the_python_clients_are_content() {
         let python = given("GAIA_TEST_PYTHON");
         assert_passes(Command::new(python).arg(script(name)).arg(node.url()));
     }
-    for part in ["openai_chat", "openai_texts", "openai_responses", "openai_files"] {
+    for part in ["openai_chat", "openai_texts", "openai_responses", "openai_files", "openai_stores"]
+    {
         passes(&node, &format!("sdk_{part}.py"), &[]);
     }
     for package in ["anthropic", "langchain", "litellm"] {

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 const PIECE_BYTES: usize = 16 << 10;
 
 /// Chunks of collections that say nothing of their own, in tokens.
-const CHUNKER: Chunker = Chunker { tokens_max: 200, overlap_tokens: 30 };
+pub const CHUNKER: Chunker = Chunker { tokens_max: 200, overlap_tokens: 30 };
 
 /// A document as it was handed in.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +25,10 @@ pub struct Upload {
     pub bytes: Vec<u8>,
     /// What else is known of it.
     pub attributes: Map<String, Value>,
+    /// What it is called in the collection, if not by its name.
+    pub source: Option<String>,
+    /// How it is cut, if not as the collection says.
+    pub chunker: Option<Chunker>,
 }
 
 /// Why a document did not get in.
@@ -62,9 +66,11 @@ impl Ingester {
         collection: &str,
         upload: Upload,
     ) -> Result<Ingested, IngestError> {
-        let spec = spec_of(node, collection).await?;
+        let mut spec = spec_of(node, collection).await?;
+        spec.chunker = upload.chunker.or(spec.chunker);
         let hash = gaia_documents::document_hash(&upload.bytes);
-        let (name, attributes) = (upload.name.clone(), upload.attributes);
+        let name = upload.source.unwrap_or_else(|| upload.name.clone());
+        let attributes = upload.attributes;
         let (reader, bytes) = (Arc::clone(&self.reader), upload.bytes);
         let document = on_a_thread(move || reader.read(&upload.name, bytes)).await??;
         let chunks = chunks(node, &spec, &name, document).await?;

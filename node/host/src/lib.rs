@@ -14,4 +14,5 @@ pub mod ingest;
 pub mod knowledge;
 pub mod log;
 pub mod store;
+pub mod vector_stores;
 pub mod workers;

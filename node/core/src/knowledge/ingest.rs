@@ -54,6 +54,8 @@ pub struct Ingested {
     pub kept: usize,
     /// Old chunks that were removed.
     pub removed: usize,
+    /// Tokens that were embedded.
+    pub tokens: u64,
 }
 
 /// Brings a document in: writes what is new, removes what is gone. Whatever moment it is cut off at,
@@ -74,9 +76,10 @@ pub async fn ingest(
     let old = points_of(knowledge, &collection.name, &source.name).await?;
     let (kept, new) = split(&source, &old);
     progress(kept.len());
-    let mut done = kept.len();
+    let (mut done, mut tokens) = (kept.len(), 0);
     for batch in new.chunks(BATCH) {
-        let points = vectors(node, collection, &source, batch).await?;
+        let (points, count) = vectors(node, collection, &source, batch).await?;
+        tokens += count;
         knowledge.change(&collection.name, Change::Upsert(points)).await?;
         done += batch.len();
         progress(done);
@@ -87,7 +90,7 @@ pub async fn ingest(
     if removed > 0 {
         knowledge.change(&collection.name, Change::Remove(gone)).await?;
     }
-    Ok(Ingested { written: new.len(), kept: kept.len(), removed })
+    Ok(Ingested { written: new.len(), kept: kept.len(), removed, tokens })
 }
 
 /// Removes a document; returns how many chunks it had.
@@ -164,12 +167,13 @@ fn split<'a>(
     (kept, new)
 }
 
+/// The points of some chunks, and how many tokens they took.
 async fn vectors(
     node: &Node,
     collection: &Collection,
     source: &Source,
     batch: &[(usize, &Chunk)],
-) -> Result<Vec<Point>, ServeError> {
+) -> Result<(Vec<Point>, u64), ServeError> {
     let prefix = collection.spec.text_prefix.as_deref().unwrap_or_default();
     let inputs =
         batch.iter().map(|(_, chunk)| Input::Text(format!("{prefix}{}", chunk.embedded())));
@@ -182,7 +186,7 @@ async fn vectors(
         vector,
         payload: payload(source, ordinal, chunk),
     };
-    Ok(points.map(point).collect())
+    Ok((points.map(point).collect(), u64::from(embeddings.usage.prompt_tokens)))
 }
 
 impl Chunk {

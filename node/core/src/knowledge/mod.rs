@@ -4,6 +4,7 @@
 //! embeds nothing: that is the same for all engines and stands in the use cases ([`retrieve`],
 //! [`ingest`]).
 
+mod attributes;
 mod collection;
 mod error;
 mod filter;
@@ -22,6 +23,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+pub use attributes::set_attributes;
 pub use collection::{Chunker, Collection, CollectionSpec, Distance, check_name};
 pub use error::KnowledgeError;
 pub use filter::{Bounds, Comparison, Filter};

@@ -237,12 +237,18 @@ fn a_document_is_written_once_and_replaced_by_its_next_version() {
     let mut heard = vec![];
     let first = document("1", vec![chunk(1, "a"), chunk(2, "b"), chunk(1, "a")]);
     let done = block_on(ingest(&node, "book", first.clone(), |count| heard.push(count)));
-    assert_eq!(done, Ok(Ingested { written: 2, kept: 0, removed: 0 }));
+    assert_eq!(done, Ok(Ingested { written: 2, kept: 0, removed: 0, tokens: 0 }));
     assert_eq!(heard, [0, 2]);
     let again = block_on(ingest(&node, "book", first, |_| {}));
-    assert_eq!(again, Ok(Ingested { written: 0, kept: 2, removed: 0 }));
+    assert_eq!(again, Ok(Ingested { written: 0, kept: 2, removed: 0, tokens: 0 }));
     let changed = block_on(ingest(&node, "book", document("2", vec![chunk(3, "c")]), |_| {}));
-    assert_eq!(changed, Ok(Ingested { written: 1, kept: 0, removed: 2 }));
+    assert_eq!(changed, Ok(Ingested { written: 1, kept: 0, removed: 2, tokens: 0 }));
+    let attributes = object(json!({"lang": "c"}));
+    let document = ("a.md", &attributes);
+    assert_eq!(block_on(set_attributes(&node, "book", document)), Ok(1));
+    let scan = Scan { collection: "book".into(), limit: 9, ..Scan::default() };
+    let page = block_on(node.knowledge.as_ref().expect("one").scan(scan)).expect("listed");
+    assert_eq!(page.points[0].payload["attributes"], json!({"lang": "c"}));
     assert_eq!(block_on(remove_source(&node, "book", "a.md")), Ok(1));
     assert_eq!(block_on(remove_source(&node, "book", "a.md")), Ok(0));
 }

@@ -18,7 +18,7 @@ use crate::compile;
 use crate::config::{Config, LogFormat, Overrides};
 use crate::http::{self, Storage};
 use crate::knowledge;
-use crate::store::Files;
+use crate::store::{Files, VectorLimits, VectorStores};
 use crate::workers::Workers;
 
 /// A worker with nothing left to do needs no longer to end.
@@ -53,7 +53,10 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
         .managed(workers.manager())
         .compiling(sandbox);
     if let Some(knowledge) = knowledge {
-        state = state.knowing(knowledge, config.knowledge.clone(), knowledge::plans(&config));
+        let stores = open_vector_stores(&config)?;
+        state = state
+            .knowing(Arc::clone(&knowledge), config.knowledge.clone(), knowledge::plans(&config))
+            .storing(stores, knowledge);
     }
     let state = Arc::new(state);
     let (stop, stopping) = watch::channel(false);
@@ -92,6 +95,13 @@ fn open_storage(config: &Config) -> Result<Storage> {
     let files = Files::open(config.files.clone());
     let files = files.with_context(|| format!("reading {}", config.files.folder.display()))?;
     Ok(Storage { responses: config.responses, files })
+}
+
+/// They stand beside the files that they are made of.
+fn open_vector_stores(config: &Config) -> Result<VectorStores> {
+    let folder = config.files.folder.with_file_name("vector_stores");
+    let stores = VectorStores::open(folder.clone(), VectorLimits::default());
+    stores.with_context(|| format!("reading {}", folder.display()))
 }
 
 /// Thousands of connections need more files than a shell allows by default.

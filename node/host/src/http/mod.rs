@@ -51,7 +51,7 @@ use gaia_protocol::{ChatTask, ModelKind};
 
 use self::auth::Auth;
 use self::error::ApiError;
-pub(crate) use self::ids::new_id;
+pub(crate) use self::ids::{new_id, now_s};
 use self::knowledge::Wish;
 use self::metrics::Metrics;
 use self::routes::responses::stored::Stored;
@@ -60,7 +60,8 @@ pub use self::server::serve;
 use crate::compile::Offer;
 use crate::config::{AuthConfig, KnowledgeConfig, ResponsesConfig, ServerConfig};
 use crate::ingest::Ingester;
-use crate::store::{Files, Recent};
+use crate::store::{Files, Recent, VectorStores};
+use crate::vector_stores::{Hidden, Tools, VectorStoreKeeper};
 use crate::workers::Manager;
 
 /// What is kept for users between requests.
@@ -94,6 +95,7 @@ pub struct State {
     knowledge: Option<KnowledgeConfig>,
     ingester: Option<Ingester>,
     compile: Offer,
+    vector_stores: Option<VectorStoreKeeper>,
 }
 
 impl State {
@@ -130,6 +132,7 @@ impl State {
             knowledge: None,
             ingester: None,
             compile: Offer::Closed("this node compiles nothing".into()),
+            vector_stores: None,
         }
     }
 
@@ -141,7 +144,7 @@ impl State {
         config: KnowledgeConfig,
         plans: HashMap<String, Plan>,
     ) -> Self {
-        self.node.knowledge = Some(knowledge);
+        self.node.knowledge = Some(Arc::new(Hidden::new(knowledge)));
         self.plans = plans;
         self.ingester = Some(Ingester::new(config.document_bytes_max));
         self.knowledge = Some(config);
@@ -152,6 +155,26 @@ impl State {
     #[must_use]
     pub fn compiling(self, compile: Offer) -> Self {
         Self { compile, ..self }
+    }
+
+    /// The same with vector stores, whose collections are in `knowledge`; a node without knowledge
+    /// bases has none. Starts the task that works for them: call it last, inside a runtime.
+    #[must_use]
+    pub fn storing(mut self, stores: VectorStores, knowledge: Arc<dyn Knowledge>) -> Self {
+        let (Some(ingester), Some(config)) = (&self.ingester, &self.knowledge) else { return self };
+        let tools = Tools {
+            stores,
+            files: self.files.clone(),
+            node: Node {
+                models: self.node.models.clone(),
+                admission: self.node.admission.clone(),
+                knowledge: Some(knowledge),
+            },
+            ingester: ingester.clone(),
+            document_bytes_max: config.document_bytes_max,
+        };
+        self.vector_stores = Some(VectorStoreKeeper::start(tools));
+        self
     }
 
     /// What the use cases work with.
@@ -220,6 +243,7 @@ fn router(state: &Arc<State>) -> Router {
         .route("/v1/chunks", post(routes::chunks::post))
         .route("/v1/retrieve", post(routes::retrieve::post))
         .merge(routes::knowledge::router(state))
+        .merge(routes::vector_stores::router(state))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{id}", get(routes::models::one))
         .route("/v1/info", get(routes::info::get))

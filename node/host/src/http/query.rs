@@ -40,6 +40,7 @@ impl Query {
 #[derive(Debug)]
 pub struct Page {
     after: Option<String>,
+    before: Option<String>,
     limit: usize,
     oldest_first: bool,
 }
@@ -63,11 +64,17 @@ impl Page {
             Some(_) => return Err(must_be("order", "asc or desc")),
         };
         let Some(asked) = query.take("limit") else {
-            return Ok(Self { after, limit: limit.default, oldest_first });
+            return Ok(Self { after, before: None, limit: limit.default, oldest_first });
         };
         let fits = asked.parse().ok().filter(|asked| (1..=limit.max).contains(asked));
         let limit = fits.ok_or_else(|| must_be("limit", &format!("from 1 to {}", limit.max)))?;
-        Ok(Self { after, limit, oldest_first })
+        Ok(Self { after, before: None, limit, oldest_first })
+    }
+
+    /// The same, and takes `before`.
+    pub fn before(mut self, query: &mut Query) -> Self {
+        self.before = query.take("before");
+        self
     }
 
     /// The page of a list that is given oldest first, and whether more follows it.
@@ -85,6 +92,16 @@ impl Page {
                 .ok_or_else(|| ApiError::invalid("after", "`after` is not an id of this list"))?;
             list.drain(..=found);
         }
+        if let Some(before) = self.before {
+            let found = list.iter().position(|thing| id(thing) == before);
+            let found = found
+                .ok_or_else(|| ApiError::invalid("before", "`before` is not an id of this list"))?;
+            list.truncate(found);
+            // The page ends where the named one begins.
+            let skipped = list.len().saturating_sub(self.limit);
+            list.drain(..skipped);
+            return Ok((list, skipped > 0));
+        }
         let has_more = list.len() > self.limit;
         list.truncate(self.limit);
         Ok((list, has_more))
@@ -100,7 +117,7 @@ mod tests {
     fn page(query: &str) -> Result<(Vec<&'static str>, bool), ApiError> {
         let uri = format!("/x?{query}").parse().expect("a URI");
         let mut query = Query::parse(&uri)?;
-        let page = Page::take(&mut query, LIMIT)?;
+        let page = Page::take(&mut query, LIMIT)?.before(&mut query);
         query.finish()?;
         page.cut(vec!["a", "b", "c"], |id| id)
     }
@@ -113,6 +130,7 @@ mod tests {
             ("limit=x", "limit"),
             ("order=up", "order"),
             ("after=z", "after"),
+            ("before=z", "before"),
             ("more=1", "more"),
         ] {
             assert_eq!(page(query).expect_err(query).param.as_deref(), Some(param));
@@ -124,6 +142,8 @@ mod tests {
         assert_eq!(page("").expect("good"), (vec!["c", "b"], true));
         assert_eq!(page("after=b").expect("good"), (vec!["a"], false));
         assert_eq!(page("order=asc&limit=3").expect("good"), (vec!["a", "b", "c"], false));
+        assert_eq!(page("before=a&limit=1").expect("good"), (vec!["b"], true));
+        assert_eq!(page("before=b").expect("good"), (vec!["c"], false));
         assert_eq!(page("order=asc&limit=1&after=a").expect("good"), (vec!["b"], true));
     }
 }

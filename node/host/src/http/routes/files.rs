@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 pub use self::content::{content, download};
-pub use self::upload::post;
+pub use self::upload::{post, too_slow, within};
 use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::query::{Limit, Page, Query};
@@ -90,10 +90,12 @@ pub async fn delete(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let removed = state.files.remove(&auth::owner(&request), &id).await;
+    let owner = auth::owner(&request);
+    let removed = state.files.remove(&owner, &id).await;
     if !removed.map_err(|error| refusal(error.into()))? {
         return Err(unknown(&id));
     }
+    super::vector_stores::let_go(&state, &owner, &id).await?;
     Ok(json::ok(&json!({"id": id, "object": "file", "deleted": true})))
 }
 

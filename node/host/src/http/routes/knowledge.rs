@@ -1,8 +1,8 @@
 //! `/v1/knowledge`: the node's knowledge bases. Whoever may ask the node may list and search them;
 //! changing them takes what `/admin` takes.
 
-mod collections;
-mod documents;
+pub mod collections;
+pub mod documents;
 mod search;
 mod snapshots;
 
@@ -14,6 +14,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 
 use super::admin::guard;
+use super::create_rag;
 use crate::http::State;
 
 /// The routes; none on a node without knowledge bases.
@@ -37,6 +38,7 @@ pub fn router(state: &Arc<State>) -> Router<Arc<State>> {
         )
         .route("/v1/knowledge/collections/{name}/snapshot", post(snapshots::write))
         .route("/v1/knowledge/collections/{name}/restore", post(snapshots::restore))
+        .route("/v1/create/rag", post(create_rag::post).layer(DefaultBodyLimit::disable()))
         .route("/v1/knowledge/collections/{name}/optimize", post(collections::optimize))
         .route_layer(from_fn_with_state(Arc::clone(state), guard::check));
     open.merge(guarded)

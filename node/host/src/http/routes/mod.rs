@@ -5,6 +5,7 @@ pub mod chat;
 pub mod chunks;
 pub mod compile;
 pub mod completions;
+pub mod create_rag;
 pub mod detokenize;
 pub mod embeddings;
 pub mod files;
@@ -18,6 +19,7 @@ pub mod rerank;
 pub mod responses;
 pub mod retrieve;
 pub mod tokenize;
+pub mod vector_stores;
 mod wire;
 
 use std::sync::Arc;

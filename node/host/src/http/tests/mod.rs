@@ -14,6 +14,7 @@ mod responses;
 mod shapes;
 mod streams;
 mod texts;
+mod vector_stores;
 
 use std::sync::Arc;
 

@@ -132,7 +132,8 @@ async fn receive_purpose(mut field: Field<'_>, patience: Duration) -> Result<Str
     known.map(|purpose| (*purpose).to_owned()).ok_or_else(wrong)
 }
 
-async fn within<T>(
+/// Waits for the next part of a form.
+pub async fn within<T>(
     patience: Duration,
     next: impl Future<Output = Result<T, MultipartError>>,
 ) -> Result<T, ApiError> {
@@ -145,7 +146,8 @@ async fn within<T>(
     }
 }
 
-fn too_slow() -> ApiError {
+/// What a sender hears who is too slow.
+pub fn too_slow() -> ApiError {
     let message = "the file took longer than this node waits";
     ApiError::new(StatusCode::REQUEST_TIMEOUT, message).with_code("body_timeout")
 }

@@ -49,7 +49,7 @@ pub async fn put(
     let attributes = attributes(query.take("attributes"))?;
     query.finish()?;
     let bytes = read(&state, request.into_body()).await?;
-    let upload = Upload { name: name.clone(), bytes, attributes };
+    let upload = Upload { name: name.clone(), bytes, attributes, ..Upload::default() };
     let done = add(&state, &collection, upload).await?;
     Ok(json::ok(&json!({
         "name": name,

@@ -1,0 +1,135 @@
+//! `/v1/vector_stores`, as OpenAI has it: collections of a user's own files that can be searched.
+//! Each user sees the own stores alone.
+
+mod batches;
+mod files;
+mod parse;
+mod search;
+mod stores;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+
+use crate::http::State;
+use crate::http::error::ApiError;
+use crate::http::ids::now_s;
+use crate::http::query::Limit;
+use crate::http::routes::files::refusal;
+use crate::store::{Owner, Stage, StoreError, VectorStore, VectorStoreError};
+use crate::vector_stores::{KeepError, VectorStoreKeeper};
+
+/// Stores or files of one page.
+const PAGE: Limit = Limit { default: 20, max: 100 };
+
+/// The routes; none on a node without vector stores.
+pub fn router(state: &Arc<State>) -> Router<Arc<State>> {
+    if state.vector_stores.is_none() {
+        return Router::new();
+    }
+    let file = get(files::one).post(files::modify).delete(files::delete);
+    Router::new()
+        .route("/v1/vector_stores", post(stores::create).get(stores::list))
+        .route(
+            "/v1/vector_stores/{id}",
+            get(stores::one).post(stores::modify).delete(stores::delete),
+        )
+        .route("/v1/vector_stores/{id}/search", post(search::post))
+        .route("/v1/vector_stores/{id}/files", post(files::create).get(files::list))
+        .route("/v1/vector_stores/{id}/files/{file}", file)
+        .route("/v1/vector_stores/{id}/files/{file}/content", get(files::content))
+        .route("/v1/vector_stores/{id}/file_batches", post(batches::create))
+        .route("/v1/vector_stores/{id}/file_batches/{batch}", get(batches::one))
+        .route("/v1/vector_stores/{id}/file_batches/{batch}/cancel", post(batches::cancel))
+        .route("/v1/vector_stores/{id}/file_batches/{batch}/files", get(batches::files))
+}
+
+/// Lets a file go from all stores of its owner: it was deleted.
+pub async fn let_go(state: &State, owner: &Owner, file: &str) -> Result<(), ApiError> {
+    let Some(keeper) = &state.vector_stores else { return Ok(()) };
+    for store in keeper.stores().list(owner) {
+        if store.file(file).is_none() {
+            continue;
+        }
+        let id = file.to_owned();
+        let detach = move |store: &mut VectorStore| {
+            store.detach(&id);
+            Ok(())
+        };
+        match keeper.change(&store.id, detach).await {
+            Ok(_) | Err(VectorStoreError::Gone) => {}
+            Err(error) => return Err(refused(error)),
+        }
+    }
+    Ok(())
+}
+
+fn keeper(state: &State) -> Result<&VectorStoreKeeper, ApiError> {
+    let missing = || ApiError::new(StatusCode::NOT_FOUND, "this node has no vector stores");
+    state.vector_stores.as_ref().ok_or_else(missing)
+}
+
+/// The store of that id, if it is the owner's.
+fn find(state: &State, owner: &Owner, id: &str) -> Result<Arc<VectorStore>, ApiError> {
+    let found = keeper(state)?.stores().get(owner, id);
+    found.ok_or_else(|| not_found("vector_store_id", format!("No such vector store: {id}")))
+}
+
+/// The same, if its time is not over.
+fn find_live(state: &State, owner: &Owner, id: &str) -> Result<Arc<VectorStore>, ApiError> {
+    let store = find(state, owner, id)?;
+    store.check_live(now_s()).map_err(refused)?;
+    Ok(store)
+}
+
+/// Notes that a store is used now.
+fn use_now(store: &mut VectorStore) -> Result<(), VectorStoreError> {
+    let now = now_s();
+    store.check_live(now)?;
+    store.last_active_at = now;
+    Ok(())
+}
+
+fn not_found(param: &str, message: String) -> ApiError {
+    ApiError { status: StatusCode::NOT_FOUND, ..ApiError::invalid(param, message) }
+}
+
+/// What the sender hears when a store is not changed.
+fn refused(error: VectorStoreError) -> ApiError {
+    let message = error.to_string();
+    match error {
+        VectorStoreError::Gone => not_found("vector_store_id", message),
+        VectorStoreError::Expired => {
+            ApiError::invalid("vector_store_id", message).with_code("vector_store_expired")
+        }
+        VectorStoreError::Full(_) => {
+            ApiError::new(StatusCode::INSUFFICIENT_STORAGE, message).with_code("storage_full")
+        }
+        VectorStoreError::Busy(_) => {
+            let retry_after = Some(std::time::Duration::from_secs(10));
+            let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, message);
+            ApiError { retry_after, ..error.with_code("overloaded") }
+        }
+        VectorStoreError::Disk(error) => refusal(StoreError::Disk(error)),
+    }
+}
+
+fn not_made(error: KeepError) -> ApiError {
+    match error {
+        KeepError::Store(error) => refused(error),
+        KeepError::Serve(error) => error.into(),
+    }
+}
+
+/// What a store's stage is called.
+fn status(store: &VectorStore) -> &'static str {
+    match store.stage {
+        Stage::Live if store.check_live(now_s()).is_err() => "expired",
+        Stage::Live if store.waiting() > 0 => "in_progress",
+        Stage::Live => "completed",
+        Stage::Expiring | Stage::Expired | Stage::Deleted => "expired",
+    }
+}

@@ -1,0 +1,170 @@
+//! `POST /v1/vector_stores/{id}/search`.
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, Request};
+use axum::response::Response;
+use gaia_core::ServeError;
+use gaia_core::knowledge::{Filter, Passage, PointId, Retrieval, SearchMode, Target, retrieve};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{find_live, keeper};
+use crate::http::error::ApiError;
+use crate::http::fields::{Fields, missing, must_be, not_supported};
+use crate::http::ids::now_s;
+use crate::http::knowledge::parse_filter;
+use crate::http::routes::Shared;
+use crate::http::{State, auth, body, json};
+use crate::store::{FileStatus, VectorStore};
+
+/// OpenAI's limits, and its number of results where nothing is said.
+const RESULTS_MAX: u32 = 50;
+const RESULTS: u32 = 10;
+
+/// Questions of one request: each is embedded and searched.
+const QUERIES_MAX: usize = 8;
+
+/// What is asked.
+#[derive(Debug)]
+struct Asked {
+    queries: Vec<String>,
+    limit: usize,
+    filter: Option<Filter>,
+    mode: SearchMode,
+    score_threshold: Option<f32>,
+}
+
+/// Finds passages in a store's files.
+pub async fn post(
+    axum::extract::State(state): Shared,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let store = find_live(&state, &auth::owner(&request), &id)?;
+    let asked = parse(body::read_fields(&state, request).await?)?;
+    let work = search(&state, &store, &asked);
+    let done = timeout(state.request_timeout, work).await;
+    let passages = done.unwrap_or(Err(ServeError::TimeLimit.into()))?;
+    if let Err(error) = keeper(&state)?.stores().touch(&id, now_s()).await {
+        tracing::warn!(%error, "a vector store's use could not be noted");
+    }
+    let data: Vec<_> = passages.iter().filter_map(|passage| result(&store, passage)).collect();
+    Ok(json::ok(&json!({
+        "object": "vector_store.search_results.page",
+        "search_query": asked.queries,
+        "data": data,
+        "has_more": false,
+        "next_page": null,
+    })))
+}
+
+fn parse(mut fields: Fields) -> Result<Asked, ApiError> {
+    let queries = take_queries(&mut fields)?;
+    let limit = fields.integer("max_num_results", 1..=RESULTS_MAX)?.unwrap_or(RESULTS);
+    let filter = match fields.take("filters") {
+        Some(value) => Some(of_attributes(parse_filter("filters", value)?)),
+        None => None,
+    };
+    if fields.flag("rewrite_query")? {
+        return Err(not_supported("rewrite_query"));
+    }
+    let (mode, score_threshold) = take_ranking(&mut fields)?;
+    fields.finish(&[])?;
+    Ok(Asked { queries, limit: limit as usize, filter, mode, score_threshold })
+}
+
+fn take_queries(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
+    let what = format!("a text, or a list of 1 to {QUERIES_MAX} texts, none of them empty");
+    let wrong = || must_be("query", &what);
+    let queries = match fields.take("query") {
+        None => return Err(missing("query")),
+        Some(Value::String(query)) => vec![query],
+        Some(Value::Array(list)) if (1..=QUERIES_MAX).contains(&list.len()) => {
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            list.iter().map(text).collect::<Option<_>>().ok_or_else(wrong)?
+        }
+        Some(_) => return Err(wrong()),
+    };
+    if queries.iter().any(|query: &String| query.trim().is_empty()) {
+        Err(wrong())
+    } else {
+        Ok(queries)
+    }
+}
+
+/// By meaning and words, unless ranking is switched off: then by meaning alone.
+fn take_ranking(fields: &mut Fields) -> Result<(SearchMode, Option<f32>), ApiError> {
+    let Some(mut ranking) = fields.object("ranking_options")? else {
+        return Ok((SearchMode::default(), None));
+    };
+    let ranker = ranking.word("ranker", &["none", "auto", "default-2024-11-15"])?;
+    let threshold =
+        ranking.number("score_threshold", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
+    ranking.finish(&[])?;
+    let mode = if ranker == Some("none") { SearchMode::Vector } else { SearchMode::default() };
+    // 0 asks nothing: a score below it is shown as 0.
+    Ok((mode, threshold.filter(|threshold| *threshold > 0.0)))
+}
+
+/// A user's filter speaks of attributes.
+fn of_attributes(filter: Filter) -> Filter {
+    let all = |list: Vec<Filter>| list.into_iter().map(of_attributes).collect();
+    match filter {
+        Filter::All(list) => Filter::All(all(list)),
+        Filter::Any(list) => Filter::Any(all(list)),
+        Filter::Not(inner) => Filter::Not(Box::new(of_attributes(*inner))),
+        Filter::Ids(ids) => Filter::Ids(ids),
+        Filter::Field { path, comparison } => {
+            Filter::Field { path: format!("attributes.{path}"), comparison }
+        }
+    }
+}
+
+/// The best of all questions, each passage once.
+async fn search(
+    state: &State,
+    store: &VectorStore,
+    asked: &Asked,
+) -> Result<Vec<Passage>, ApiError> {
+    let node = keeper(state)?.node();
+    let mut best: HashMap<PointId, Passage> = HashMap::new();
+    for query in &asked.queries {
+        let target = Target {
+            collection: store.id.clone(),
+            limit: asked.limit,
+            score_threshold: asked.score_threshold,
+        };
+        let retrieval = Retrieval {
+            query: query.clone(),
+            targets: vec![target],
+            mode: asked.mode,
+            filter: asked.filter.clone(),
+            reranker: None,
+        };
+        for passage in retrieve(node, &retrieval).await? {
+            let known = best.get(&passage.id).map_or(f32::MIN, |known| known.score);
+            if passage.score > known {
+                best.insert(passage.id, passage);
+            }
+        }
+    }
+    let mut best: Vec<_> = best.into_values().collect();
+    best.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    best.truncate(asked.limit);
+    Ok(best)
+}
+
+/// A passage, if its file is there and whole.
+fn result(store: &VectorStore, passage: &Passage) -> Option<Value> {
+    let file = store.file(passage.document()?)?;
+    (file.status == FileStatus::Completed).then(|| {
+        json!({
+            "file_id": file.id,
+            "filename": file.filename,
+            "score": passage.similarity.unwrap_or(passage.score).clamp(0.0, 1.0),
+            "attributes": file.attributes,
+            "content": [{"type": "text", "text": passage.text()}],
+        })
+    })
+}

@@ -1,0 +1,148 @@
+//! Vector stores at work: one task brings their files in and clears away what is let go.
+//!
+//! There is no queue besides the stores themselves: what is to be done stands in them, on disk, and
+//! its number is limited there. The task looks for the next thing to do, does it, and sleeps when
+//! there is none; so a restart goes on with what was under way. A file that its user changes or lets
+//! go while it is being brought in is dropped at once and looked at anew.
+//!
+//!     State ── VectorStoreKeeper ── task `worker::work` (ends with the keeper)
+
+mod hidden;
+mod job;
+mod worker;
+
+use std::sync::Arc;
+
+use gaia_core::knowledge::{Change, CollectionSpec};
+use gaia_core::{KnowledgeError, ModelStatus, Node, ServeError, embed};
+use gaia_protocol::{EmbedTask, Input, ModelKind};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use self::hidden::{Hidden, is_store_name};
+use crate::ingest::Ingester;
+use crate::store::{Files, VectorStore, VectorStoreError, VectorStores};
+
+/// What a keeper works with.
+pub struct Tools {
+    /// The stores.
+    pub stores: VectorStores,
+    /// Where their files are.
+    pub files: Files,
+    /// The node, with the knowledge base that holds the stores' collections.
+    pub node: Node,
+    /// What brings a file in.
+    pub ingester: Ingester,
+    /// Bytes of a file at most.
+    pub document_bytes_max: u64,
+}
+
+/// The vector stores of a node and the task that works for them.
+pub struct VectorStoreKeeper {
+    tools: Arc<Tools>,
+    changes: watch::Sender<u64>,
+    /// Ends the task when the keeper goes.
+    _work: JoinSet<()>,
+}
+
+impl VectorStoreKeeper {
+    /// Starts the task; it goes on with what is not done.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn start(tools: Tools) -> Self {
+        let tools = Arc::new(tools);
+        let (changes, changed) = watch::channel(0);
+        let mut work = JoinSet::new();
+        work.spawn(worker::work(Arc::clone(&tools), changed));
+        Self { tools, changes, _work: work }
+    }
+
+    /// The stores, to read.
+    #[must_use]
+    pub fn stores(&self) -> &VectorStores {
+        &self.tools.stores
+    }
+
+    /// The node as the stores see it: with their own collections.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.tools.node
+    }
+
+    /// Makes a store and its collection.
+    ///
+    /// # Errors
+    /// A limit, the disk, or the embedding model, without which there is no collection.
+    pub async fn create(&self, store: VectorStore) -> Result<Arc<VectorStore>, KeepError> {
+        // First the store: a collection without one would be seen by nobody and stay for ever.
+        let spec = spec(&self.tools.node).await?;
+        let store = self.tools.stores.create(store).await?;
+        let made = self.tools.node.knowledge()?.change(&store.id, Change::Create(spec)).await;
+        if let Err(error) = made {
+            self.tools.stores.forget(&store.id).await?;
+            return Err(ServeError::from(error).into());
+        }
+        self.wake();
+        Ok(store)
+    }
+
+    /// Changes a store and lets the task know.
+    ///
+    /// # Errors
+    /// As [`VectorStores::change`].
+    pub async fn change<F>(&self, id: &str, change: F) -> Result<Arc<VectorStore>, VectorStoreError>
+    where
+        F: FnOnce(&mut VectorStore) -> Result<(), VectorStoreError> + Send + 'static,
+    {
+        let changed = self.tools.stores.change(id, change).await;
+        self.wake();
+        changed
+    }
+
+    fn wake(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+/// Why a store could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The store itself.
+    #[error(transparent)]
+    Store(#[from] VectorStoreError),
+    /// Its collection, or the embedding model.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+impl Tools {
+    /// Makes a store's collection if it is not there.
+    async fn provide(&self, store: &VectorStore) -> Result<(), ServeError> {
+        let knowledge = self.node.knowledge()?;
+        if knowledge.collections().await?.iter().any(|collection| collection.name == store.id) {
+            return Ok(());
+        }
+        match knowledge.change(&store.id, Change::Create(spec(&self.node).await?)).await {
+            Err(KnowledgeError::CollectionExists { .. }) => Ok(()),
+            made => Ok(made?),
+        }
+    }
+}
+
+/// What the points of a new store are: vectors of the node's embedding model.
+async fn spec(node: &Node) -> Result<CollectionSpec, ServeError> {
+    let model = node.models.choose(None, ModelKind::Embedding)?;
+    let dimension = match model.status() {
+        ModelStatus::Ready(card) => card.embedding_dimension,
+        // It is loaded on demand: a text tells.
+        _ => {
+            let task = EmbedTask { inputs: vec![Input::Text("dimension".into())] };
+            let made = embed(node, Some(model.name()), task).await?;
+            made.vectors.first().map_or(0, |vector| u32::try_from(vector.len()).unwrap_or(0))
+        }
+    };
+    let embedder = Some(model.name().to_owned());
+    Ok(CollectionSpec { dimension, embedder, ..CollectionSpec::default() })
+}

@@ -72,8 +72,8 @@ knowledge_node() {
 }
 
 fill_knowledge() {
-  local name=$1 recipe=$2 where folder endings prefix place
-  while read -r where folder endings prefix; do
+  local name=$1 recipe=$2 where folder ending prefix place
+  while read -r where folder ending prefix; do
     case $where in
       '' | '#'*) continue ;;
       notes) place=$recipe/$folder ;;
@@ -85,7 +85,14 @@ fill_knowledge() {
       continue
     fi
     note "reading $folder"
-    knowledge_node kb --url "$KNOWLEDGE_URL" ingest --collection "$name" --prefix "$prefix" \
-      --only "$endings" "$place" || return
+    ingest_folder "$name" "$place" "$ending" "$prefix" || return
   done <"$recipe/manifest"
+}
+
+# Of the folder itself: below it are older editions. `print` and `toc` say all of it once more.
+ingest_folder() {
+  local name=$1 place=$2 ending=$3 prefix=$4 files
+  mapfile -t files < <(find "$place" -maxdepth 1 -type f -name "*.$ending" \
+    ! -name print.html ! -name toc.html ! -name 404.html | sort)
+  knowledge_node kb --url "$KNOWLEDGE_URL" ingest --collection "$name" --prefix "$prefix" "${files[@]}"
 }

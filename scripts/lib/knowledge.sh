@@ -52,7 +52,9 @@ TEXT
   local tries=0
   until curl --silent --fail --output /dev/null "$KNOWLEDGE_URL/ready"; do
     tries=$((tries + 1))
-    ((tries < 240)) && kill -0 "$KNOWLEDGE_NODE" 2>/dev/null || stop_knowledge_node "the node that makes $1 did not start"
+    if ((tries >= 240)) || ! kill -0 "$KNOWLEDGE_NODE" 2>/dev/null; then
+      stop_knowledge_node "the node that makes $1 did not start"
+    fi
     sleep 0.5
   done
 }

@@ -20,7 +20,7 @@ make_knowledge() {
     note "$name is there"
     return
   fi
-  KNOWLEDGE_WORK=$(mktemp -d "$KNOWLEDGE/making.XXXXXX")
+  KNOWLEDGE_WORK=$(mktemp -d -p "$KNOWLEDGE")
   start_knowledge_node "$name"
   fill_knowledge "$name" "$recipe" || stop_knowledge_node "the documents of $name could not be read"
   knowledge_node kb --url "$KNOWLEDGE_URL" snapshot "$name" "$KNOWLEDGE_WORK/new.snapshot" >/dev/null ||

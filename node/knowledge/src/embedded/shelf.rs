@@ -104,11 +104,14 @@ impl Shelf {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.is_retired.load(Ordering::Acquire)
-            && let Err(error) = fs::remove_dir_all(&self.path)
-        {
+        if !self.is_retired.load(Ordering::Acquire) {
+            return;
+        }
+        if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, folder = %self.path.display(), "could not remove old points");
         }
+        // A deleted collection's own folder is empty now; another version keeps it.
+        let _ = self.path.parent().map(fs::remove_dir);
     }
 }
 

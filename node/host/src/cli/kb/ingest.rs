@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::join_all;
 use gaia_documents::{Entry, Rules, walk};
 use serde_json::{Value, json};
 
 use super::{Client, of};
 use crate::cli::client::in_path;
 use crate::cli::print;
+
+/// Documents that are sent at once: the model embeds their texts as one batch.
+const AT_ONCE: usize = 4;
 
 /// What is left out is told one by one up to here.
 const TOLD_MAX: usize = 20;
@@ -61,15 +65,19 @@ pub async fn run(client: &Client, arguments: Arguments) -> Result<ExitCode> {
     let found = find(&arguments)?;
     make(client, &arguments).await?;
     let mut total = Total::default();
-    for (index, document) in found.iter().enumerate() {
-        progress(index, found.len(), &document.name);
-        let outcome = bring(client, &arguments, document).await;
-        if outcome.is_err() {
+    for (index, group) in found.chunks(AT_ONCE).enumerate() {
+        progress(index * AT_ONCE, found.len(), &group[0].name);
+        let outcomes = join_all(group.iter().map(|document| bring(client, &arguments, document)));
+        let outcomes = outcomes.await;
+        if outcomes.iter().any(Result::is_err) {
             // Without a node there is nothing to go on with.
             let alive = client.ask("GET", "/health", None).await;
             alive.context("the node is gone; start it and run this again: it goes on from here")?;
         }
-        total.note(&document.name, outcome);
+        group
+            .iter()
+            .zip(outcomes)
+            .for_each(|(document, outcome)| total.note(&document.name, outcome));
     }
     progress(found.len(), found.len(), "");
     print(&total.line())?;

@@ -92,7 +92,7 @@ vulkan_tools() {
   if [[ ! -x $VULKAN_TOOLS/glslc ]]; then
     debian_prefix "$VULKAN_TOOLS" keep_vulkan glslc libvulkan-dev spirv-headers
   fi
-  "$VULKAN_TOOLS/glslc" --version | head -n 1 | tr ' ' '-'
+  "$VULKAN_TOOLS/glslc" --version | sed -n 1p | tr ' ' '-'
 }
 
 keep_vulkan() {

@@ -11,10 +11,12 @@
 
 mod jobs;
 mod open;
+mod port;
 mod queue;
 mod service;
 
 pub use jobs::{JobState, Jobs};
 pub use open::{Offer, helper, jail, missing, open};
+pub use port::OwnersBuilder;
 pub use queue::{Permit, Queue};
 pub use service::{Refusal, Service};

@@ -10,7 +10,7 @@ use super::compile::{Compiled, count};
 use super::job::{Job, Task};
 use crate::jail::{self, Outcome};
 use crate::report::{
-    Detail, Diagnostic, Ending, ErrorCode, Facts, Report, Stage, Verdict, explain,
+    Detail, Diagnostic, Ending, ErrorCode, Facts, Report, Stage, Verdict, explain, judge,
 };
 
 /// Explanations at most: each is some kilobytes.
@@ -86,9 +86,9 @@ pub fn answer(
     (mut compiled, executed): (Compiled, Option<Outcome>),
 ) -> Answer {
     let mut verdict =
-        Verdict::of(ending(&compiled.ending), stage(job.task), compiled.facts.messages.built);
+        judge(ending(&compiled.ending), stage(job.task), compiled.facts.messages.built);
     if let Some(outcome) = executed {
-        verdict = Verdict::of(ending(&outcome.ending), Stage::Execute, None);
+        verdict = judge(ending(&outcome.ending), Stage::Execute, None);
         take_program(&mut compiled, outcome);
     }
     let explanations = match job.explain {

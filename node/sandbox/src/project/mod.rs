@@ -45,6 +45,18 @@ impl Project {
         Self::checked(files, limits)
     }
 
+    /// Takes files of any kind.
+    ///
+    /// # Errors
+    /// As [`Project::from_map`].
+    pub fn from_bytes(list: Vec<(String, Vec<u8>)>, limits: &Limits) -> Result<Self, ProjectError> {
+        let mut files = Files::new(limits);
+        for (path, bytes) in list {
+            files.add(&path, bytes)?;
+        }
+        Self::checked(files, limits)
+    }
+
     /// Reads flat text: blocks that begin with a line `[filename: path]`.
     ///
     /// Blocks may be indented as a whole and fenced by backticks; prose before the first block and

@@ -1,6 +1,7 @@
 //! Diagnostics as lines, for readers who pay by the word.
 
-use super::diagnostic::Diagnostic;
+use gaia_core::build::Diagnostic;
+
 use super::text::shortened;
 
 /// Lines at most, without the one that says how many were left out.

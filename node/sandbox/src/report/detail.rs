@@ -1,14 +1,13 @@
 //! A whole answer, as large as its reader wants it.
 
+use gaia_core::build::{Diagnostic, Level, TestResult, TestStatus, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::artifact::{Artifact, Compiled};
 use super::compact::{by_weight, compact_lines};
-use super::diagnostic::{Diagnostic, Level};
 use super::messages::{Cut, Messages};
-use super::tests_output::{TestResult, TestRun, TestStatus};
+use super::tests_output::TestRun;
 use super::text::cut;
-use super::verdict::Verdict;
 
 /// How much a reader wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! cargo's standard output with `--message-format=json`: messages, one a line, and whatever else
 //! programs print there.
 
+use gaia_core::build::Diagnostic;
 use serde::Serialize;
 
 use super::artifact::{Artifact, Compiled};
-use super::diagnostic::Diagnostic;
+use super::diagnostic::diagnostic;
 use super::place::Places;
 use super::wire;
 
@@ -119,8 +120,8 @@ impl MessageReader {
     fn take(&mut self, message: wire::Message) {
         match message {
             wire::Message::CompilerMessage(message) => {
-                let diagnostic = Diagnostic::of(message, &self.places);
-                self.messages.take_diagnostic(diagnostic);
+                let found = diagnostic(message, &self.places);
+                self.messages.take_diagnostic(found);
             }
             wire::Message::CompilerArtifact(artifact) => {
                 self.messages.crates.count(artifact.fresh);

@@ -55,7 +55,7 @@ fn suggestions_say_what_to_put_where() {
 #[test]
 fn trailers_are_known() {
     let messages = read(CHECK);
-    assert!(messages.diagnostics.iter().any(super::super::diagnostic::Diagnostic::is_trailer));
+    assert!(messages.diagnostics.iter().any(gaia_core::build::Diagnostic::is_trailer));
     for text in [
         "aborting due to 2 previous errors; 1 warning emitted",
         "For more information about this error, try `rustc --explain E0308`.",

@@ -22,9 +22,12 @@ mod wire;
 pub use artifact::{Artifact, Compiled};
 pub use compact::compact_lines;
 pub use detail::{Detail, Facts, Report, Tally, Timings};
-pub use diagnostic::{Applicability, Child, Diagnostic, Level, Replacement, Span, Suggestion};
 pub use explain::{ErrorCode, ExplainError, explain};
+pub use gaia_core::build::{
+    Applicability, Child, Diagnostic, Level, Origin, Replacement, Span, Suggestion, TestResult,
+    TestStatus, Verdict,
+};
 pub use messages::{Cut, MessageReader, Messages};
-pub use place::{Origin, Places};
-pub use tests_output::{Suite, TestResult, TestRun, TestStatus};
-pub use verdict::{Ending, Stage, Verdict};
+pub use place::Places;
+pub use tests_output::{Suite, TestRun};
+pub use verdict::{Ending, Stage, judge};

@@ -1,25 +1,11 @@
 //! Whose file a message speaks of.
 
-use serde::Serialize;
+use gaia_core::build::Origin;
 
 use super::text::{plain, shortened};
 
 /// Bytes of a path in a message at most.
 const PATH_BYTES_MAX: usize = 300;
-
-/// Whose a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// The project's own.
-    Project,
-    /// Written by a build script, or by a macro.
-    Generated,
-    /// A crate's that the project depends on.
-    Dependency,
-    /// The standard library's.
-    Toolchain,
-}
 
 /// Where things are in the job, as the compiler sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]

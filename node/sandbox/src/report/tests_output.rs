@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use gaia_core::build::{TestResult, TestStatus};
 use serde::Serialize;
 
 use super::messages::Cut;
@@ -35,39 +36,6 @@ pub struct Suite {
     /// How long it said to have taken, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
-}
-
-/// One test.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TestResult {
-    /// The place of its program in the list.
-    pub suite: usize,
-    /// Its path, as `module::name`, or a doc test's file and line.
-    pub name: String,
-    /// How it went.
-    pub status: TestStatus,
-    /// Why it was ignored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What it printed, if it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<String>,
-}
-
-/// How a test went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TestStatus {
-    /// As it should.
-    Passed,
-    /// Not as it should.
-    Failed,
-    /// It was not run.
-    Ignored,
-    /// It was a benchmark.
-    Measured,
-    /// It began, and no line says how it ended.
-    Unfinished,
 }
 
 impl TestRun {

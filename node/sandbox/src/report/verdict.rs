@@ -1,30 +1,7 @@
 //! How a job went.
 
+use gaia_core::build::Verdict;
 use serde::Serialize;
-
-/// One word for what became of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// All that was asked for was done.
-    Ok,
-    /// The project does not compile.
-    CompileError,
-    /// A test failed.
-    TestFailure,
-    /// The program ended by an error or a signal.
-    RuntimeFailure,
-    /// The time was over, or nothing was printed for too long.
-    Timeout,
-    /// The memory was used up.
-    OutOfMemory,
-    /// More was printed than a job may.
-    OutputLimit,
-    /// Who asked does not want it any more.
-    Cancelled,
-    /// It was not begun.
-    Refused,
-}
 
 /// How the job's process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,30 +36,26 @@ pub enum Stage {
     Execute,
 }
 
-impl Verdict {
-    /// Decides by how the process ended. `built` is what cargo said last of its build, and only tells
-    /// apart for what reason a process failed that failed: it may be forged.
-    pub fn of(ending: Ending, stage: Stage, built: Option<bool>) -> Self {
-        match ending {
-            Ending::Exited(0) => Self::Ok,
-            Ending::Timeout => Self::Timeout,
-            Ending::OutOfMemory => Self::OutOfMemory,
-            Ending::OutputLimit => Self::OutputLimit,
-            Ending::Cancelled => Self::Cancelled,
-            Ending::Refused => Self::Refused,
-            Ending::Exited(_) | Ending::Signalled(_) => {
-                Self::of_failure(stage, built == Some(true))
-            }
-        }
+/// Decides by how the process ended. `built` is what cargo said last of its build, and only tells
+/// apart for what reason a process failed that failed: it may be forged.
+pub fn judge(ending: Ending, stage: Stage, built: Option<bool>) -> Verdict {
+    match ending {
+        Ending::Exited(0) => Verdict::Ok,
+        Ending::Timeout => Verdict::Timeout,
+        Ending::OutOfMemory => Verdict::OutOfMemory,
+        Ending::OutputLimit => Verdict::OutputLimit,
+        Ending::Cancelled => Verdict::Cancelled,
+        Ending::Refused => Verdict::Refused,
+        Ending::Exited(_) | Ending::Signalled(_) => of_failure(stage, built == Some(true)),
     }
+}
 
-    fn of_failure(stage: Stage, built: bool) -> Self {
-        match stage {
-            Stage::Execute => Self::RuntimeFailure,
-            Stage::Run if built => Self::RuntimeFailure,
-            Stage::Test if built => Self::TestFailure,
-            Stage::Compile | Stage::Test | Stage::Run => Self::CompileError,
-        }
+fn of_failure(stage: Stage, built: bool) -> Verdict {
+    match stage {
+        Stage::Execute => Verdict::RuntimeFailure,
+        Stage::Run if built => Verdict::RuntimeFailure,
+        Stage::Test if built => Verdict::TestFailure,
+        Stage::Compile | Stage::Test | Stage::Run => Verdict::CompileError,
     }
 }
 
@@ -95,22 +68,19 @@ mod tests {
     #[test]
     fn a_forged_message_makes_no_success() {
         for stage in STAGES {
-            assert_ne!(Verdict::of(Ending::Exited(101), stage, Some(true)), Verdict::Ok);
+            assert_ne!(judge(Ending::Exited(101), stage, Some(true)), Verdict::Ok);
         }
     }
 
     #[test]
     fn failures_are_told_apart() {
-        let of = |stage, built| Verdict::of(Ending::Exited(101), stage, built);
+        let of = |stage, built| judge(Ending::Exited(101), stage, built);
         assert_eq!(of(Stage::Compile, Some(false)), Verdict::CompileError);
         assert_eq!(of(Stage::Test, None), Verdict::CompileError);
         assert_eq!(of(Stage::Test, Some(true)), Verdict::TestFailure);
         assert_eq!(of(Stage::Run, Some(true)), Verdict::RuntimeFailure);
         assert_eq!(of(Stage::Execute, None), Verdict::RuntimeFailure);
-        assert_eq!(
-            Verdict::of(Ending::Signalled(11), Stage::Execute, None),
-            Verdict::RuntimeFailure
-        );
+        assert_eq!(judge(Ending::Signalled(11), Stage::Execute, None), Verdict::RuntimeFailure);
     }
 
     #[test]
@@ -124,7 +94,7 @@ mod tests {
             (Ending::Exited(0), Verdict::Ok),
         ] {
             for stage in STAGES {
-                assert_eq!(Verdict::of(ending, stage, Some(false)), verdict);
+                assert_eq!(judge(ending, stage, Some(false)), verdict);
             }
         }
     }

@@ -1,0 +1,27 @@
+//! Code that compiles: what Rust Coder's use cases share.
+//!
+//! A model proposes, the compiler decides: nothing here is taken for right because a model, a memory
+//! or a suggestion of the compiler's says so.
+
+mod memory;
+mod request;
+
+use std::sync::Arc;
+
+pub use memory::{Fix, Memory, MemoryReply, Symptom};
+pub use request::{Attempt, Budget, Goal, Progress, Repair, Repaired, Spent, Stage, Tell};
+
+use crate::{Builder, Node};
+
+/// What the use cases of the coder work with.
+#[derive(Clone)]
+pub struct Coder {
+    /// Models and knowledge bases.
+    pub node: Node,
+    /// The compiler, for the one who asks.
+    pub builder: Arc<dyn Builder>,
+    /// Fixes of earlier days, if the node keeps any.
+    pub memory: Option<Arc<dyn Memory>>,
+    /// The model that writes code, if there is one; a request may name another.
+    pub model: Option<String>,
+}

@@ -68,7 +68,7 @@ def start_node(places: Places, setup: Setup) -> Server:
         f'queue_max = 64\n')
     port = free_port()
     command = [node_program(places), "start", "--config", config, "--listen", f"127.0.0.1:{port}"]
-    return _start("node", command, port, "/ready", places)
+    return start_program("node", command, port, "/ready", places)
 
 
 def start_peer(places: Places, setup: Setup) -> Server:
@@ -78,7 +78,7 @@ def start_peer(places: Places, setup: Setup) -> Server:
     if setup.kind == "embedding":
         # The node's step for embeddings holds 2048 tokens too.
         arguments += ["--embedding", "--batch-size", 2048, "--ubatch-size", 2048]
-    return _start("llama-server", [*peer_program(places), *arguments], port, "/health", places)
+    return start_program("llama-server", [*peer_program(places), *arguments], port, "/health", places)
 
 
 def node_program(places: Places) -> Path:
@@ -96,7 +96,7 @@ def _working_directory(command: list, places: Places) -> Path:
     return places.home / "peer/backends" if command[0] == places.home / "peer/lib/ld-linux-x86-64.so.2" else Path.cwd()
 
 
-def _start(name: str, command: list, port: int, ready: str, places: Places) -> Server:
+def start_program(name: str, command: list, port: int, ready: str, places: Places) -> Server:
     log = places.results / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output,

@@ -8,7 +8,7 @@ mod diagnostic;
 mod verdict;
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -107,8 +107,18 @@ pub enum BuildError {
 pub type BuildReply<'a> =
     Pin<Box<dyn Future<Output = Result<BuildReport, BuildError>> + Send + 'a>>;
 
+/// An explanation that is being waited for; `None`: there is none.
+pub type ExplainReply<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<String>, BuildError>> + Send + 'a>>;
+
 /// Compiles projects from strangers. Implemented over the sandbox, and by a strict fake in tests.
 pub trait Builder: Send + Sync {
     /// Does a job. Several may be asked for at once; they wait for each other where there is no room.
     fn run(&self, job: BuildJob) -> BuildReply<'_>;
+
+    /// The compiler's own explanation of an error's number, such as `E0502`. A builder that does not
+    /// say otherwise knows none.
+    fn explain<'a>(&'a self, _code: &'a str) -> ExplainReply<'a> {
+        Box::pin(ready(Ok(None)))
+    }
 }

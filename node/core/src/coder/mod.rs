@@ -3,13 +3,21 @@
 //! A model proposes, the compiler decides: nothing here is taken for right because a model, a memory
 //! or a suggestion of the compiler's says so.
 
+mod error;
+mod explain;
 mod memory;
 mod request;
+mod score;
+#[cfg(test)]
+mod scripted;
 
 use std::sync::Arc;
 
+pub use error::CoderError;
+pub use explain::{Asked, Explain, Explained, RUST_COLLECTION, Subject, explain};
 pub use memory::{Fix, Memory, MemoryReply, Symptom};
 pub use request::{Attempt, Budget, Goal, Progress, Repair, Repaired, Spent, Stage, Tell};
+pub use score::{Score, ScoreParts, Scored, Weights, score};
 
 use crate::{Builder, Node};
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gaia_core::build::{BuildError, BuildJob, BuildReply, BuildReport, Builder, Command, Files};
+use gaia_core::build::{
+    BuildError, BuildJob, BuildReply, BuildReport, Builder, Command, ExplainReply, Files,
+};
 use gaia_sandbox::builder::{Answer, Job, Task};
 use gaia_sandbox::project::{Limits, Project, ProjectError};
 use gaia_sandbox::report::Detail;
@@ -74,6 +76,10 @@ impl OwnersBuilder {
 impl Builder for OwnersBuilder {
     fn run(&self, job: BuildJob) -> BuildReply<'_> {
         Box::pin(self.answer(job))
+    }
+
+    fn explain<'a>(&'a self, code: &'a str) -> ExplainReply<'a> {
+        Box::pin(self.service.explain(code))
     }
 }
 

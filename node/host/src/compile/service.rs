@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gaia_core::build::BuildError;
 use gaia_sandbox::builder::{Answer, Builder, Job, Step};
 use gaia_sandbox::jail::{Cancel, CancelHandle, StartError};
+use gaia_sandbox::report::ExplainError;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -69,6 +71,20 @@ impl Service {
     #[must_use]
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
+    }
+
+    /// The compiler's own explanation of an error's number; `None`: it has none.
+    ///
+    /// # Errors
+    /// The compiler can't be asked.
+    pub async fn explain(&self, code: &str) -> Result<Option<String>, BuildError> {
+        let (builder, code) = (Arc::clone(&self.builder), code.to_owned());
+        let asked = spawn_blocking(move || builder.explain(&code)).await;
+        match asked.map_err(|_| BuildError::Unavailable(Refusal::Ending.to_string()))? {
+            Ok(text) => Ok(Some(text)),
+            Err(ExplainError::NoCode(_) | ExplainError::Unknown(_)) => Ok(None),
+            Err(error @ ExplainError::Compiler(_)) => Err(BuildError::Failed(error.to_string())),
+        }
     }
 
     /// Does a job while somebody waits. Dropping the future ends the job.

@@ -251,6 +251,7 @@ fn router(state: &Arc<State>) -> Router {
         .route("/ready", get(routes::health::ready))
         .route("/metrics", get(routes::metrics::get))
         .merge(routes::compile::router())
+        .merge(routes::coder::router())
         .merge(routes::admin::router(state))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)

@@ -29,6 +29,7 @@ pub use job::{Features, Job, JobLimits, Profile, Step, Target, Task};
 pub use toolchain::{Toolchain, ToolchainError};
 
 use crate::jail::{Cancel, Jail, StartError};
+use crate::report::{ErrorCode, ExplainError, explain};
 
 /// Compiles projects. One for the node; `run` may be called from as many threads as jobs shall run at
 /// once.
@@ -48,6 +49,14 @@ impl Builder {
     /// The crates that projects may depend on.
     pub fn crates(&self) -> &Crates {
         &self.crates
+    }
+
+    /// The compiler's own explanation of an error; blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// It is no error's number, the compiler has no explanation of it, or can't be asked.
+    pub fn explain(&self, code: &str) -> Result<String, ExplainError> {
+        explain(&self.toolchain.rustc(), &ErrorCode::parse(code)?)
     }
 
     /// Does a job and blocks until it has ended; `tell` hears of each step as it begins.

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod chat;
 pub mod chunks;
+pub mod coder;
 pub mod compile;
 pub mod completions;
 pub mod create_rag;

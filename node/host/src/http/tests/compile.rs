@@ -16,7 +16,7 @@ const JSON: &str = "content-type: application/json\r\n";
 const HELLO: &str = r#"{"code":"fn main() {}"}"#;
 
 /// A service whose jail can't start anything: this test is no `gaia-jail`.
-fn broken() -> Offer {
+pub(super) fn broken() -> Offer {
     let own = std::env::current_exe().expect("a path");
     let settings = Settings { bwrap: own.clone(), ..Settings::new(own) };
     let jail = Jail::new(settings).expect("files are there");
@@ -26,12 +26,12 @@ fn broken() -> Offer {
     Offer::Open(Arc::new(Service::new(Builder::new(jail, toolchain, crates), config)))
 }
 
-async fn server(offer: Offer, auth: AuthConfig) -> Server {
+pub(super) async fn server(offer: Offer, auth: AuthConfig) -> Server {
     let state = State::new(&ServerConfig::default(), &auth, vec![embed()], storage());
     Server::serving(state.compiling(offer)).await
 }
 
-fn body(answer: &client::Answer) -> Value {
+pub(super) fn body(answer: &client::Answer) -> Value {
     serde_json::from_str(&answer.body).expect("JSON")
 }
 

@@ -4,6 +4,7 @@ mod admin;
 mod chat;
 mod client;
 mod clients;
+mod coder;
 mod compile;
 mod connections;
 mod files;

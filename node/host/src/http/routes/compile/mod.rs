@@ -6,6 +6,7 @@ mod events;
 mod jobs;
 mod request;
 mod rust_coder;
+pub mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,11 @@ async fn compile(
     Ok(json::ok(&answer::wire(&answer)))
 }
 
-fn service(state: &State) -> Result<&Arc<Service>, ApiError> {
+/// The sandbox.
+///
+/// # Errors
+/// It is closed: the reason.
+pub fn service(state: &State) -> Result<&Arc<Service>, ApiError> {
     match &state.compile {
         Offer::Open(service) => Ok(service),
         Offer::Closed(reason) => {

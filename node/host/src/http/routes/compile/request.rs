@@ -2,123 +2,33 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use gaia_sandbox::builder::{Answer, Features, Job, JobLimits, Profile, Target, Task};
-use gaia_sandbox::project::{Edition, FileMap, Limits, Project, ProjectError, SingleFile};
-use gaia_sandbox::report::Detail;
 use serde_json::Value;
-use tokio::task::spawn_blocking;
 
+use super::source::{Source, detail};
 use crate::compile::Service;
 use crate::http::error::ApiError;
-use crate::http::fields::{Fields, missing, must_be};
+use crate::http::fields::{Fields, must_be};
 
 /// Words in a list at most.
 const WORDS_MAX: usize = 256;
 /// Bytes of standard input: the jail holds them in memory.
 const STDIN_BYTES_MAX: usize = 1 << 20;
 
-/// The files of a project, in one of the forms in which they come.
-enum Source {
-    Files(FileMap),
-    Code(String, Edition),
-    Archive(Vec<u8>),
-}
-
 /// A job, or the answer to a project that is refused as it is.
 pub async fn parse(
     mut fields: Fields,
     service: &Service,
 ) -> Result<Result<Box<Job>, Box<Answer>>, ApiError> {
-    let source = source(&mut fields)?;
+    let source = Source::take(&mut fields)?;
     let task = fields.word("command", &Task::WORDS)?;
     let task = task.and_then(Task::of).unwrap_or(Task::Check);
     let detail = detail(&mut fields)?;
     let options = Options::parse(&mut fields, service)?;
     fields.finish(&[])?;
-    let project = spawn_blocking(move || project(source)).await;
-    let project = project.map_err(|_| {
-        ApiError::new(
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-            "the project could not be read",
-        )
-    })?;
-    Ok(match project {
+    Ok(match source.read().await? {
         Ok(project) => Ok(Box::new(options.job(Job { detail, ..Job::new(project, task) }))),
         Err(error) => Err(Box::new(Answer::refused(detail, vec![error.to_string()]))),
-    })
-}
-
-/// A project from flat text, or from one source file.
-pub fn project_of_code(code: String, edition: Edition) -> Result<Project, ProjectError> {
-    let limits = Limits::default();
-    match Project::from_flat(&code, &limits) {
-        Err(ProjectError::NoBlock) => {
-            Project::from_source(SingleFile { source: code, edition }, &limits)
-        }
-        other => other,
-    }
-}
-
-fn project(source: Source) -> Result<Project, ProjectError> {
-    let limits = Limits::default();
-    match source {
-        Source::Files(files) => Project::from_map(files, &limits),
-        Source::Code(code, edition) => project_of_code(code, edition),
-        Source::Archive(bytes) if bytes.starts_with(b"PK") => Project::from_zip(&bytes, &limits),
-        Source::Archive(bytes) => Project::from_tar_gz(&bytes, &limits),
-    }
-}
-
-fn source(fields: &mut Fields) -> Result<Source, ApiError> {
-    let edition = edition(fields)?;
-    let (files, code) = (fields.take("files"), fields.string("code")?);
-    let archive = fields.string("archive")?;
-    if edition.is_some() && code.is_none() {
-        let message = "`edition` goes with `code` alone: a manifest says its own";
-        return Err(ApiError::invalid("edition", message));
-    }
-    match (files, code, archive) {
-        (Some(files), None, None) => files_of(files),
-        (None, Some(code), None) => Ok(Source::Code(code, edition.unwrap_or_default())),
-        (None, None, Some(archive)) => {
-            let wrong = |_| must_be("archive", "a zip or tar.gz file in base64");
-            STANDARD.decode(archive.trim()).map(Source::Archive).map_err(wrong)
-        }
-        (None, None, None) => Err(ApiError {
-            message: "send one of `files`, `code` and `archive`".to_owned(),
-            ..missing("files")
-        }),
-        _ => Err(ApiError::invalid("files", "send only one of `files`, `code` and `archive`")),
-    }
-}
-
-fn files_of(files: Value) -> Result<Source, ApiError> {
-    let wrong = || must_be("files", "an object of paths and texts");
-    let Value::Object(map) = files else { return Err(wrong()) };
-    let text = |(path, value)| match value {
-        Value::String(text) => Ok((path, text)),
-        _ => Err(must_be(&format!("files.{path}"), "a string")),
-    };
-    Ok(Source::Files(FileMap(map.into_iter().map(text).collect::<Result<_, _>>()?)))
-}
-
-fn edition(fields: &mut Fields) -> Result<Option<Edition>, ApiError> {
-    let word = fields.word("edition", &["2015", "2018", "2021", "2024"])?;
-    Ok(word.map(|word| match word {
-        "2015" => Edition::E2015,
-        "2018" => Edition::E2018,
-        "2021" => Edition::E2021,
-        _ => Edition::E2024,
-    }))
-}
-
-fn detail(fields: &mut Fields) -> Result<Detail, ApiError> {
-    Ok(match fields.word("detail", &["summary", "evidence", "raw"])? {
-        Some("summary") => Detail::Summary,
-        Some("raw") => Detail::Raw,
-        _ => Detail::Evidence,
     })
 }
 

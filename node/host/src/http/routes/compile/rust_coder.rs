@@ -2,16 +2,15 @@
 //! the status is 200, and `success` tells.
 
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gaia_sandbox::builder::{Answer, Job, Task};
 use gaia_sandbox::project::{Edition, Project, ProjectError};
 use gaia_sandbox::report::{Detail, Level, Verdict};
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use super::super::Shared;
-use super::{refusal, request, service};
+use super::source::Source;
+use super::{refusal, service};
 use crate::compile::Service;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
@@ -42,11 +41,7 @@ async fn answer(state: &State, request: Request) -> Result<Value, ApiError> {
     let service = service(state)?;
     let owner = auth::owner(&request);
     let code = code(body::read_fields(state, request).await?)?;
-    let read = spawn_blocking(move || request::project_of_code(code, Edition::default())).await;
-    let project = read.map_err(|_| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the project could not be read")
-    })?;
-    match project {
+    match Source::Code(code, Edition::default()).read().await? {
         Ok(project) => run(service, &owner, project).await,
         Err(error) => Ok(refused(&error)),
     }

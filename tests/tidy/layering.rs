@@ -57,6 +57,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("landlock", "gaia-sandbox"),
     ("seccompiler", "gaia-sandbox"),
     ("semver", "gaia-sandbox"),
+    ("similar", "gaia-core"),
     ("qdrant", "gaia-knowledge"),
     ("tonic", "gaia-knowledge"),
     ("text-splitter", "gaia-documents"),

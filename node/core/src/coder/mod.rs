@@ -3,9 +3,11 @@
 //! A model proposes, the compiler decides: nothing here is taken for right because a model, a memory
 //! or a suggestion of the compiler's says so.
 
+mod clock;
 mod error;
 mod explain;
 mod memory;
+mod repair;
 mod request;
 mod score;
 #[cfg(test)]
@@ -13,9 +15,11 @@ mod scripted;
 
 use std::sync::Arc;
 
+pub use clock::{Clock, Moment};
 pub use error::CoderError;
 pub use explain::{Asked, Explain, Explained, RUST_COLLECTION, Subject, explain};
 pub use memory::{Fix, Memory, MemoryReply, Symptom};
+pub use repair::repair;
 pub use request::{Attempt, Budget, Goal, Progress, Repair, Repaired, Spent, Stage, Tell};
 pub use score::{Score, ScoreParts, Scored, Weights, score};
 
@@ -30,6 +34,8 @@ pub struct Coder {
     pub builder: Arc<dyn Builder>,
     /// Fixes of earlier days, if the node keeps any.
     pub memory: Option<Arc<dyn Memory>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
     /// The model that writes code, if there is one; a request may name another.
     pub model: Option<String>,
 }

@@ -45,7 +45,8 @@ impl Builder for Scripted {
 
 /// A coder without a memory and without a model of its own.
 pub fn coder(node: Node, builder: Arc<Scripted>) -> Coder {
-    Coder { node, builder, memory: None, model: None }
+    let clock = Arc::new(crate::fakes::FakeClock::default());
+    Coder { node, builder, memory: None, clock, model: None }
 }
 
 pub fn report(verdict: Verdict) -> BuildReport {

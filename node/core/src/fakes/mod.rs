@@ -1,5 +1,6 @@
 //! Strict fakes of the ports: they panic where the real thing would be merely confused.
 
+mod coder;
 mod knowledge;
 
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use gaia_protocol::{Event, FinishReason, ModelCard, ModelKind, Task, TokenText, Usage};
 
+pub use self::coder::{FakeBuilder, FakeClock, FakeMemory, error_at, report_of};
 pub use self::knowledge::FakeKnowledge;
 use crate::{
     Admission, EventStream, Model, ModelReport, ModelStatus, Models, Node, ReportFuture, ServeError,

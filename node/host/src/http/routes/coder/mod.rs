@@ -11,6 +11,7 @@ use axum::routing::post;
 use gaia_core::build::{BuildError, BuildJob, BuildReply, Builder, ExplainReply};
 use gaia_core::coder::Coder;
 
+use crate::clock::HostClock;
 use crate::compile::{Offer, OwnersBuilder};
 use crate::http::State;
 use crate::store::Owner;
@@ -22,7 +23,9 @@ pub fn router() -> Router<Arc<State>> {
 
 /// What the use cases work with, for one owner.
 fn coder(state: &State, owner: &Owner) -> Coder {
-    Coder { node: state.node.clone(), builder: builder(state, owner), memory: None, model: None }
+    let (node, builder) = (state.node.clone(), builder(state, owner));
+    let clock = Arc::new(HostClock::default());
+    Coder { node, builder, memory: None, clock, model: None }
 }
 
 /// The compiler, or one that says why there is none.

@@ -1,0 +1,286 @@
+//! What a repair may not do, whatever the compiler says to it: take away what the user wrote.
+//!
+//! A compiler is content with code that is gone, and tests that are gone do not fail. So every
+//! candidate is compared with the project as it came: items, tests, bodies, attributes that silence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::items::{Item, Scan, What, scan};
+use super::tokens::{Kind, Token};
+use crate::build::{BuildReport, Files, Origin};
+
+/// Bodies of fewer tokens may become anything.
+const SMALL_BODY_TOKENS: usize = 16;
+/// New files of one repair at most.
+const NEW_FILES_MAX: usize = 4;
+
+/// What the compiler complained of, and may thus be changed.
+#[derive(Default)]
+pub(super) struct Complaints {
+    /// Files and lines, counted from 1.
+    lines: Vec<(String, usize, usize)>,
+    codes: Vec<String>,
+    /// All that was said, as one text.
+    words: String,
+    /// cargo or the sandbox did not understand the project, or a crate is missing.
+    pub(super) manifest: bool,
+}
+
+impl Complaints {
+    pub(super) fn of<'a>(reports: impl IntoIterator<Item = &'a BuildReport>) -> Self {
+        let mut all = Self::default();
+        reports.into_iter().for_each(|report| all.add(report));
+        all
+    }
+
+    fn add(&mut self, report: &BuildReport) {
+        let mut errors = 0;
+        for error in report.errors() {
+            errors += 1;
+            for span in error.spans.iter().filter(|span| span.origin == Origin::Project) {
+                let (first, last) = (span.line_start as usize, span.line_end as usize);
+                self.lines.push((span.file.clone(), first, last));
+            }
+            self.codes.extend(error.code.clone());
+            self.words.push_str(&error.rendered);
+            let children = error.children.iter().map(|child| child.message.as_str());
+            let said: String = [error.message.as_str()].into_iter().chain(children).collect();
+            let about = ["crate", "edition", "Cargo.toml", "feature"];
+            self.manifest |= about.iter().any(|word| said.contains(word));
+        }
+        let failed_before = !super::state::Measure::of(report).compiles() && errors == 0;
+        self.manifest |= failed_before;
+    }
+
+    /// Whether something was said of these lines of a file.
+    fn are_about(&self, file: &str, lines: (usize, usize)) -> bool {
+        let meets =
+            |own: &(String, usize, usize)| own.0 == file && own.1 <= lines.1 && lines.0 <= own.2;
+        self.lines.iter().any(meets)
+    }
+
+    fn has(&self, codes: &[&str]) -> bool {
+        self.codes.iter().any(|code| codes.contains(&code.as_str()))
+    }
+
+    fn name(&self, word: &str) -> bool {
+        self.words.contains(&format!("`{word}`"))
+    }
+}
+
+/// Why a candidate must not be taken; nothing if it may.
+pub(super) fn objection(given: &Files, new: &Files, complaints: &Complaints) -> Option<String> {
+    if let Some(path) = given.keys().find(|path| !new.contains_key(*path)) {
+        return Some(format!("it takes the file {path} away"));
+    }
+    let added: Vec<_> = new.keys().filter(|path| !given.contains_key(*path)).collect();
+    if let Some(path) =
+        added.iter().find(|path| !path.ends_with(".rs") || path.ends_with("build.rs"))
+    {
+        return Some(format!("it adds the file {path}: only new modules may be added"));
+    }
+    if added.len() > NEW_FILES_MAX {
+        return Some(format!("it adds {} files; {NEW_FILES_MAX} may be added", added.len()));
+    }
+    let changed = new.iter().filter_map(|(path, text)| {
+        let old = given.get(path).map_or("", String::as_str);
+        (old != text).then_some((path.as_str(), old, text.as_str()))
+    });
+    let changed: Vec<_> = changed.collect();
+    changed
+        .iter()
+        .find_map(|(path, old, new)| kind_objection(path, (old, new), complaints))
+        .or_else(|| {
+            let all = |side: fn(&(&str, &str, &str)) -> String| {
+                changed.iter().filter(|one| one.0.ends_with(".rs")).map(side).collect::<Vec<_>>()
+            };
+            let (old, new) = (all(|one| one.1.to_owned()), all(|one| one.2.to_owned()));
+            missing(&old, &new, complaints)
+        })
+}
+
+fn kind_objection(path: &str, texts: (&str, &str), complaints: &Complaints) -> Option<String> {
+    let (old, new) = texts;
+    if path.ends_with("Cargo.toml") {
+        return manifest_objection(path, (old, new), complaints);
+    }
+    if !path.ends_with(".rs") || path == "build.rs" {
+        return Some(format!("it changes {path}, which is no part of the error"));
+    }
+    source_objection(path, (old, new), complaints)
+}
+
+/// A manifest may get more; what stands there stays, but for the edition, unless cargo can't read it.
+fn manifest_objection(path: &str, texts: (&str, &str), complaints: &Complaints) -> Option<String> {
+    if !complaints.manifest {
+        return Some(format!("it changes {path}, and no error is about the manifest"));
+    }
+    let counts = |line: &&str| !line.is_empty() && !line.starts_with("edition");
+    let mut lines = texts.1.lines().map(str::trim);
+    let gone = texts.0.lines().map(str::trim).filter(counts).find(|old| {
+        let name = old.split_once('=').map(|(name, _)| name.trim());
+        // A dependency may get features: its line begins as before.
+        !lines.any(|new| new == *old || (name.is_some() && crate_name(new) == name))
+    });
+    let readable = complaints.codes.iter().any(|code| code.starts_with('E'));
+    let gone = gone.filter(|_| readable)?;
+    Some(format!("it takes `{gone}` out of {path}, where it may only add"))
+}
+
+fn crate_name(line: &str) -> Option<&str> {
+    line.split_once('=').map(|(name, _)| name.trim())
+}
+
+fn source_objection(path: &str, texts: (&str, &str), complaints: &Complaints) -> Option<String> {
+    let (old, new) = (scan(texts.0), scan(texts.1));
+    silenced(&old, &new, complaints)
+        .or_else(|| emptied(&old, &new))
+        .or_else(|| tests_touched(path, (texts.0, &old), (&new, complaints)))
+        .map(|objection| format!("{path}: it {objection}"))
+}
+
+/// Words that end a function without doing its work, or that hide code from the compiler.
+fn silenced(old: &Scan<'_>, new: &Scan<'_>, complaints: &Complaints) -> Option<String> {
+    for word in ["todo", "unimplemented", "unreachable_unchecked", "transmute", "include", "asm"] {
+        if count(new, |tokens| tokens[0].is(word)) > count(old, |tokens| tokens[0].is(word)) {
+            return Some(format!("adds `{word}`, which is no repair"));
+        }
+    }
+    for word in ["allow", "ignore", "cfg", "expect", "cfg_attr"] {
+        let attribute =
+            |tokens: &[Token<'_>]| tokens.len() == 2 && tokens[0].is("[") && tokens[1].is(word);
+        if count(new, attribute) > count(old, attribute) {
+            return Some(format!("adds the attribute `{word}`, which hides the error"));
+        }
+    }
+    let unsafes = |tokens: &[Token<'_>]| tokens[0].is("unsafe");
+    let may = complaints.has(&["E0133", "E0199", "E0200"]);
+    (!may && count(new, unsafes) > count(old, unsafes)).then(|| "adds `unsafe`".to_owned())
+}
+
+fn count(scan: &Scan<'_>, wanted: impl Fn(&[Token<'_>]) -> bool) -> usize {
+    let pairs = scan.tokens.windows(2).filter(|pair| wanted(pair)).count();
+    pairs + usize::from(scan.tokens.last().is_some_and(|last| wanted(std::slice::from_ref(last))))
+}
+
+/// Functions whose bodies have lost what they did.
+fn emptied(old: &Scan<'_>, new: &Scan<'_>) -> Option<String> {
+    let mut bodies: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let (works_before, works_now) = (works(old), works(new));
+    for item in functions(new) {
+        bodies.entry(&item.name).or_default().push(work(&works_now, item));
+    }
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in functions(old) {
+        let nth = seen.entry(&item.name).or_insert(0);
+        let now = bodies.get(item.name.as_str()).and_then(|all| all.get(*nth));
+        *nth += 1;
+        let was = work(&works_before, item);
+        if now.is_some_and(|now| was >= SMALL_BODY_TOKENS && now * 2 < was) {
+            return Some(format!("takes most of the body of `{}` away", item.name));
+        }
+    }
+    None
+}
+
+fn functions<'a>(scan: &'a Scan<'_>) -> impl Iterator<Item = &'a Item> {
+    scan.items.iter().filter(|item| matches!(item.what, What::Function | What::Test))
+}
+
+/// How many tokens before each do something.
+fn works(scan: &Scan<'_>) -> Vec<usize> {
+    let mut sum = 0;
+    let mut sums = vec![0];
+    for token in &scan.tokens {
+        sum += usize::from(matches!(token.kind, Kind::Word | Kind::Literal));
+        sums.push(sum);
+    }
+    sums
+}
+
+fn work(works: &[usize], item: &Item) -> usize {
+    let (start, end) = item.body;
+    let at = |place: usize| works.get(place).or(works.last()).copied().unwrap_or(0);
+    at(end).saturating_sub(at(start))
+}
+
+/// Tests are what the user means: they stay as they are, but for places that do not compile.
+fn tests_touched(
+    path: &str,
+    old: (&str, &Scan<'_>),
+    new: (&Scan<'_>, &Complaints),
+) -> Option<String> {
+    let ((text, old), (new, complaints)) = (old, new);
+    if asserts(old) > asserts(new) {
+        return Some("takes an assertion away".to_owned());
+    }
+    if path.starts_with("tests/") || path.contains("/tests/") {
+        let last = text.lines().count();
+        let same = spelled(&old.tokens) == spelled(&new.tokens);
+        return (!same && !complaints.are_about(path, (1, last))).then(|| {
+            "changes a test, and no error is in it: tests say what the project shall do".to_owned()
+        });
+    }
+    let are: BTreeSet<_> = for_tests(new).map(|item| spelled(new.body(item))).collect();
+    let ends: Vec<_> = text.match_indices('\n').map(|(place, _)| place).collect();
+    // The line of a byte, counted from 1.
+    let line = |byte: usize| 1 + ends.partition_point(|end| *end < byte);
+    let touched = for_tests(old).find(|item| {
+        let lines = (line(item.bytes.0), line(item.bytes.1));
+        !are.contains(&spelled(old.body(item))) && !complaints.are_about(path, lines)
+    })?;
+    Some(format!("changes the test code `{}`, where no error is", touched.name))
+}
+
+/// What only exists for tests, but for modules and what stands in other items.
+fn for_tests<'a>(scan: &'a Scan<'_>) -> impl Iterator<Item = &'a Item> {
+    let own = scan.items.iter().filter(|item| item.for_tests && item.what != What::Module);
+    let mut behind = 0;
+    own.filter(move |item| {
+        let outer = item.bytes.0 >= behind;
+        behind = behind.max(item.bytes.1);
+        outer
+    })
+}
+
+fn asserts(scan: &Scan<'_>) -> usize {
+    count(scan, |tokens| tokens[0].kind == Kind::Word && tokens[0].text.contains("assert"))
+}
+
+fn spelled(tokens: &[Token<'_>]) -> String {
+    let words: Vec<_> = tokens.iter().map(|token| token.text).collect();
+    words.join(" ")
+}
+
+/// What was declared in the changed files and is not any more. A name that the compiler spoke of may
+/// be changed, as long as nothing is missing in number.
+fn missing(old: &[String], new: &[String], complaints: &Complaints) -> Option<String> {
+    let (old, new) = (declared(old), declared(new));
+    let total = |all: &BTreeMap<(What, String), usize>, what| {
+        all.iter().filter(|(key, _)| key.0 == what).map(|(_, count)| *count).sum::<usize>()
+    };
+    let twice = ["E0428", "E0592", "E0201", "E0119", "E0124", "E0415"];
+    for ((what, name), was) in &old {
+        let is = new.get(&(*what, name.clone())).copied().unwrap_or(0);
+        if is >= *was || (is > 0 && complaints.has(&twice)) {
+            continue;
+        }
+        let renamed = *what != What::Test
+            && complaints.name(name)
+            && total(&old, *what) <= total(&new, *what);
+        if !renamed {
+            return Some(format!("it takes the {} `{name}` away", what.name()));
+        }
+    }
+    None
+}
+
+fn declared(texts: &[String]) -> BTreeMap<(What, String), usize> {
+    let mut counts = BTreeMap::new();
+    for text in texts {
+        for item in scan(text).items {
+            *counts.entry((item.what, item.name)).or_insert(0) += 1;
+        }
+    }
+    counts
+}

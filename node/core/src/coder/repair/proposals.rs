@@ -1,0 +1,94 @@
+//! What the compiler itself proposes, and what follows from its words without a doubt.
+
+use super::edit::{Edit, choices};
+use super::rules;
+use crate::build::{Applicability, BuildReport, Diagnostic, Files, Suggestion};
+
+/// Errors that are looked at in one state; the others may be gone with them.
+const ERRORS_MAX: usize = 6;
+/// Proposals for one error.
+const PER_ERROR_MAX: usize = 6;
+
+/// How sure a proposal is; the surest is the smallest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sure {
+    /// The compiler says that a machine can make it.
+    Machine,
+    /// It follows from the error by a rule.
+    Rule,
+    /// The compiler says that it may be wrong.
+    Maybe,
+    /// A guess of ours, or the compiler says nothing.
+    Guess,
+}
+
+/// A change that may make an error go away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Proposal {
+    pub(super) edits: Vec<Edit>,
+    pub(super) sure: Sure,
+    /// What it does, in a sentence.
+    pub(super) reason: String,
+}
+
+/// What is proposed for each error of a state, the surest first.
+pub(super) fn proposals(files: &Files, report: &BuildReport) -> Vec<Vec<Proposal>> {
+    let errors = report.errors().take(ERRORS_MAX);
+    let mut all: Vec<_> = errors.map(|error| for_error(files, error)).collect();
+    all.push(rules::for_project(files, report));
+    all.retain(|own| !own.is_empty());
+    all
+}
+
+fn for_error(files: &Files, error: &Diagnostic) -> Vec<Proposal> {
+    let mut all: Vec<_> = error.suggestions.iter().flat_map(suggested).collect();
+    all.extend(rules::for_error(files, error));
+    all.sort_by_key(|proposal| (touches_tests(proposal), proposal.sure));
+    let mut kept: Vec<Proposal> = vec![];
+    for proposal in all {
+        if kept.len() < PER_ERROR_MAX && kept.iter().all(|own| own.edits != proposal.edits) {
+            kept.push(proposal);
+        }
+    }
+    kept
+}
+
+/// Tests say what is wanted: they are changed last.
+fn touches_tests(proposal: &Proposal) -> bool {
+    proposal.edits.iter().any(|edit| edit.file.starts_with("tests/"))
+}
+
+fn suggested(suggestion: &Suggestion) -> Vec<Proposal> {
+    let sure = match suggestion.applicability {
+        Applicability::MachineApplicable => Sure::Machine,
+        Applicability::MaybeIncorrect => Sure::Maybe,
+        Applicability::Unspecified => Sure::Guess,
+        Applicability::HasPlaceholders => return vec![],
+    };
+    let all = choices(suggestion).into_iter().filter(|edits| edits.iter().all(is_honest));
+    let reason = suggestion.message.clone();
+    all.map(|edits| Proposal { edits, sure, reason: reason.clone() }).collect()
+}
+
+/// No text that is to be filled in, and none that silences.
+fn is_honest(edit: &Edit) -> bool {
+    ["/*", "todo!", "unimplemented!", "[allow", "[expect"].iter().all(|no| !edit.text.contains(no))
+}
+
+/// Proposals that can be made together: the first of each error that fits to those before.
+pub(super) fn together(all: &[Vec<Proposal>], least: Sure) -> Option<Proposal> {
+    let mut edits: Vec<Edit> = vec![];
+    let mut reasons: Vec<&str> = vec![];
+    for own in all {
+        let fits = |proposal: &&Proposal| {
+            proposal.sure <= least
+                && proposal.edits.iter().all(|new| edits.iter().all(|old| new.fits(old)))
+        };
+        let Some(first) = own.iter().find(fits) else { continue };
+        edits.extend(first.edits.iter().cloned());
+        reasons.push(&first.reason);
+    }
+    let several = reasons.len() > 1;
+    reasons.dedup();
+    several.then(|| Proposal { edits, sure: least, reason: reasons.join("; ") })
+}

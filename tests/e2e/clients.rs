@@ -77,3 +77,8 @@ fn tenants_see_nothing_of_each_other() {
     command.arg(script("tenants.py")).arg("--quick").env("GAIA_TEST_URL", node.url());
     assert_passes(command.env("GAIA_TEST_KEY", "secret").env("GAIA_TEST_OTHER_KEY", "abc"));
 }
+
+#[test]
+fn the_openapi_document_is_valid_and_says_what_answers_are() {
+    passes(&Node::start(&NodeOptions::default()), "openapi.py", &[]);
+}

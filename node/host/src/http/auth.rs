@@ -44,7 +44,7 @@ impl Auth {
         if let Some(name) = key(headers).and_then(|key| self.name_of(key)) {
             return Some(Owner::of_key(name));
         }
-        let open = matches!(path, "/health" | "/ready")
+        let open = matches!(path, "/health" | "/ready" | "/openapi.json")
             || (path == "/metrics" && self.metrics_public)
             || !self.has_keys();
         open.then(Owner::default)

@@ -13,6 +13,8 @@ pub struct Fields {
     /// Where the object stands in the body: empty, or ending in a point.
     path: String,
     ignored: Ignored,
+    /// What the route has asked for, where this is the whole body: who sends another is told these.
+    asked: Vec<String>,
 }
 
 /// A known field that this node does not honour, and the value (besides null) that asks nothing.
@@ -29,7 +31,7 @@ impl Fields {
         })?;
         match value {
             Value::Object(map) => {
-                Ok(Self { map, path: String::new(), ignored: Ignored::default() })
+                Ok(Self { map, path: String::new(), ignored: Ignored::default(), asked: vec![] })
             }
             _ => Err(ApiError::new(
                 axum::http::StatusCode::BAD_REQUEST,
@@ -52,7 +54,8 @@ impl Fields {
     pub fn nested(&self, place: &str, value: Value) -> Result<Self, ApiError> {
         let param = self.at(place);
         let Value::Object(map) = value else { return Err(must_be(&param, "an object")) };
-        Ok(Self { map, path: format!("{param}."), ignored: self.ignored.clone() })
+        let (path, ignored) = (format!("{param}."), self.ignored.clone());
+        Ok(Self { map, path, ignored, asked: vec![] })
     }
 
     /// Takes an object.
@@ -76,6 +79,9 @@ impl Fields {
 
     /// Takes a field; null counts as absent.
     pub fn take(&mut self, name: &str) -> Option<Value> {
+        if self.path.is_empty() {
+            self.asked.push(name.to_owned());
+        }
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
@@ -175,9 +181,17 @@ impl Fields {
             if asks_nothing || self.ignored.covers(name, &param) {
                 continue;
             }
-            return Err(if known.is_some() { not_supported(&param) } else { unknown(&param) });
+            return Err(if known.is_some() { not_supported(&param) } else { self.unknown(&param) });
         }
         Ok(())
+    }
+
+    fn unknown(&self, param: &str) -> ApiError {
+        let mut error = unknown(param);
+        if !self.asked.is_empty() {
+            error.message += &format!("; it takes `{}`", self.asked.join("`, `"));
+        }
+        error
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::fields::{Fields, missing, must_be};
+use super::openapi::Schema;
 
 /// A grammar or a schema in bytes: far above what a person writes, far below what a parser chokes on.
 const BYTES_MAX: usize = 256 << 10;
@@ -26,6 +27,24 @@ pub fn take(fields: &mut Fields) -> Result<Format, ApiError> {
         return Err(ApiError::invalid("grammar", message));
     }
     Ok(Format::Grammar(grammar))
+}
+
+/// Describes both.
+pub fn describe(body: Schema) -> Schema {
+    let named = Schema::object()
+        .needs("name", Schema::text().says(NAME_RULE))
+        .may("description", Schema::text())
+        .may("strict", Schema::flag())
+        .may("schema", Schema::open().says("The JSON Schema of the answer."));
+    let format = Schema::object()
+        .needs("type", Schema::words(&["text", "json_object", "json_schema"]))
+        .may("json_schema", named)
+        .may(
+            "schema",
+            Schema::open().says("With json_object: a JSON Schema, as llama-server has it."),
+        );
+    body.may("response_format", format.says("What the answer's text must look like."))
+        .may("grammar", Schema::text().says("A GBNF or Lark grammar that the answer obeys."))
 }
 
 fn take_response_format(fields: &mut Fields) -> Result<Format, ApiError> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::fields::{Fields, must_be, not_supported};
+use super::openapi::Schema;
 use super::sampling;
 
 /// OpenAI allows four stop strings; local tools send more.
@@ -47,6 +48,25 @@ impl Generate {
             stream: take_stream(fields)?,
         })
     }
+}
+
+/// Describes the shared fields.
+pub fn describe(body: Schema) -> Schema {
+    let options = Schema::object()
+        .may("include_usage", Schema::flag().says("A last chunk tells what the answer took."))
+        .may("include_obfuscation", Schema::flag().says("False, or left out."));
+    let stops = Schema::list(Schema::text()).items(0, STOPS_MAX);
+    body.may("user", Schema::text().says("It changes nothing."))
+        .may(
+            "model",
+            Schema::text().says("A model of /v1/models; not needed if there is only one."),
+        )
+        .with(sampling::describe)
+        .may("max_tokens", Schema::integer().least(1).says("Tokens to generate at most."))
+        .may("max_completion_tokens", Schema::integer().least(1).says("Newer word for max_tokens."))
+        .may("stop", Schema::either([Schema::text(), stops]).says("Texts that end the answer."))
+        .may("stream", Schema::flag().says("Answer in server-sent events."))
+        .may("stream_options", options)
 }
 
 fn take_max_tokens(fields: &mut Fields) -> Result<Option<u32>, ApiError> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::fields::must_be;
+use super::openapi::Schema;
 
 /// llama.cpp's token ids are signed.
 const TOKEN_MAX: u64 = i32::MAX as u64;
@@ -31,6 +32,15 @@ pub fn parse(param: &str, value: Value, most: usize) -> Result<Vec<Input>, ApiEr
         _ => None,
     };
     list.into_iter().map(|value| input(value).ok_or_else(wrong)).collect()
+}
+
+/// Describes what [`parse`] reads.
+pub fn schema(most: usize) -> Schema {
+    let tokens = || Schema::list(Schema::integer().least(0));
+    let many = |kind| Schema::list(kind).items(1, most);
+    let kinds = [Schema::text(), many(Schema::text()), tokens(), many(tokens())];
+    Schema::either(kinds)
+        .says("A text, a list of texts, a list of token ids, or a list of such lists.")
 }
 
 fn one_text(text: String) -> Option<Input> {

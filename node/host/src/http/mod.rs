@@ -26,6 +26,7 @@ mod knowledge;
 mod metrics;
 mod object;
 mod observe;
+mod openapi;
 mod patient;
 mod query;
 mod routes;
@@ -41,10 +42,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
 use gaia_core::knowledge::{Conversation, Plan};
 use gaia_core::{Admission, Knowledge, Model, Models, Node, ServeError};
 use gaia_protocol::{ChatTask, ModelKind};
@@ -216,43 +216,7 @@ struct Asked {
 
 /// All routes and what is around them; the last layer is the outermost.
 fn router(state: &Arc<State>) -> Router {
-    // A file has a limit of its own, and is not held in memory.
-    let upload = post(routes::files::post).layer(DefaultBodyLimit::disable());
-    Router::new()
-        .route("/v1/chat/completions", post(routes::chat::post))
-        .route("/v1/completions", post(routes::completions::post))
-        .route("/v1/embeddings", post(routes::embeddings::post))
-        .route("/v1/rerank", post(routes::rerank::post))
-        .route("/rerank", post(routes::rerank::post))
-        .route("/v1/tokenize", post(routes::tokenize::post))
-        .route("/tokenize", post(routes::tokenize::post))
-        .route("/v1/detokenize", post(routes::detokenize::post))
-        .route("/detokenize", post(routes::detokenize::post))
-        .route("/v1/responses", post(routes::responses::post))
-        .route(
-            "/v1/responses/{id}",
-            get(routes::responses::stored::get).delete(routes::responses::stored::delete),
-        )
-        .route("/v1/responses/{id}/input_items", get(routes::responses::stored::input_items))
-        .route("/v1/messages", post(routes::messages::post))
-        .route("/v1/messages/count_tokens", post(routes::messages::count_tokens))
-        .route("/v1/files", upload.get(routes::files::list))
-        .route("/v1/files/{id}", get(routes::files::one).delete(routes::files::delete))
-        .route("/v1/files/{id}/content", get(routes::files::content))
-        .route("/v1/files/download/{id}", get(routes::files::download))
-        .route("/v1/chunks", post(routes::chunks::post))
-        .route("/v1/retrieve", post(routes::retrieve::post))
-        .merge(routes::knowledge::router(state))
-        .merge(routes::vector_stores::router(state))
-        .route("/v1/models", get(routes::models::list))
-        .route("/v1/models/{id}", get(routes::models::one))
-        .route("/v1/info", get(routes::info::get))
-        .route("/health", get(routes::health::health))
-        .route("/ready", get(routes::health::ready))
-        .route("/metrics", get(routes::metrics::get))
-        .merge(routes::compile::router())
-        .merge(routes::coder::router())
-        .merge(routes::admin::router(state))
+    routes::all(state)
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(state), ignored::tell))

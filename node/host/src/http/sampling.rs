@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::fields::{Fields, must_be};
+use super::openapi::Schema;
 
 /// As many as OpenAI takes of a vocabulary.
 const BIASES_MAX: usize = 1024;
@@ -26,6 +27,25 @@ pub fn take(fields: &mut Fields) -> Result<Sampling, ApiError> {
         ignore_eos: fields.flag("ignore_eos")?,
         logprobs: None,
     })
+}
+
+/// Describes the fields.
+pub fn describe(body: Schema) -> Schema {
+    let penalty = || Schema::number().within(-2, 2);
+    let biases = Schema::map(Schema::number().within(-100, 100));
+    body.may(
+        "temperature",
+        Schema::number().within(0, 2).says("0 always takes the likeliest token."),
+    )
+    .may("top_p", Schema::number().within(0, 1))
+    .may("top_k", Schema::integer().least(0))
+    .may("min_p", Schema::number().within(0, 1))
+    .may("frequency_penalty", penalty())
+    .may("presence_penalty", penalty())
+    .may("repeat_penalty", Schema::number().within(0, 2))
+    .may("logit_bias", biases.says("What is added to the logits of tokens, by their ids."))
+    .may("seed", Schema::integer().says("The same seed makes the same choices."))
+    .may("ignore_eos", Schema::flag().says("Go on behind the model's own end."))
 }
 
 /// OpenAI's seeds have 64 bits, the engine's 32: both halves count.

@@ -11,12 +11,14 @@ mod tests;
 use gaia_core::knowledge::{
     Citation, Fusion, Grounding, MergePolicy, Passage, Plan, SearchMode, Sources, Target,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::filter::parse as parse_filter;
 use super::error::ApiError;
 use super::fields::{Fields, must_be};
+use super::openapi::Schema;
 
 /// Passages of a collection, unless somebody says otherwise.
 const LIMIT: usize = 5;
@@ -175,6 +177,59 @@ impl Changes {
     }
 }
 
+/// Describes the fields of [`Wish::take`].
+pub fn describe(body: Schema) -> Schema {
+    let what = "Which knowledge bases to answer from, instead of the model's own; false for none.";
+    let knowledge = Schema::either([Schema::flag(), Schema::object().with(describe_changes)]);
+    let weight =
+        Schema::number().within(0, 1).says("Of words against meaning, in a hybrid search.");
+    body.may("knowledge", knowledge.says(what))
+        .may(
+            "vdb_collection_name",
+            names().says("As gaianet's server has it: collections to search."),
+        )
+        .may("weighted_alpha", weight)
+        .with(describe_limits)
+}
+
+/// Describes the fields of [`Changes::take`].
+pub fn describe_changes(body: Schema) -> Schema {
+    let fusions = ["reciprocal_rank", "min_max"];
+    let policies = ["system-message", "last-user-message"];
+    let agentic = "The model searches for itself, as often as it needs to.";
+    body.may("collections", names().says("The collections to search."))
+        .may(
+            "mode",
+            Schema::words(&["hybrid", "vector", "words"]).says("By meaning, words or both."),
+        )
+        .may("fusion", Schema::words(&fusions).says("How both rankings become one."))
+        .may("words_weight", Schema::number().within(0, 1).says("Of words against meaning."))
+        .may("filter", Schema::named("Filter"))
+        .may("reranker", Schema::text().says("An embedding model that sorts what was found again."))
+        .may("policy", Schema::words(&policies).says("Where the passages stand in the prompt."))
+        .may("rag_prompt", Schema::text().says("The words before the passages."))
+        .may("tokens_max", Schema::integer().least(1).says("Tokens of the passages at most."))
+        .may("no_hit_prompt", Schema::text().says("The words if nothing was found."))
+        .may("agentic", Schema::flag().says(agentic))
+        .with(describe_limits)
+}
+
+fn describe_limits(body: Schema) -> Schema {
+    let one_or_each = |one: fn() -> Schema| Schema::either([one(), Schema::list(one())]);
+    let limit = || Schema::integer().within(1, LIMIT_MAX);
+    let threshold = || Schema::number().within(-1, 1);
+    body.may("limit", one_or_each(limit).says("Passages at most, for all or for each collection."))
+        .may("score_threshold", one_or_each(threshold).says("The least similarity that counts."))
+        .may(
+            "context_window",
+            Schema::integer().within(1, 100).says("User turns that make the question."),
+        )
+}
+
+fn names() -> Schema {
+    Schema::either([Schema::text(), Schema::list(Schema::text()).items(1, COLLECTIONS_MAX)])
+}
+
 fn default_plan() -> Plan {
     Plan { context_window: 1, ..Plan::default() }
 }
@@ -182,13 +237,14 @@ fn default_plan() -> Plan {
 /// gaianet's fields; nothing if there is none of them.
 fn take_gaianet(fields: &mut Fields) -> Result<Option<Changes>, ApiError> {
     for name in ["vdb_server_url", "vdb_api_key", "kw_search_url", "kw_index_name"] {
-        if fields.take(name).is_some() {
+        if fields.take_if(name, |value| !value.is_null()) {
             let message = format!(
                 "`{name}`: this node searches its own knowledge bases, which its config names; \
                  leave the field out"
             );
             return Err(ApiError::invalid(name, message).with_code("unsupported_parameter"));
         }
+        fields.take_if(name, Value::is_null);
     }
     let alpha = fields.number("weighted_alpha", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
     let mode = alpha.map(|words_weight| SearchMode::Hybrid(Fusion::MinMax { words_weight }));
@@ -288,7 +344,8 @@ fn take_prompt(fields: &mut Fields, name: &str) -> Result<Option<String>, ApiErr
 }
 
 /// Where a part of an answer is from: this node's own field of an answer, `citations`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Citation")]
 pub struct WireCitation {
     /// Its number in the prompt, from 1.
     pub number: usize,
@@ -298,7 +355,8 @@ pub struct WireCitation {
 }
 
 /// A passage as programs read it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Passage")]
 pub struct WirePassage {
     collection: String,
     id: String,

@@ -4,37 +4,38 @@
 //! An operation that may take long is answered 202 as soon as it has begun, or with `?wait=true`
 //! when it has ended.
 
+mod describe;
 mod entry;
 pub mod guard;
 mod keys;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, Request};
 use axum::http::{StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post, put};
 use gaia_core::Model;
 use serde_json::{Value, json};
 
 use super::Shared;
 use crate::http::error::ApiError;
+use crate::http::openapi::Routes;
 use crate::http::{State, body, json};
 use crate::workers::{Failure, IfItFails, Manager, Operation, Refusal, Slot};
 
 /// The routes, behind their own guard; none where nothing can be changed.
-pub fn router(state: &Arc<State>) -> Router<Arc<State>> {
+pub fn router(state: &Arc<State>) -> Routes {
     if state.manager.is_none() {
-        return Router::new();
+        return Routes::default();
     }
-    Router::new()
-        .route("/admin/models", get(list).post(create))
-        .route("/admin/models/{name}", put(swap).delete(remove))
-        .route("/admin/models/{name}/load", post(load))
-        .route("/admin/models/{name}/unload", post(unload))
-        .route_layer(from_fn_with_state(Arc::clone(state), guard::check))
+    Routes::default()
+        .route(describe::list(), list)
+        .route(describe::create(), create)
+        .route(describe::swap(), swap)
+        .route(describe::remove(), remove)
+        .route(describe::load(), load)
+        .route(describe::unload(), unload)
+        .guarded(state)
 }
 
 async fn list(axum::extract::State(state): Shared) -> Response {

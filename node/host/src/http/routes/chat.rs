@@ -1,6 +1,7 @@
 //! `POST /v1/chat/completions`.
 
 mod chunks;
+mod describe;
 mod logprobs;
 mod messages;
 pub mod request;
@@ -12,6 +13,7 @@ use axum::response::Response;
 use gaia_core::knowledge::Sources;
 
 use self::chunks::ChatChunks;
+pub use self::describe::{operation, takes};
 use self::request::ChatRequest;
 use self::whole::Whole;
 use super::Shared;

@@ -14,12 +14,34 @@ use tokio::time::timeout;
 use super::{Shared, files};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
+use crate::http::openapi::{Operation, Schema, Tag};
 use crate::http::{State, auth, body, json};
 use crate::ingest::measure;
 use crate::store::FileInfo;
 
 /// A longer text is cut by hand first: all of it is held in memory, several times.
 const TEXT_BYTES_MAX: u64 = 4 << 20;
+
+/// The route.
+pub fn operation() -> Operation {
+    let body = Schema::object()
+        .needs("id", Schema::text().says("An uploaded file whose name ends in .txt or .md."))
+        .needs("chunk_capacity", Schema::integer().least(1).says("Tokens of a chunk at most."))
+        .may(
+            "filename",
+            Schema::text().says("The file's name, to be sure that it is the right one."),
+        )
+        .may("model", Schema::text().says("Whose tokens are counted."));
+    let answer = Schema::open()
+        .needs("id", Schema::text())
+        .needs("filename", Schema::text())
+        .needs("chunks", Schema::list(Schema::text()));
+    Operation::post("/v1/chunks", "chunks")
+        .tag(Tag::Knowledge)
+        .says("Cuts an uploaded text where its sentences and headings end, as LlamaEdge does.")
+        .takes(body, json!({"id": "file-1", "chunk_capacity": 100}))
+        .answers(answer)
+}
 
 /// Cuts a text into chunks.
 pub async fn post(

@@ -7,7 +7,9 @@ use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::{Completion, Tally};
 use gaia_protocol::{Channel, Event, FinishReason, TokenLogprob, Usage};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use self::logprobs::{Offsets, WireLogprobs};
 use self::request::CompletionRequest;
@@ -15,9 +17,19 @@ use super::Shared;
 use super::wire::{self, WireUsage};
 use crate::http::error::ApiError;
 use crate::http::ids::{new_id, now_s};
+use crate::http::openapi::Operation;
 use crate::http::running::Running;
 use crate::http::sse::{self, Frame};
 use crate::http::{body, json};
+
+/// The route.
+pub fn operation() -> Operation {
+    Operation::post("/v1/completions", "completions")
+        .says("Continues texts, as OpenAI's completions do; with `suffix`, fills in the middle.")
+        .takes(request::schema(), json!({"prompt": "Once"}))
+        .answers_with::<Chunk<'static>>()
+        .streams("With `stream`: text_completion objects, then `[DONE]`.")
+}
 
 /// Continues texts, whole or streamed.
 pub async fn post(
@@ -53,7 +65,8 @@ struct Head {
 }
 
 /// A chunk and a whole answer look the same.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Completion")]
 struct Chunk<'a> {
     id: &'a str,
     object: &'static str,
@@ -65,7 +78,8 @@ struct Chunk<'a> {
     usage: Option<Option<WireUsage>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CompletionChoice")]
 struct Choice<'a> {
     text: &'a str,
     index: u32,

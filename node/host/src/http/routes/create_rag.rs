@@ -18,6 +18,7 @@ use super::knowledge::collections::{embedder, find};
 use super::knowledge::documents::add;
 use crate::http::error::ApiError;
 use crate::http::fields::{missing, must_be, unknown};
+use crate::http::openapi::{Operation, Schema, Tag};
 use crate::http::{State, json};
 use crate::ingest::Upload;
 
@@ -25,6 +26,18 @@ use crate::ingest::Upload;
 const VECTORS_MAX: usize = 1000;
 
 const NAME_BYTES_MAX: usize = 255;
+
+/// The route.
+pub fn operation() -> Operation {
+    let form = Schema::object()
+        .needs("file", Schema::bytes().says("A .txt or .md file."))
+        .needs("vdb_collection_name", Schema::text().says("Made if it is not there."));
+    Operation::post("/v1/create/rag", "create_rag")
+        .tag(Tag::Knowledge)
+        .says("Brings a text into a collection, as gaianet's rag server does.")
+        .takes_upload("multipart/form-data", form)
+        .answers(Schema::open().needs("embeddings", Schema::open()))
+}
 
 /// Takes a text in.
 pub async fn post(

@@ -4,17 +4,28 @@ use axum::extract::Request;
 use axum::response::Response;
 use gaia_protocol::{Input, TokenizeTask};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Shared;
 use super::tokenize::run;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, missing, must_be};
 use crate::http::inputs::token;
+use crate::http::openapi::{Operation, Schema};
 use crate::http::{body, json};
 
 /// As many as the longest text that the counterpart takes has.
 const TOKENS_MAX: usize = 1 << 18;
+
+/// The route.
+pub fn operation() -> Operation {
+    let tokens = Schema::list(Schema::integer().least(0)).items(0, TOKENS_MAX);
+    let body = Schema::object().needs("tokens", tokens).may("model", Schema::text());
+    Operation::post("/v1/detokenize", "detokenize")
+        .says("Turns tokens of a model into their text, as llama-server does.")
+        .takes(body, json!({"tokens": [1]}))
+        .answers(Schema::open().needs("content", Schema::text()))
+}
 
 #[derive(Serialize)]
 struct Answer {

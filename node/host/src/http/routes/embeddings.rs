@@ -6,13 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gaia_core::{Embeddings, ServeError};
 use gaia_protocol::EmbedTask;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use tokio::time::timeout;
 use tracing::Span;
 
 use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
+use crate::http::openapi::{Operation, Schema};
 use crate::http::{body, inputs, json};
 
 /// As many as OpenAI takes.
@@ -20,6 +23,23 @@ const INPUTS_MAX: usize = 2048;
 
 /// More than any model has; the model's own limit is told when its vectors are there.
 const DIMENSIONS_MAX: u32 = 65_536;
+
+/// The route.
+pub fn operation() -> Operation {
+    let body = Schema::object()
+        .needs("input", inputs::schema(INPUTS_MAX))
+        .may("model", Schema::text().says("An embedding model; not needed if there is only one."))
+        .may("encoding_format", Schema::words(&["float", "base64"]).default("float"))
+        .may(
+            "dimensions",
+            Schema::integer().within(1, DIMENSIONS_MAX).says("Numbers of each vector."),
+        )
+        .may("user", Schema::text().says("It changes nothing."));
+    Operation::post("/v1/embeddings", "embeddings")
+        .says("Turns texts into vectors, as OpenAI's embeddings do.")
+        .takes(body, json!({"input": "Hello"}))
+        .answers_with::<Answer<'static>>()
+}
 
 /// Turns texts into vectors.
 pub async fn post(
@@ -70,7 +90,8 @@ impl EmbedRequest {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Embeddings")]
 struct Answer<'a> {
     object: &'static str,
     data: Vec<Row<'a>>,
@@ -78,21 +99,24 @@ struct Answer<'a> {
     usage: EmbedUsage,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Embedding")]
 struct Row<'a> {
     object: &'static str,
     index: usize,
     embedding: Vector<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "EmbeddingVector")]
 enum Vector<'a> {
     Float(&'a [f32]),
     Base64(String),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "InputUsage")]
 struct EmbedUsage {
     prompt_tokens: u32,
     total_tokens: u32,

@@ -1,6 +1,7 @@
 //! `/v1/files`: what users upload, in OpenAI's shapes, and LlamaEdge's `/v1/files/download/{id}`.
 
 mod content;
+mod describe;
 mod upload;
 
 use std::sync::Arc;
@@ -8,10 +9,12 @@ use std::sync::Arc;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
 pub use self::content::{content, download};
+pub use self::describe::routes;
 pub use self::upload::{post, too_slow, within};
 use super::Shared;
 use crate::http::error::ApiError;
@@ -22,7 +25,8 @@ use crate::store::{FileInfo, Owner, StoreError};
 const PAGE: Limit = Limit { default: 10_000, max: 10_000 };
 
 /// A file, as OpenAI's clients read it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "File")]
 struct FileObject<'a> {
     id: &'a str,
     object: &'static str,

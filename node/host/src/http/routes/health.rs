@@ -7,6 +7,25 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use crate::http::json;
+use crate::http::openapi::{Operation, Schema, Tag};
+
+/// The routes' descriptions: of `/health` and of `/ready`.
+pub fn operations() -> (Operation, Operation) {
+    let health = Operation::get("/health", "health")
+        .says("Whether the node runs.")
+        .answers(Schema::open().needs("status", Schema::words(&["ok"])));
+    let model = Schema::open()
+        .needs("name", Schema::text())
+        .needs("state", Schema::words(&["loading", "ready", "unloaded", "down"]))
+        .may("share", Schema::number().says("How much of it is loaded, from 0 to 1."));
+    let answer = Schema::open()
+        .needs("status", Schema::words(&["ready", "not_ready"]))
+        .needs("models", Schema::list(model));
+    let ready = Operation::get("/ready", "ready")
+        .says("Whether all models answer: 200, or 503 with the same body.")
+        .answers(answer);
+    (health.tag(Tag::Node).for_everyone(), ready.tag(Tag::Node).for_everyone())
+}
 
 /// The host runs.
 pub async fn health() -> Response {

@@ -8,6 +8,27 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::health::word;
 use crate::http::json;
+use crate::http::openapi::{Operation, Schema, Tag};
+
+/// The route.
+pub fn operation() -> Operation {
+    let model = Schema::open()
+        .needs("name", Schema::text())
+        .needs("kind", Schema::words(&["chat", "embedding"]))
+        .needs("state", Schema::words(&["loading", "ready", "unloaded", "down"]))
+        .may("share", Schema::number().says("How much of it is loaded, from 0 to 1."))
+        .needs("restarts", Schema::integer())
+        .needs("stats", Schema::map(Schema::number()).says("What it counted."))
+        .may("card", Schema::open().says("What it is: size, context, vocabulary."));
+    let answer = Schema::open()
+        .needs("node", Schema::open().needs("version", Schema::text()))
+        .needs("limits", Schema::map(Schema::integer()))
+        .needs("models", Schema::list(model));
+    Operation::get("/v1/info", "info")
+        .tag(Tag::Node)
+        .says("What this node is: its version, its limits, its models and how they are.")
+        .answers(answer)
+}
 
 /// The node's version and limits, and each model.
 pub async fn get(axum::extract::State(state): Shared) -> Response {

@@ -2,44 +2,35 @@
 //! changing them takes what `/admin` takes.
 
 pub mod collections;
+mod describe;
 pub mod documents;
 mod search;
 mod snapshots;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post, put};
-
-use super::admin::guard;
 use super::create_rag;
 use crate::http::State;
+use crate::http::openapi::Routes;
 
 /// The routes; none on a node without knowledge bases.
-pub fn router(state: &Arc<State>) -> Router<Arc<State>> {
+pub fn router(state: &Arc<State>) -> Routes {
     if state.node.knowledge.is_none() {
-        return Router::new();
+        return Routes::default();
     }
-    let open = Router::new()
-        .route("/v1/knowledge/collections", get(collections::list))
-        .route("/v1/knowledge/collections/{name}", get(collections::one))
-        .route("/v1/knowledge/collections/{name}/documents", get(documents::list))
-        .route("/v1/knowledge/search", post(search::post));
-    // A document has a limit of its own.
-    let documents = put(documents::put).delete(documents::delete);
-    let guarded = Router::new()
-        .route("/v1/knowledge/collections", post(collections::create))
-        .route("/v1/knowledge/collections/{name}", axum::routing::delete(collections::delete))
-        .route(
-            "/v1/knowledge/collections/{name}/documents",
-            documents.layer(DefaultBodyLimit::disable()),
-        )
-        .route("/v1/knowledge/collections/{name}/snapshot", post(snapshots::write))
-        .route("/v1/knowledge/collections/{name}/restore", post(snapshots::restore))
-        .route("/v1/create/rag", post(create_rag::post).layer(DefaultBodyLimit::disable()))
-        .route("/v1/knowledge/collections/{name}/optimize", post(collections::optimize))
-        .route_layer(from_fn_with_state(Arc::clone(state), guard::check));
-    open.merge(guarded)
+    let open = Routes::default()
+        .route(describe::list_collections(), collections::list)
+        .route(describe::get_collection(), collections::one)
+        .route(describe::list_documents(), documents::list)
+        .route(search::operation(), search::post);
+    let guarded = Routes::default()
+        .route(describe::create_collection(), collections::create)
+        .route(describe::delete_collection(), collections::delete)
+        .route(describe::put_document(), documents::put)
+        .route(describe::delete_document(), documents::delete)
+        .route(describe::write_snapshot(), snapshots::write)
+        .route(describe::restore_snapshot(), snapshots::restore)
+        .route(create_rag::operation(), create_rag::post)
+        .route(describe::optimize(), collections::optimize);
+    open.merge(guarded.guarded(state))
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod conversation;
+mod describe;
 mod error;
 mod request;
 mod stream;
@@ -20,6 +21,7 @@ use gaia_protocol::{ChatTask, Event};
 use serde_json::json;
 
 use self::answer::Answer;
+pub use self::describe::routes;
 pub use self::error::reword;
 use self::request::Asked;
 use self::stream::Stream;

@@ -3,19 +3,23 @@
 use axum::extract::Path;
 use axum::response::Response;
 use gaia_core::Served;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::json;
+use crate::http::openapi::Operation;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Models")]
 struct List<'a> {
     object: &'static str,
     data: Vec<Entry<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Model")]
 struct Entry<'a> {
     id: &'a str,
     object: &'static str,
@@ -24,6 +28,18 @@ struct Entry<'a> {
     /// Whose alias this is.
     #[serde(skip_serializing_if = "Option::is_none")]
     root: Option<&'a str>,
+}
+
+/// The routes' descriptions: of the list, and of one.
+pub fn operations() -> (Operation, Operation) {
+    let list = Operation::get("/v1/models", "list_models")
+        .says("Lists the models of this node, each followed by its other names.")
+        .answers_with::<List<'static>>();
+    let one = Operation::get("/v1/models/{id}", "get_model")
+        .says("Tells whether a model of this name is there.")
+        .segment("id", "The model's name, or another name of it.")
+        .answers_with::<Entry<'static>>();
+    (list, one)
 }
 
 /// All models, each followed by its aliases: clients offer what they find here.

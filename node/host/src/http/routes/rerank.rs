@@ -3,18 +3,35 @@
 use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::{Ranking, ServeError};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::Span;
 
 use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, missing, must_be};
+use crate::http::openapi::{Operation, Schema};
 use crate::http::{body, json};
 
 /// With the query, as many texts as one request for vectors takes.
 const DOCUMENTS_MAX: usize = 2047;
+
+/// The route.
+pub fn operation() -> Operation {
+    let document = Schema::either([Schema::text(), Schema::object().needs("text", Schema::text())]);
+    let body = Schema::object()
+        .may("model", Schema::text().says("An embedding model; not needed if there is only one."))
+        .needs("query", Schema::text())
+        .needs("documents", Schema::list(document).items(1, DOCUMENTS_MAX))
+        .may("top_n", Schema::integer().least(1).says("How many of the best are wanted."))
+        .may("return_documents", Schema::flag().says("Repeat the documents in the answer."));
+    Operation::post("/v1/rerank", "rerank")
+        .says("Sorts documents by how near they are to a query, as Jina's and Cohere's API do.")
+        .takes(body, json!({"query": "a", "documents": ["b"]}))
+        .answers_with::<Answer<'static>>()
+}
 
 /// Sorts documents by how near they are to a query.
 pub async fn post(
@@ -44,7 +61,8 @@ struct RerankRequest {
     with_documents: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ranking")]
 struct Answer<'a> {
     model: &'a str,
     object: &'static str,
@@ -52,13 +70,15 @@ struct Answer<'a> {
     results: Vec<Place<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RankingUsage")]
 struct WireUsage {
     prompt_tokens: u32,
     total_tokens: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RankedDocument")]
 struct Place<'a> {
     index: usize,
     relevance_score: f32,
@@ -66,7 +86,8 @@ struct Place<'a> {
     document: Option<Document<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DocumentText")]
 struct Document<'a> {
     text: &'a str,
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod conversation;
+mod describe;
 mod input;
 mod item;
 mod output;
@@ -24,6 +25,7 @@ use gaia_core::ServeError;
 use gaia_protocol::ChatTask;
 
 use self::answer::Head;
+pub use self::describe::routes;
 use self::item::Item;
 use self::output::Output;
 use self::settings::{Settings, Task};

@@ -11,8 +11,28 @@ use tokio::time::timeout;
 
 use super::Shared;
 use super::chat::request::ChatRequest;
+use super::chat::takes;
 use crate::http::error::ApiError;
+use crate::http::openapi::{Operation, Schema, Tag};
 use crate::http::{State, body, json};
+
+/// The route.
+pub fn operation() -> Operation {
+    let point = Schema::open().needs("source", Schema::text()).needs("score", Schema::number());
+    let answer = Schema::open()
+        .needs("points", Schema::list(point))
+        .needs("limit", Schema::integer())
+        .needs("score_threshold", Schema::number());
+    let (body, example) = takes();
+    Operation::post("/v1/retrieve", "retrieve")
+        .tag(Tag::Knowledge)
+        .says(
+            "The passages that a chat request would be answered with, without the answer: takes what \
+             chat completions take.",
+        )
+        .takes(body, example)
+        .answers(Schema::list(answer.says("What one collection has.")))
+}
 
 /// Finds passages for a conversation.
 pub async fn post(

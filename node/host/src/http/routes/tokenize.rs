@@ -5,15 +5,35 @@ use axum::response::Response;
 use gaia_core::ServeError;
 use gaia_protocol::{Input, TokenText, TokenizeTask};
 use serde::Serialize;
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, missing, must_be};
+use crate::http::openapi::{Operation, Schema};
 use crate::http::{State, body, json};
 
 /// A megabyte is some 250,000 tokens: more than a context of today's models.
 const CONTENT_BYTES_MAX: usize = 1 << 20;
+
+/// The route.
+pub fn operation() -> Operation {
+    let body = Schema::object()
+        .needs("content", Schema::text())
+        .may("add_special", Schema::flag().says("Begin as a prompt of the model begins."))
+        .may("parse_special", Schema::flag().default(true).says("Read control tokens as such."))
+        .may("with_pieces", Schema::flag().says("Answer each token with its text."))
+        .may("model", Schema::text());
+    let id = || Schema::integer().least(0);
+    let bytes = Schema::list(Schema::integer().within(0, 255)).says("No whole characters.");
+    let piece = Schema::either([Schema::text(), bytes]);
+    let token = Schema::either([id(), Schema::open().needs("id", id()).needs("piece", piece)]);
+    Operation::post("/v1/tokenize", "tokenize")
+        .says("Turns a text into the tokens of a model, as llama-server does.")
+        .takes(body, json!({"content": "Hello"}))
+        .answers(Schema::open().needs("tokens", Schema::list(token)))
+}
 
 /// Turns a text into tokens.
 pub async fn post(

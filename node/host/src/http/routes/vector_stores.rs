@@ -2,6 +2,7 @@
 //! Each user sees the own stores alone.
 
 mod batches;
+mod describe;
 mod files;
 mod parse;
 mod search;
@@ -10,13 +11,12 @@ mod wire;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::ids::now_s;
+use crate::http::openapi::Routes;
 use crate::http::query::Limit;
 use crate::http::routes::files::refusal;
 use crate::store::{Owner, Stage, StoreError, VectorStore, VectorStoreError};
@@ -26,25 +26,25 @@ use crate::vector_stores::{KeepError, VectorStoreKeeper};
 const PAGE: Limit = Limit { default: 20, max: 100 };
 
 /// The routes; none on a node without vector stores.
-pub fn router(state: &Arc<State>) -> Router<Arc<State>> {
-    if state.vector_stores.is_none() {
-        return Router::new();
-    }
-    let file = get(files::one).post(files::modify).delete(files::delete);
-    Router::new()
-        .route("/v1/vector_stores", post(stores::create).get(stores::list))
-        .route(
-            "/v1/vector_stores/{id}",
-            get(stores::one).post(stores::modify).delete(stores::delete),
-        )
-        .route("/v1/vector_stores/{id}/search", post(search::post))
-        .route("/v1/vector_stores/{id}/files", post(files::create).get(files::list))
-        .route("/v1/vector_stores/{id}/files/{file}", file)
-        .route("/v1/vector_stores/{id}/files/{file}/content", get(files::content))
-        .route("/v1/vector_stores/{id}/file_batches", post(batches::create))
-        .route("/v1/vector_stores/{id}/file_batches/{batch}", get(batches::one))
-        .route("/v1/vector_stores/{id}/file_batches/{batch}/cancel", post(batches::cancel))
-        .route("/v1/vector_stores/{id}/file_batches/{batch}/files", get(batches::files))
+pub fn router(state: &Arc<State>) -> Routes {
+    let Some(keeper) = &state.vector_stores else { return Routes::default() };
+    Routes::default()
+        .route(describe::create_store(keeper.stores().files_max()), stores::create)
+        .route(describe::list_stores(), stores::list)
+        .route(describe::get_store(), stores::one)
+        .route(describe::modify_store(), stores::modify)
+        .route(describe::delete_store(), stores::delete)
+        .route(describe::search(), search::post)
+        .route(describe::add_file(), files::create)
+        .route(describe::list_files(), files::list)
+        .route(describe::get_file(), files::one)
+        .route(describe::modify_file(), files::modify)
+        .route(describe::remove_file(), files::delete)
+        .route(describe::file_content(), files::content)
+        .route(describe::add_batch(), batches::create)
+        .route(describe::get_batch(), batches::one)
+        .route(describe::cancel_batch(), batches::cancel)
+        .route(describe::batch_files(), batches::files)
 }
 
 /// Lets a file go from all stores of its owner: it was deleted.

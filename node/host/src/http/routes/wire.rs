@@ -1,12 +1,14 @@
 //! Pieces of the answers that chat and completions share.
 
 use gaia_protocol::{TokenText, Usage};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use crate::http::metrics::reason_word as reason;
 
 /// OpenAI's count of tokens.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[schemars(rename = "Usage")]
 pub struct WireUsage {
     prompt_tokens: u32,
     completion_tokens: u32,
@@ -15,12 +17,12 @@ pub struct WireUsage {
     completion_tokens_details: CompletionDetails,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, JsonSchema)]
 struct PromptDetails {
     cached_tokens: u32,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, JsonSchema)]
 struct CompletionDetails {
     reasoning_tokens: u32,
 }

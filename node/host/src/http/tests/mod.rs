@@ -10,6 +10,7 @@ mod connections;
 mod files;
 mod knowledge;
 mod messages;
+mod openapi;
 mod refusals;
 mod responses;
 mod shapes;

@@ -1,18 +1,21 @@
 //! Log probabilities in the form of chat answers.
 
 use gaia_protocol::{TokenLogprob, TokenText};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::routes::wire;
 
 /// Those of some text.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Logprobs")]
 pub struct WireLogprobs<'a> {
     content: Vec<WireToken<'a>>,
     refusal: (),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TokenLogprob")]
 struct WireToken<'a> {
     token: String,
     logprob: f32,
@@ -20,7 +23,8 @@ struct WireToken<'a> {
     top_logprobs: Vec<WireCandidate<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TokenCandidate")]
 struct WireCandidate<'a> {
     token: String,
     logprob: f32,

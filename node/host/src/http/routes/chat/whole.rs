@@ -2,6 +2,7 @@
 
 use gaia_core::{CompletedCall, Completion};
 use gaia_protocol::Usage;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Head;
@@ -11,7 +12,8 @@ use crate::http::knowledge::{WireCitation, citations};
 use crate::http::routes::wire::{self, WireUsage};
 
 /// OpenAI's `chat.completion`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatCompletion")]
 pub struct Whole<'a> {
     id: &'a str,
     object: &'static str,
@@ -24,7 +26,8 @@ pub struct Whole<'a> {
     citations: Option<Vec<WireCitation>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatChoice")]
 struct Choice<'a> {
     index: usize,
     message: Message<'a>,
@@ -33,7 +36,8 @@ struct Choice<'a> {
     finish_reason: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatAnswer")]
 struct Message<'a> {
     role: &'static str,
     /// Null where there is nothing but calls.
@@ -45,14 +49,16 @@ struct Message<'a> {
     tool_calls: Vec<Call<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ToolCall")]
 struct Call<'a> {
     id: String,
     r#type: &'static str,
     function: Function<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CalledFunction")]
 struct Function<'a> {
     name: &'a str,
     arguments: &'a str,

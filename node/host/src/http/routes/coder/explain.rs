@@ -11,7 +11,8 @@ use gaia_core::coder::Explained;
 use tokio::time::timeout;
 
 use self::request::Parsed;
-use self::wire::{Chunks, Head, Whole};
+pub use self::wire::Whole;
+use self::wire::{Chunks, Head};
 use super::super::Shared;
 use crate::http::error::ApiError;
 use crate::http::running::Running;

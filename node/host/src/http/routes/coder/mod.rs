@@ -1,24 +1,26 @@
 //! Rust Coder's use cases over HTTP: explaining and scoring.
 
+mod describe;
 mod errors;
 mod explain;
 mod score;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::post;
 use gaia_core::build::{BuildError, BuildJob, BuildReply, Builder, ExplainReply};
 use gaia_core::coder::Coder;
 
 use crate::clock::HostClock;
 use crate::compile::{Offer, OwnersBuilder};
 use crate::http::State;
+use crate::http::openapi::Routes;
 use crate::store::Owner;
 
 /// The routes.
-pub fn router() -> Router<Arc<State>> {
-    Router::new().route("/v1/explain", post(explain::post)).route("/v1/score", post(score::post))
+pub fn router() -> Routes {
+    Routes::default()
+        .route(describe::explain(), explain::post)
+        .route(describe::score(), score::post)
 }
 
 /// What the use cases work with, for one owner.

@@ -19,7 +19,7 @@ use crate::http::routes::compile::source::{Source, texts};
 use crate::http::{auth, body, json};
 
 /// Candidates of one request: with two jobs each, two at once, they are minutes of work.
-const CANDIDATES_MAX: usize = 64;
+pub const CANDIDATES_MAX: usize = 64;
 
 /// Candidates that are in the line of jobs at once: a request leaves room in it for others of its key.
 const AT_ONCE: usize = 4;

@@ -2,6 +2,7 @@
 //! `POST /compile` as Rust Coder has it. Where the sandbox is closed, all answer 503 with the reason.
 
 mod answer;
+pub mod describe;
 mod events;
 mod jobs;
 mod request;
@@ -11,28 +12,28 @@ pub mod source;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
 
 use super::Shared;
 use crate::compile::{Offer, Refusal, Service};
 use crate::http::error::ApiError;
+use crate::http::openapi::Routes;
 use crate::http::{State, auth, body, json};
 
 /// What who met a full line is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The routes.
-pub fn router() -> Router<Arc<State>> {
-    Router::new()
-        .route("/v1/compile", post(compile))
-        .route("/v1/jobs", post(jobs::begin))
-        .route("/v1/jobs/{id}", get(jobs::get).delete(jobs::delete))
-        .route("/v1/jobs/{id}/events", get(events::get))
-        .route("/compile", post(rust_coder::post))
+pub fn router() -> Routes {
+    Routes::default()
+        .route(describe::compile(), compile)
+        .route(describe::begin_job(), jobs::begin)
+        .route(describe::get_job(), jobs::get)
+        .route(describe::delete_job(), jobs::delete)
+        .route(describe::job_events(), events::get)
+        .route(describe::rust_coder_compile(), rust_coder::post)
 }
 
 /// Does a job and answers when it has ended.

@@ -11,9 +11,9 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
 
 /// Words in a list at most.
-const WORDS_MAX: usize = 256;
+pub const WORDS_MAX: usize = 256;
 /// Bytes of standard input: the jail holds them in memory.
-const STDIN_BYTES_MAX: usize = 1 << 20;
+pub const STDIN_BYTES_MAX: usize = 1 << 20;
 
 /// A job, or the answer to a project that is refused as it is.
 pub async fn parse(

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use gaia_protocol::TokenLogprob;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::routes::wire;
 
 /// Those of some text; all lists are of one length.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "CompletionLogprobs")]
 pub struct WireLogprobs {
     tokens: Vec<String>,
     /// Null for a prompt's first token.

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be, not_supported};
-use crate::http::generate::{CHOICES_MAX, Generate, StreamOptions};
+use crate::http::generate::{self, CHOICES_MAX, Generate, StreamOptions};
+use crate::http::openapi::Schema;
 use crate::http::{format, inputs};
 
 /// Answers that one request may ask for, over all its prompts: about what a model has room for.
@@ -41,6 +42,22 @@ impl CompletionRequest {
         let tasks = prompts.into_iter().map(of_prompt).collect();
         Ok(Self { model, tasks, choices, logprobs, stream })
     }
+}
+
+/// Describes the fields.
+pub fn schema() -> Schema {
+    Schema::object()
+        .needs("prompt", inputs::schema(ANSWERS_MAX))
+        .with(generate::describe)
+        .may("n", Schema::integer().within(1, CHOICES_MAX).says("Answers to each prompt."))
+        .may("best_of", Schema::integer().least(1).says("As `n`."))
+        .may("logprobs", Schema::integer().within(0, LOGPROBS_MAX))
+        .may("echo", Schema::flag().says("Repeat the prompt before the answer."))
+        .may(
+            "suffix",
+            Schema::text().says("What follows the answer: it is written to fit between."),
+        )
+        .with(format::describe)
 }
 
 type Shared = (Option<String>, CompleteTask, Option<StreamOptions>);

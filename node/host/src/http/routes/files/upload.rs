@@ -18,7 +18,8 @@ use crate::http::{State, auth, json};
 use crate::store::{FileInfo, Files, Owner, StoreError, Upload};
 
 /// OpenAI's purposes for an upload. None of them changes what this node does.
-const PURPOSES: [&str; 6] = ["assistants", "batch", "evals", "fine-tune", "user_data", "vision"];
+pub const PURPOSES: [&str; 6] =
+    ["assistants", "batch", "evals", "fine-tune", "user_data", "vision"];
 
 /// LlamaEdge's clients name none and are told this one.
 const PURPOSE: &str = "assistants";

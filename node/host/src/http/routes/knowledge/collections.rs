@@ -14,8 +14,9 @@ use crate::http::routes::Shared;
 use crate::http::{State, body, json};
 
 /// Tokens of a chunk, unless its maker says otherwise: a few paragraphs.
-const CHUNK_TOKENS: u32 = 200;
-const OVERLAP_TOKENS: u32 = 30;
+pub const CHUNK_TOKENS: u32 = 200;
+/// And of the chunk before that it begins with.
+pub const OVERLAP_TOKENS: u32 = 30;
 
 /// All collections.
 pub async fn list(axum::extract::State(state): Shared) -> Result<Response, ApiError> {

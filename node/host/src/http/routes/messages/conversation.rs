@@ -9,7 +9,8 @@ use crate::http::error::ApiError;
 use crate::http::fields::must_be;
 use crate::http::object::Object;
 
-const MESSAGES_MAX: usize = 4096;
+/// Messages of a request.
+pub const MESSAGES_MAX: usize = 4096;
 
 /// Marks what is kept in a cache; this node's cache finds that by itself.
 const CACHE_CONTROL: &str = "cache_control";

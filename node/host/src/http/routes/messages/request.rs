@@ -9,7 +9,8 @@ use crate::http::fields::{Fields, Unsupported, must_be};
 use crate::http::knowledge::Wish;
 use crate::http::object::Object;
 
-const STOPS_MAX: usize = 16;
+/// Texts that may end an answer.
+pub const STOPS_MAX: usize = 16;
 
 /// Anthropic's fields that this node does not honour, with the value that asks nothing of it.
 const UNSUPPORTED: &[Unsupported] = &[

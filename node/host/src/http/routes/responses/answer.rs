@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use gaia_core::ServeError;
 use gaia_protocol::{FinishReason, Usage};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::item::Item;
@@ -37,7 +38,8 @@ pub enum State<'a> {
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Response")]
 pub struct Answer<'a> {
     id: &'a str,
     object: &'static str,
@@ -56,18 +58,21 @@ pub struct Answer<'a> {
     citations: Option<Vec<WireCitation>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseFailure")]
 struct Failure {
     code: &'static str,
     message: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseIncomplete")]
 struct Incomplete {
     reason: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseUsage")]
 struct WireUsage {
     input_tokens: u32,
     input_tokens_details: InputDetails,
@@ -76,14 +81,16 @@ struct WireUsage {
     total_tokens: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseInputDetails")]
 struct InputDetails {
     cached_tokens: u32,
     /// OpenAI's price for filling its cache; nothing is charged here.
     cache_write_tokens: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseOutputDetails")]
 struct OutputDetails {
     reasoning_tokens: u32,
 }

@@ -2,14 +2,16 @@
 
 use gaia_core::knowledge::Citation;
 use gaia_protocol::{TokenLogprob, TokenText};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// OpenAI's number for "as good as impossible"; JSON has no infinity.
 const LOGPROB_MIN: f32 = -9999.0;
 
 /// One step of a conversation, as OpenAI's clients read it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schemars(rename = "ResponseItem")]
 pub enum Item {
     /// Somebody says something.
     Message {
@@ -60,8 +62,9 @@ pub enum Item {
 }
 
 /// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ResponseRole")]
 pub enum Speaker {
     /// The operator.
     System,
@@ -74,8 +77,9 @@ pub enum Speaker {
 }
 
 /// Whether an item is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ResponseItemStatus")]
 pub enum Status {
     /// More of it comes.
     InProgress,
@@ -86,8 +90,9 @@ pub enum Status {
 }
 
 /// A piece of what is said.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type")]
+#[schemars(rename = "ResponsePart")]
 pub enum Part {
     /// Said to the model.
     #[serde(rename = "input_text")]
@@ -114,8 +119,9 @@ pub enum Part {
 }
 
 /// A passage that a text may rest on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename = "file_citation")]
+#[schemars(rename = "ResponseAnnotation")]
 pub struct Annotation {
     /// The passage's point.
     file_id: String,
@@ -126,14 +132,16 @@ pub struct Annotation {
 }
 
 /// A token and how likely it was.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseLogprob")]
 pub struct Logprob {
     #[serde(flatten)]
     token: Likely,
     top_logprobs: Vec<Likely>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseToken")]
 struct Likely {
     token: String,
     bytes: Vec<u8>,

@@ -1,6 +1,7 @@
 //! What a request says about the answer, and how the answer repeats it.
 
 use gaia_protocol::{Format, Sampling};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -9,10 +10,10 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Fields, Unsupported, must_be};
 use crate::http::object::Object;
 
-const METADATA_MAX: usize = 16;
+pub const METADATA_MAX: usize = 16;
 const METADATA_KEY_CHARS_MAX: usize = 64;
 const METADATA_VALUE_CHARS_MAX: usize = 512;
-const TOP_LOGPROBS_MAX: u64 = 20;
+pub const TOP_LOGPROBS_MAX: u64 = 20;
 
 /// OpenAI's fields that this node does not honour, with the value that asks nothing of it.
 const UNSUPPORTED: &[Unsupported] = &[
@@ -35,7 +36,8 @@ const UNSUPPORTED: &[Unsupported] = &[
 ];
 
 /// The settings, as the answer repeats them.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseSettings")]
 pub struct Settings {
     background: bool,
     /// The operator's word, which comes before everything else.

@@ -19,7 +19,8 @@ use crate::http::query::{Limit, Page, Query};
 use crate::http::routes::Shared;
 use crate::store::Owner;
 
-const PAGE: Limit = Limit { default: 20, max: 100 };
+/// Items of a page.
+pub const PAGE: Limit = Limit { default: 20, max: 100 };
 
 /// An answer and what a later request needs of it.
 pub struct Stored {

@@ -16,7 +16,7 @@ use crate::ingest::CHUNKER;
 use crate::store::{Batch, StoreFile, VectorStore};
 
 /// As many as OpenAI takes; a store's own limit is told when they are there.
-const FILES_MAX: usize = 2000;
+pub const FILES_MAX: usize = 2000;
 
 /// Brings files in: it is answered before that is done.
 pub async fn create(

@@ -12,7 +12,8 @@ const PAIRS_MAX: usize = 16;
 const KEY_CHARS_MAX: usize = 64;
 const VALUE_CHARS_MAX: usize = 512;
 const NAME_CHARS_MAX: usize = 256;
-const DAYS_MAX: u32 = 365;
+/// Days that an unused store may stay.
+pub const DAYS_MAX: u32 = 365;
 
 /// A text of so many characters at most.
 pub fn take_text(fields: &mut Fields, name: &str) -> Result<Option<String>, ApiError> {

@@ -18,12 +18,13 @@ use crate::http::routes::Shared;
 use crate::http::{State, auth, body, json};
 use crate::store::{FileStatus, VectorStore};
 
-/// OpenAI's limits, and its number of results where nothing is said.
-const RESULTS_MAX: u32 = 50;
-const RESULTS: u32 = 10;
+/// OpenAI's limit.
+pub const RESULTS_MAX: u32 = 50;
+/// Where nothing is said.
+pub const RESULTS: u32 = 10;
 
 /// Questions of one request: each is embedded and searched.
-const QUERIES_MAX: usize = 8;
+pub const QUERIES_MAX: usize = 8;
 
 /// What is asked.
 #[derive(Debug)]

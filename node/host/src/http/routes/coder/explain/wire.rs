@@ -6,6 +6,7 @@ use gaia_core::ServeError;
 use gaia_core::coder::Explained;
 use gaia_core::knowledge::Sources;
 use gaia_protocol::{Channel, Event, Usage};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,7 +18,8 @@ use crate::http::running::Running;
 use crate::http::sse::{self, Frame};
 
 /// What is known before a model speaks.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ExplanationHead")]
 pub struct Head {
     id: String,
     created: u64,
@@ -49,7 +51,8 @@ impl Head {
 }
 
 /// A whole explanation.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Explanation")]
 pub struct Whole<'a> {
     object: &'static str,
     #[serde(flatten)]

@@ -1,0 +1,153 @@
+//! What the document says of the routes for collections, documents and snapshots.
+
+use serde_json::json;
+
+use super::collections::{CHUNK_TOKENS, OVERLAP_TOKENS};
+use crate::http::openapi::{Operation, Schema, Tag};
+
+const ALL: &str = "/v1/knowledge/collections";
+const ONE: &str = "/v1/knowledge/collections/{name}";
+const DOCUMENTS: &str = "/v1/knowledge/collections/{name}/documents";
+
+/// All collections.
+pub fn list_collections() -> Operation {
+    Operation::get(ALL, "list_collections")
+        .tag(Tag::Knowledge)
+        .says("Lists the knowledge bases of this node.")
+        .answers(Schema::open().needs("collections", Schema::list(collection())))
+}
+
+/// One collection.
+pub fn get_collection() -> Operation {
+    of_one(Operation::get(ONE, "get_collection"))
+        .says("What one collection is.")
+        .answers(collection())
+}
+
+/// Makes a collection.
+pub fn create_collection() -> Operation {
+    let distances = ["Cosine", "Dot", "Euclid", "Manhattan"];
+    let overlap = "Tokens of the chunk before that a chunk begins with.";
+    let body = Schema::object()
+        .needs("name", Schema::text().says("Letters, digits, `_`, `-` and `.`."))
+        .may("embedder", Schema::text().says("The model that makes the vectors."))
+        .may("dimension", Schema::integer().within(1, 65_536).says("As the embedder's, mostly."))
+        .may("distance", Schema::words(&distances).default("Cosine"))
+        .may("chunk_tokens", Schema::integer().within(16, 8192).default(CHUNK_TOKENS))
+        .may(
+            "overlap_tokens",
+            Schema::integer().within(0, 4096).default(OVERLAP_TOKENS).says(overlap),
+        )
+        .may("query_prefix", Schema::text().says("What the embedder wants before a question."))
+        .may("text_prefix", Schema::text().says("What the embedder wants before a passage."))
+        .may("language", Schema::text().says("The language of the texts, for the search by words."))
+        .may("description", Schema::text().says("What it holds, for people."));
+    Operation::post(ALL, "create_collection")
+        .tag(Tag::Knowledge)
+        .says("Makes a collection.")
+        .takes(body, json!({"name": "notes", "dimension": 4}))
+        .status(201)
+        .answers(collection())
+}
+
+/// Removes a collection.
+pub fn delete_collection() -> Operation {
+    let answer = Schema::open().needs("name", Schema::text()).needs("deleted", Schema::flag());
+    of_one(Operation::delete(ONE, "delete_collection"))
+        .says("Removes a collection and all that is in it.")
+        .answers(answer)
+}
+
+/// Brings indices up to date.
+pub fn optimize() -> Operation {
+    of_one(Operation::post("/v1/knowledge/collections/{name}/optimize", "optimize_collection"))
+        .says("Brings a collection's indices up to date.")
+        .answers(collection())
+}
+
+/// The documents of a collection.
+pub fn list_documents() -> Operation {
+    let document = Schema::open()
+        .needs("name", Schema::text())
+        .needs("hash", Schema::text())
+        .needs("chunks", Schema::integer())
+        .may("attributes", Schema::open());
+    of_one(Operation::get(DOCUMENTS, "list_documents"))
+        .says("Lists the documents of a collection.")
+        .answers(Schema::open().needs("documents", Schema::list(document)))
+}
+
+/// Brings a document in.
+pub fn put_document() -> Operation {
+    let answer = Schema::open()
+        .needs("name", Schema::text())
+        .needs("collection", Schema::text())
+        .needs("written", Schema::integer())
+        .needs("kept", Schema::integer())
+        .needs("removed", Schema::integer());
+    of_one(Operation::put(DOCUMENTS, "put_document"))
+        .says(
+            "Brings a document in: text, Markdown, HTML, PDF or Rust. One of its name is replaced.",
+        )
+        .needs_query("name", Schema::text(), "The document's name, with its ending.")
+        .query("attributes", Schema::text(), "A JSON object, which filters can ask for.")
+        .takes_upload("application/octet-stream", Schema::bytes())
+        .answers(answer)
+}
+
+/// Removes a document.
+pub fn delete_document() -> Operation {
+    let answer = Schema::open()
+        .needs("name", Schema::text())
+        .needs("deleted", Schema::flag())
+        .needs("chunks", Schema::integer());
+    of_one(Operation::delete(DOCUMENTS, "delete_document"))
+        .says("Removes a document from a collection.")
+        .needs_query("name", Schema::text(), "The document's name.")
+        .answers(answer)
+}
+
+/// Writes a snapshot.
+pub fn write_snapshot() -> Operation {
+    let file = Schema::text().says("A new file in one of the folders of knowledge.snapshot_dirs.");
+    let answer = Schema::open()
+        .needs("collection", Schema::text())
+        .needs("file", Schema::text())
+        .needs("bytes", Schema::integer());
+    of_one(Operation::post("/v1/knowledge/collections/{name}/snapshot", "write_snapshot"))
+        .says("Writes a snapshot of a collection to a file of this machine.")
+        .takes(Schema::object().needs("file", file), json!({"file": "/snapshots/notes.snapshot"}))
+        .answers(answer)
+}
+
+/// Takes a snapshot over.
+pub fn restore_snapshot() -> Operation {
+    let source = "A file in one of the folders of knowledge.snapshot_dirs, or an https address.";
+    let body = Schema::object()
+        .needs("snapshot", Schema::text().says(source))
+        .may("sha256", Schema::text().says("The snapshot's digest, which is checked."))
+        .may("embedder", Schema::text().says("The model that made the vectors."));
+    of_one(Operation::post("/v1/knowledge/collections/{name}/restore", "restore_snapshot"))
+        .says("Replaces a collection by a snapshot, of this node or of Qdrant.")
+        .takes(body, json!({"snapshot": "/snapshots/notes.snapshot"}))
+        .answers(collection())
+}
+
+fn of_one(operation: Operation) -> Operation {
+    operation.tag(Tag::Knowledge).segment("name", "The collection's name.")
+}
+
+fn collection() -> Schema {
+    let chunker = Schema::open()
+        .needs("tokens_max", Schema::integer())
+        .needs("overlap_tokens", Schema::integer());
+    Schema::open()
+        .needs("name", Schema::text())
+        .needs("dimension", Schema::integer())
+        .needs("distance", Schema::text())
+        .may("embedder", Schema::text())
+        .may("chunker", chunker)
+        .may("description", Schema::text())
+        .needs("points", Schema::integer().says("Passages."))
+        .needs("has_keywords", Schema::flag().says("It can be searched by words."))
+}

@@ -15,7 +15,7 @@ install_knowledge() {
 
 make_knowledge() {
   local name=$1 recipe=$2 wanted
-  wanted="$(find "$recipe" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum) $(rustc -vV | sha256sum) 1"
+  wanted="$(find "$recipe" -type f ! -name fixes.jsonl -print0 | sort -z | xargs -0 sha256sum | sha256sum) $(rustc -vV | sha256sum) 1"
   if stamped "knowledge-$name" "$wanted" && [[ -e $KNOWLEDGE/$name.snapshot ]]; then
     note "$name is there"
     return

@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod coder;
 pub mod compile;
 pub mod config;
 pub mod http;

@@ -13,9 +13,8 @@ mod worker;
 
 use std::sync::Arc;
 
-use gaia_core::knowledge::{Change, CollectionSpec};
-use gaia_core::{KnowledgeError, ModelStatus, Node, ServeError, embed};
-use gaia_protocol::{EmbedTask, Input, ModelKind};
+use gaia_core::knowledge::{Change, spec_for};
+use gaia_core::{KnowledgeError, Node, ServeError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -77,7 +76,7 @@ impl VectorStoreKeeper {
     /// A limit, the disk, or the embedding model, without which there is no collection.
     pub async fn create(&self, store: VectorStore) -> Result<Arc<VectorStore>, KeepError> {
         // First the store: a collection without one would be seen by nobody and stay for ever.
-        let spec = spec(&self.tools.node).await?;
+        let spec = spec_for(&self.tools.node, None).await?;
         let store = self.tools.stores.create(store).await?;
         let made = self.tools.node.knowledge()?.change(&store.id, Change::Create(spec)).await;
         if let Err(error) = made {
@@ -124,25 +123,9 @@ impl Tools {
         if knowledge.collections().await?.iter().any(|collection| collection.name == store.id) {
             return Ok(());
         }
-        match knowledge.change(&store.id, Change::Create(spec(&self.node).await?)).await {
+        match knowledge.change(&store.id, Change::Create(spec_for(&self.node, None).await?)).await {
             Err(KnowledgeError::CollectionExists { .. }) => Ok(()),
             made => Ok(made?),
         }
     }
-}
-
-/// What the points of a new store are: vectors of the node's embedding model.
-async fn spec(node: &Node) -> Result<CollectionSpec, ServeError> {
-    let model = node.models.choose(None, ModelKind::Embedding)?;
-    let dimension = match model.status() {
-        ModelStatus::Ready(card) => card.embedding_dimension,
-        // It is loaded on demand: a text tells.
-        _ => {
-            let task = EmbedTask { inputs: vec![Input::Text("dimension".into())] };
-            let made = embed(node, Some(model.name()), task).await?;
-            made.vectors.first().map_or(0, |vector| u32::try_from(vector.len()).unwrap_or(0))
-        }
-    };
-    let embedder = Some(model.name().to_owned());
-    Ok(CollectionSpec { dimension, embedder, ..CollectionSpec::default() })
 }

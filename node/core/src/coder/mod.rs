@@ -6,6 +6,7 @@
 mod clock;
 mod error;
 mod explain;
+pub mod fixes;
 mod memory;
 mod repair;
 mod request;

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod collection;
+mod embedder;
 mod error;
 mod filter;
 mod fusion;
@@ -25,6 +26,7 @@ use std::pin::Pin;
 
 pub use attributes::set_attributes;
 pub use collection::{Chunker, Collection, CollectionSpec, Distance, check_name};
+pub use embedder::spec_for;
 pub use error::KnowledgeError;
 pub use filter::{Bounds, Comparison, Filter};
 pub use fusion::{Fusion, Ranked, fuse};

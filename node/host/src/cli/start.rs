@@ -52,12 +52,14 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let mut state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
         .managed(workers.manager())
         .compiling(sandbox);
-    if let Some(knowledge) = knowledge {
+    if let Some(knowledge) = &knowledge {
         let stores = open_vector_stores(&config)?;
+        let (knowledge, plans) = (Arc::clone(knowledge), knowledge::plans(&config));
         state = state
-            .knowing(Arc::clone(&knowledge), config.knowledge.clone(), knowledge::plans(&config))
+            .knowing(Arc::clone(&knowledge), config.knowledge.clone(), plans)
             .storing(stores, knowledge);
     }
+    let state = state.coding(config.coder.clone(), knowledge);
     let state = Arc::new(state);
     let (stop, stopping) = watch::channel(false);
     let mut serving = pin!(http::serve(listener, Arc::clone(&state), stopping));

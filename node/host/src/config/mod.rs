@@ -4,6 +4,7 @@
 //! problem at every level. What is absent has the default that `config/default.toml` documents.
 
 mod admin;
+mod coder;
 mod compile;
 mod knowledge;
 mod model;
@@ -23,6 +24,7 @@ use anyhow::{Context, Result, bail};
 use toml::Table;
 
 pub use admin::{AdminConfig, Changes};
+pub use coder::CoderConfig;
 pub use compile::{CompileConfig, JobsConfig, QueueConfig};
 pub use knowledge::{CollectionConfig, EngineConfig, KnowledgeConfig};
 pub use model::{LoadWhen, ServedConfig};
@@ -64,6 +66,8 @@ pub struct Config {
     pub knowledge: KnowledgeConfig,
     /// The compile sandbox.
     pub compile: CompileConfig,
+    /// Repairing and generating code.
+    pub coder: CoderConfig,
     /// The models, each with its app; at least one.
     pub models: Vec<ServedConfig>,
 }
@@ -123,6 +127,7 @@ impl Config {
         let files = FilesConfig::read(root.table("files"), &places);
         let knowledge = KnowledgeConfig::read(root.table("knowledge"), &places);
         let compile = CompileConfig::read(root.table("compile"), &places);
+        let coder = CoderConfig::read(root.table("coder"));
         let models = read_models(&mut root, &places);
         root.finish();
         Self {
@@ -136,6 +141,7 @@ impl Config {
             files,
             knowledge,
             compile,
+            coder,
             models,
         }
     }

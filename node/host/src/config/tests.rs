@@ -25,7 +25,7 @@ fn all_problems_are_told_at_once() {
         "colour = 1\n[server]\nlisten = \"nowhere\"\nrequests_max = 0\nport = 1\n\
          [auth]\nkeys = [{ name = \"a\", hash = \"secret\" }]\n[log]\nformat = \"xml\"\n\
          [worker]\nrestart_delay_ms_min = 40000\n[admin]\nmodel_dirs = [\"../models\"]\n\
-         [responses]\nstored_max = -1\n[files]\nbytes_max = 9\ntotal_bytes_max = 8\n\
+         [coder]\nattempts = 0\ncollection = \"a/b\"\n[responses]\nstored_max = -1\n[files]\nbytes_max = 9\ntotal_bytes_max = 8\n\
          [[models]]\nname = \"a b\"\nkind = \"vision\"\nsequences_max = -1\n",
     );
     for key in [
@@ -37,6 +37,8 @@ fn all_problems_are_told_at_once() {
         "log.format:",
         "admin.model_dirs: write the folders without",
         "worker.restart_delay_ms_min:",
+        "coder.attempts: 0 is out of range",
+        "coder.collection: write 1 to 32",
         "responses.stored_max:",
         "files.bytes_max: must not be above",
         "models[0].name: \"a b\"",
@@ -124,6 +126,7 @@ fn the_default_file_says_the_defaults() {
     assert_eq!(config.responses, ResponsesConfig::default());
     assert_eq!(config.files, FilesConfig::in_folder("/node/files".into()));
     assert_eq!(config.compile, CompileConfig::in_home(Path::new("/node")));
+    assert_eq!(config.coder, CoderConfig::default());
     let names: Vec<_> = config.models.iter().map(|model| model.model.name.as_str()).collect();
     assert_eq!(names, ["SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"]);
     assert_eq!(config.models[0].model.context_tokens, Some(2048));

@@ -39,6 +39,11 @@ impl Auth {
         key(headers).and_then(|key| self.known(key)).is_some_and(|known| known.admin)
     }
 
+    /// Whether the key of that name may change what the node serves.
+    pub fn is_admin_name(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.admin && key.name == name)
+    }
+
     /// Who asks; `None`: the request may not pass.
     fn admit(&self, path: &str, headers: &HeaderMap) -> Option<Owner> {
         if let Some(name) = key(headers).and_then(|key| self.name_of(key)) {

@@ -10,6 +10,7 @@
 
 mod auth;
 mod body;
+mod coder;
 mod cors;
 mod error;
 mod fields;
@@ -45,11 +46,13 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
+use gaia_core::coder::fixes::FixSettings;
 use gaia_core::knowledge::{Conversation, Plan};
 use gaia_core::{Admission, Knowledge, Model, Models, Node, ServeError};
 use gaia_protocol::{ChatTask, ModelKind};
 
 use self::auth::Auth;
+use self::coder::Coding;
 use self::error::ApiError;
 pub(crate) use self::ids::{new_id, now_s};
 use self::knowledge::Wish;
@@ -57,8 +60,9 @@ use self::metrics::Metrics;
 use self::routes::responses::stored::Stored;
 use self::running::Running;
 pub use self::server::serve;
+use crate::coder::{FixKeeper, seeds};
 use crate::compile::Offer;
-use crate::config::{AuthConfig, KnowledgeConfig, ResponsesConfig, ServerConfig};
+use crate::config::{AuthConfig, CoderConfig, KnowledgeConfig, ResponsesConfig, ServerConfig};
 use crate::ingest::Ingester;
 use crate::store::{Files, Recent, VectorStores};
 use crate::vector_stores::{Hidden, Tools, VectorStoreKeeper};
@@ -96,6 +100,7 @@ pub struct State {
     ingester: Option<Ingester>,
     compile: Offer,
     vector_stores: Option<VectorStoreKeeper>,
+    coding: Coding,
 }
 
 impl State {
@@ -133,6 +138,7 @@ impl State {
             ingester: None,
             compile: Offer::Closed("this node compiles nothing".into()),
             vector_stores: None,
+            coding: Coding::default(),
         }
     }
 
@@ -174,6 +180,29 @@ impl State {
             document_bytes_max: config.document_bytes_max,
         };
         self.vector_stores = Some(VectorStoreKeeper::start(tools));
+        self
+    }
+
+    /// The same with a coder, whose memory of fixes is in `knowledge`, if there is one. Starts the task
+    /// that keeps it: call it last, inside a runtime.
+    #[must_use]
+    pub fn coding(mut self, config: CoderConfig, knowledge: Option<Arc<dyn Knowledge>>) -> Self {
+        let fixes = match knowledge {
+            _ if !config.memory => {
+                Err("this node remembers no fixes: coder.memory is false in its config")
+            }
+            None => Coding::default().fixes,
+            Some(knowledge) => {
+                let settings = FixSettings {
+                    name: config.collection.clone(),
+                    fixes_max: config.fixes_max,
+                    seeds: seeds(),
+                };
+                let node = Node { knowledge: Some(knowledge), ..self.node.clone() };
+                Ok(Arc::new(FixKeeper::start(node, settings)))
+            }
+        };
+        self.coding = Coding { config, fixes };
         self
     }
 

@@ -16,4 +16,10 @@ impl Owner {
     pub fn of_key(name: &str) -> Self {
         Self { key: Some(name.to_owned()) }
     }
+
+    /// The key's name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
 }

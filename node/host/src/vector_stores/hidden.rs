@@ -1,16 +1,17 @@
-//! The knowledge base without the collections of vector stores: those have owners, and are reached
-//! through their stores alone.
+//! The knowledge base without the collections of vector stores and of the memory of fixes: what is in
+//! those has owners, and is reached through its stores and its memory alone.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gaia_core::coder::fixes::is_memory_name;
 use gaia_core::knowledge::{Change, Collection, Page, Ranked, Reply, Restore, Scan, Search};
 use gaia_core::{Knowledge, KnowledgeError};
 
 /// Digits behind `vs_`, as this node makes them.
 const DIGITS: usize = 24;
 
-/// A knowledge base whose vector stores nobody sees.
+/// A knowledge base whose vector stores and remembered fixes nobody sees.
 pub struct Hidden {
     inner: Arc<dyn Knowledge>,
 }
@@ -22,15 +23,20 @@ pub fn is_store_name(name: &str) -> bool {
     digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Whether a collection of that name is hidden.
+fn is_reserved(name: &str) -> bool {
+    is_store_name(name) || is_memory_name(name)
+}
+
 impl Hidden {
-    /// Hides the vector stores of `inner`.
+    /// Hides what has owners in `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn Knowledge>) -> Self {
         Self { inner }
     }
 
     async fn check(&self, name: &str) -> Result<(), KnowledgeError> {
-        if !is_store_name(name) {
+        if !is_reserved(name) {
             return Ok(());
         }
         let known = self.seen().await?.into_iter().map(|one| one.name).collect();
@@ -39,7 +45,7 @@ impl Hidden {
 
     async fn seen(&self) -> Result<Vec<Collection>, KnowledgeError> {
         let mut seen = self.hide(self.inner.collections().await)?;
-        seen.retain(|collection| !is_store_name(&collection.name));
+        seen.retain(|collection| !is_reserved(&collection.name));
         Ok(seen)
     }
 
@@ -47,7 +53,7 @@ impl Hidden {
     fn hide<T>(&self, result: Result<T, KnowledgeError>) -> Result<T, KnowledgeError> {
         result.map_err(|error| match error {
             KnowledgeError::UnknownCollection { name, mut known } => {
-                known.retain(|name| !is_store_name(name));
+                known.retain(|name| !is_reserved(name));
                 KnowledgeError::UnknownCollection { name, known }
             }
             other => other,
@@ -70,10 +76,10 @@ impl Knowledge for Hidden {
     fn change(&self, collection: &str, change: Change) -> Reply<'_, ()> {
         let collection = collection.to_owned();
         Box::pin(async move {
-            if is_store_name(&collection) && matches!(change, Change::Create(_)) {
+            if is_reserved(&collection) && matches!(change, Change::Create(_)) {
                 let message = format!(
-                    "collection: names like {collection:?} belong to /v1/vector_stores: choose \
-                     another name"
+                    "collection: names like {collection:?} belong to vector stores and the memory \
+                     of fixes: choose another name"
                 );
                 return Err(KnowledgeError::invalid(message));
             }

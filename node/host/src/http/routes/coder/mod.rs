@@ -10,7 +10,6 @@ use std::sync::Arc;
 use gaia_core::build::{BuildError, BuildJob, BuildReply, Builder, ExplainReply};
 use gaia_core::coder::Coder;
 
-use crate::clock::HostClock;
 use crate::compile::{Offer, OwnersBuilder};
 use crate::http::State;
 use crate::http::openapi::Routes;
@@ -25,9 +24,7 @@ pub fn router() -> Routes {
 
 /// What the use cases work with, for one owner.
 fn coder(state: &State, owner: &Owner) -> Coder {
-    let (node, builder) = (state.node.clone(), builder(state, owner));
-    let clock = Arc::new(HostClock::default());
-    Coder { node, builder, memory: None, clock, model: None }
+    state.coder_with(owner, builder(state, owner))
 }
 
 /// The compiler, or one that says why there is none.

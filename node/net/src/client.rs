@@ -19,6 +19,9 @@ use crate::target::{remote, shown};
 /// How much of a server's error message is shown.
 const EXCERPT_BYTES_MAX: usize = 2048;
 
+/// A header's value that is shorter is no secret: hiding "1" would hide every number.
+const SECRET_BYTES_MIN: usize = 4;
+
 /// How a client connects.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientOptions {
@@ -111,7 +114,7 @@ impl From<Method> for reqwest::Method {
 }
 
 /// One call: where to, what to say, and for how long and how much to wait.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call {
     /// What to do.
     pub method: Method,
@@ -121,6 +124,8 @@ pub struct Call {
     pub body: Option<Value>,
     /// The key to send.
     pub auth: Auth,
+    /// More headers, names and values; no value is ever shown.
+    pub headers: Vec<(String, String)>,
     /// Time for the whole call; of an event stream, for its head.
     pub timeout: Duration,
     /// The largest answer that is read; an event stream has limits of its own.
@@ -132,13 +137,45 @@ impl Call {
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         let (url, auth, timeout) = (url.into(), Auth::None, Duration::from_secs(30));
-        Self { method, url, body: None, auth, timeout, bytes_max: 16 << 20 }
+        Self { method, url, body: None, auth, headers: vec![], timeout, bytes_max: 16 << 20 }
+    }
+
+    /// Whether it can be made as it is: its URL is one, and its headers can be sent.
+    ///
+    /// # Errors
+    /// What would be refused.
+    pub fn check(&self) -> Result<(), Refusal> {
+        remote(&self.url, PrivateAddresses::Allow)?;
+        self.headers().map(drop)
+    }
+
+    /// The beginning of what the server said, fit for a log: one line of at most 2 KiB, without the
+    /// key and the values of the call's headers, which some servers repeat.
+    #[must_use]
+    pub fn excerpt(&self, said: &[u8]) -> String {
+        let values = self.headers.iter().map(|(_, value)| value.as_str());
+        let values = values.filter(|value| value.len() >= SECRET_BYTES_MIN);
+        let secrets: Vec<_> = self.auth.secret().into_iter().chain(values).collect();
+        excerpt(said, &secrets)
     }
 
     fn headers(&self) -> Result<HeaderMap, Refusal> {
-        let mut headers = headers(&[])?;
+        let mut headers = headers(&self.headers)?;
         self.auth.add_to(&mut headers)?;
         Ok(headers)
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("url", &Url::parse(&self.url).map(|url| shown(&url)).ok())
+            .field("auth", &self.auth)
+            .field("headers", &headers)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 
@@ -295,7 +332,7 @@ async fn successful(call: &Call, url: &Url, response: Response) -> Result<Respon
             None => read(url, response, 2 * EXCERPT_BYTES_MAX).await.unwrap_or_default(),
             Some(_) => vec![],
         };
-        let excerpt = excerpt(&body, call.auth.secret());
+        let excerpt = call.excerpt(&body);
         return Err(CallError::Status { url: shown(url), status, excerpt, retry_after });
     }
     match encoding {
@@ -320,14 +357,12 @@ fn unexpected(url: &Url, expected: &'static str, reason: String) -> CallError {
     CallError::Unexpected { url: shown(url), expected, reason }
 }
 
-/// The beginning of an error message, fit for a log: one line, and never the key, which some servers
-/// repeat.
-pub(crate) fn excerpt(body: &[u8], secret: Option<&str>) -> String {
-    let body = String::from_utf8_lossy(body);
-    let body = match secret {
-        Some(secret) => body.replace(secret, "[key]"),
-        None => body.into_owned(),
-    };
+/// The beginning of an error message without what must not be shown.
+pub(crate) fn excerpt(body: &[u8], secrets: &[&str]) -> String {
+    let mut body = String::from_utf8_lossy(body).into_owned();
+    for secret in secrets {
+        body = body.replace(secret, "[key]");
+    }
     let end = body.floor_char_boundary(EXCERPT_BYTES_MAX);
     let line = body[..end].replace(char::is_control, " ");
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -340,10 +375,10 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_one_line_without_the_key() {
-        let text = excerpt(b"bad\r\nkey \x1b[31msk-1\xff", Some("sk-1"));
+        let text = excerpt(b"bad\r\nkey \x1b[31msk-1\xff", &["sk-1"]);
         assert_eq!(text, "bad key [31m[key]\u{fffd}");
-        assert_eq!(excerpt(b" \n", None), "(no message)");
-        assert!(excerpt(&[b'x'; 9000], None).len() == EXCERPT_BYTES_MAX);
+        assert_eq!(excerpt(b" \n", &[]), "(no message)");
+        assert!(excerpt(&[b'x'; 9000], &[]).len() == EXCERPT_BYTES_MAX);
     }
 
     #[test]
@@ -352,6 +387,8 @@ mod tests {
         call.auth = Auth::Bearer("secret".into());
         assert!(!format!("{call:?}").contains("secret"));
         call.auth = Auth::ApiKey("secret".into());
+        call.headers = vec![("x-key".into(), "secret".into())];
         assert!(!format!("{call:?}").contains("secret"));
+        assert_eq!(call.excerpt(b"your secret is wrong"), "your [key] is wrong");
     }
 }

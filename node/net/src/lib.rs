@@ -27,3 +27,4 @@ pub use download::{DownloadError, Downloaded, Options, Progress, Retry, download
 pub use error::{CallError, Refusal, TransportError};
 pub use events::{EventLimits, Events};
 pub use sse::{Event, SseError};
+pub use target::base_url;

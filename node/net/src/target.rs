@@ -35,6 +35,25 @@ pub(crate) fn remote(text: &str, private: PrivateAddresses) -> Result<Url, Refus
     checked(url, private)
 }
 
+/// Reads the URL that a server's paths are appended to, as `https://host/v1`; without the slash at its
+/// end.
+///
+/// # Errors
+/// It is no http or https URL, or it holds more than scheme, host, port and path.
+pub fn base_url(text: &str) -> Result<String, Refusal> {
+    let url = remote(text, PrivateAddresses::Allow)?;
+    let more = [
+        (!url.username().is_empty() || url.password().is_some(), "a user or a password"),
+        (url.query().is_some(), "a query"),
+        (text.contains('#'), "a fragment"),
+    ];
+    if let Some((_, what)) = more.into_iter().find(|(is_there, _)| *is_there) {
+        let reason = format!("it holds {what}, which does not belong here");
+        return Err(Refusal::Malformed { reason });
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// Where a redirect leads, if it may be followed.
 pub(crate) fn redirected(
     from: &Url,
@@ -182,6 +201,17 @@ mod tests {
         assert_eq!(text, "https://host.org:8443/path");
         let long = shown(&url(&format!("https://host.org/{}", "ä".repeat(500))));
         assert!(long.chars().count() == SHOWN_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn a_base_holds_nothing_but_where_the_server_is() {
+        for text in
+            ["ftp://a/v1", "a/v1", "http://", "http://k@a/v1", "http://a/v1?k=1", "http://a/#"]
+        {
+            assert!(base_url(text).is_err(), "{text}");
+        }
+        assert_eq!(base_url("https://a.org:8443/v1/").as_deref(), Ok("https://a.org:8443/v1"));
+        assert_eq!(base_url("http://127.0.0.1").as_deref(), Ok("http://127.0.0.1"));
     }
 
     #[test]

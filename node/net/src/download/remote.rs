@@ -245,7 +245,7 @@ async fn refused(url: &Url, mut response: Response, options: &Options) -> Downlo
         }
     })
     .await;
-    let excerpt = options.without_secrets(excerpt(&message, None));
+    let excerpt = options.without_secrets(excerpt(&message, &[]));
     DownloadError::Status { url: shown(url), status, excerpt, retry_after }
 }
 

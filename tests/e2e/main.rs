@@ -19,3 +19,4 @@ mod management;
 mod run_app;
 mod status;
 mod structured;
+mod upstream;

@@ -32,6 +32,8 @@ pub struct NodeOptions {
     pub chat: String,
     /// The chat model's app instead of `chat`.
     pub chat_app: Option<PathBuf>,
+    /// TOML tables put in the place of both models.
+    pub instead: Option<String>,
     /// Variables of the environment of the node and its workers.
     pub environment: Vec<(String, String)>,
 }
@@ -42,7 +44,8 @@ pub struct Node {
     address: String,
     log: Arc<Mutex<String>>,
     folder: PathBuf,
-    _turn: MutexGuard<'static, ()>,
+    /// None has a node that computes nothing.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Node {
@@ -53,6 +56,20 @@ impl Node {
     #[must_use]
     pub fn start(options: &NodeOptions) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::with(options, Some(turn))
+    }
+
+    /// Starts a node without models of its own beside another one.
+    ///
+    /// # Panics
+    /// As [`Node::start`], or it has models of its own.
+    #[must_use]
+    pub fn start_beside(_other: &Self, options: &NodeOptions) -> Self {
+        assert!(options.instead.is_some(), "two nodes would compute on the same few cores");
+        Self::with(options, None)
+    }
+
+    fn with(options: &NodeOptions, turn: Option<MutexGuard<'static, ()>>) -> Self {
         let folder = fresh_folder();
         let config = folder.join("config.toml");
         std::fs::write(&config, config_text(options, &folder)).expect("the folder is ours");
@@ -159,21 +176,27 @@ fn fresh_folder() -> PathBuf {
 }
 
 fn config_text(options: &NodeOptions, folder: &Path) -> String {
-    let chat_app = options.chat_app.clone().unwrap_or_else(|| parts::app("chat"));
     format!(
         "[server]\n{server}\n\
          [knowledge]\nfolder = {knowledge:?}\nsnapshot_dirs = [{folder:?}]\n{knowledge_more}\n\
-         [[models]]\nname = \"chat\"\nkind = \"chat\"\npath = {chat:?}\napp = {chat_app:?}\n{chat_more}\n\
-         [[models]]\nname = \"embed\"\nkind = \"embedding\"\npath = {embed:?}\napp = {embed_app:?}\n\
-         {more}\n",
+         {models}\n{more}\n",
         server = options.server,
         knowledge = folder.join("knowledge"),
         knowledge_more = options.knowledge,
+        models = options.instead.clone().unwrap_or_else(|| both_models(options)),
+        more = options.more,
+    )
+}
+
+fn both_models(options: &NodeOptions) -> String {
+    let chat_app = options.chat_app.clone().unwrap_or_else(|| parts::app("chat"));
+    format!(
+        "[[models]]\nname = \"chat\"\nkind = \"chat\"\npath = {chat:?}\napp = {chat_app:?}\n{chat_more}\n\
+         [[models]]\nname = \"embed\"\nkind = \"embedding\"\npath = {embed:?}\napp = {embed_app:?}\n",
         chat = parts::chat_model(),
         chat_more = options.chat,
         embed = parts::embedding_model(),
         embed_app = parts::app("embed"),
-        more = options.more,
     )
 }
 

@@ -64,6 +64,20 @@ pub enum ServeError {
     /// The model's process ended in the middle of the answer: ask again.
     #[error("the model's worker stopped while it answered; it is being restarted, try again")]
     WorkerStopped,
+    /// The server that the model lives on can't be used as it is: tell the operator.
+    #[error("the server behind this model {message}")]
+    Upstream {
+        /// What it did; goes on from "the server".
+        message: String,
+    },
+    /// The server that the model lives on takes no more now: ask again later.
+    #[error("the server behind this model is at its limit: {message}")]
+    UpstreamBusy {
+        /// When to ask again.
+        retry_after: Duration,
+        /// What it said.
+        message: String,
+    },
     /// The answer took longer than the node allows.
     #[error("the answer took longer than this node allows")]
     TimeLimit,

@@ -44,4 +44,4 @@ pub use model::{EventStream, Model, ModelReport, ModelStatus, ReportFuture};
 pub use models::{Models, NameTaken, Node, Served};
 pub use rerank::{Ranking, rerank};
 pub use tally::Tally;
-pub use tokenize::tokenize;
+pub use tokenize::{estimate, tokenize};

@@ -46,7 +46,8 @@ pub struct ModelReport {
     pub restarts: u64,
 }
 
-/// A model that takes tasks. Implemented over a worker process, and by a strict fake in tests.
+/// A model that takes tasks. Implemented over a worker process, over another server, and by a strict
+/// fake in tests.
 pub trait Model: Send + Sync {
     /// The name under which requests ask for it.
     fn name(&self) -> &str;
@@ -62,6 +63,11 @@ pub trait Model: Send + Sync {
 
     /// Whether the node counts as ready only when this model serves.
     fn is_required(&self) -> bool {
+        true
+    }
+
+    /// Whether it takes [`Task::Tokenize`]; where it does not, texts are measured by estimate.
+    fn has_tokenizer(&self) -> bool {
         true
     }
 

@@ -125,13 +125,18 @@ fn place(position: Position) -> String {
     if first == last { format!("{unit} {first}") } else { format!("{unit}s {first}-{last}") }
 }
 
-/// Where the tokens of a text begin, by this model; the text stays where it is in memory.
+/// Where the tokens of a text begin, by this model, or about where if it does not tell; the text stays where it is in memory.
 ///
 /// # Errors
 /// As [`gaia_core::tokenize`].
 pub async fn measure(node: &Node, model: &str, text: &str) -> Result<Measure, ServeError> {
     let mut measure = Measure::new(text);
+    let counts = node.models.find(model)?.has_tokenizer();
     for piece in pieces(text, PIECE_BYTES) {
+        if !counts {
+            measure.add(piece, &gaia_core::estimate(piece));
+            continue;
+        }
         let input = Input::Text(piece.to_owned());
         let task = TokenizeTask { input, ..TokenizeTask::default() };
         let tokens = gaia_core::tokenize(node, Some(model), task).await?;

@@ -54,7 +54,10 @@ pub fn plans(config: &Config) -> HashMap<String, Plan> {
     let plan = |served: &crate::config::ServedConfig| {
         served.knowledge.clone().map(|plan| (served.model.name.clone(), plan))
     };
-    config.models.iter().filter_map(plan).collect()
+    let others = config.upstreams.iter().filter_map(|upstream| {
+        upstream.knowledge.clone().map(|plan| (upstream.name.clone(), plan))
+    });
+    config.models.iter().filter_map(plan).chain(others).collect()
 }
 
 /// Makes the collections that the config names and that are not there.

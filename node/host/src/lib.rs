@@ -16,5 +16,6 @@ pub mod ingest;
 pub mod knowledge;
 pub mod log;
 pub mod store;
+pub mod upstream;
 pub mod vector_stores;
 pub mod workers;

@@ -46,7 +46,7 @@ pub struct ModelCard {
     pub size_bytes: u64,
     /// Number of parameters.
     pub parameters: u64,
-    /// Tokens one request may hold, prompt and answer together.
+    /// Tokens one request may hold, prompt and answer together; 0 where another server doesn't tell.
     pub context_tokens: u32,
     /// Tokens the model was trained with.
     pub context_train_tokens: u32,

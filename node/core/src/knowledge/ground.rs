@@ -3,7 +3,7 @@
 use gaia_protocol::{ChatTask, Input, Message, Role, TokenizeTask};
 
 use super::Passage;
-use crate::{ModelStatus, Node, ServeError, tokenize};
+use crate::{ModelStatus, Node, ServeError, estimate, tokenize};
 
 /// Tokens that a chat template puts around a conversation, at most about so many.
 const TEMPLATE_TOKENS: usize = 64;
@@ -115,10 +115,11 @@ impl<'a> Room<'a> {
     ) -> Result<Self, ServeError> {
         let model = node.models.choose(model, gaia_protocol::ModelKind::Chat)?;
         let context = match model.status() {
-            ModelStatus::Ready(card) => Some(card.context_tokens),
+            ModelStatus::Ready(card) => Some(card.context_tokens).filter(|tokens| *tokens > 0),
             _ => None,
         };
-        let counter = Counter { node, model: model.name().to_owned() };
+        let counts = model.has_tokenizer();
+        let counter = Counter { node, model: model.name().to_owned(), counts };
         let left = counter.budget(task, grounding, context).await?;
         Ok(Self { counter, left })
     }
@@ -137,10 +138,11 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Counts tokens as the model does.
+/// Counts tokens as the model does, or guesses where it does not tell.
 struct Counter<'a> {
     node: &'a Node,
     model: String,
+    counts: bool,
 }
 
 impl Counter<'_> {
@@ -162,6 +164,9 @@ impl Counter<'_> {
     async fn count(&self, text: &str) -> Result<usize, ServeError> {
         if text.is_empty() {
             return Ok(0);
+        }
+        if !self.counts {
+            return Ok(estimate(text).len());
         }
         let task = TokenizeTask { input: Input::Text(text.to_owned()), ..TokenizeTask::default() };
         Ok(tokenize(self.node, Some(&self.model), task).await?.len())

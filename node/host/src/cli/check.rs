@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::config::{Config, LogConfig, Overrides, ServedConfig};
+use crate::config::{Config, LogConfig, Overrides, ServedConfig, UpstreamConfig};
+use crate::upstream::Upstream;
 use crate::workers::{Launch, probe};
 
 /// Loads each model in a worker of its own; exit code 1 if anything is wrong.
@@ -16,20 +17,29 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let launch = Launch::new(&config)?;
     let mut problems = 0;
     for model in &config.models {
-        let name = &model.model.name;
-        match check(&launch, model).await {
-            Ok(summary) => super::print(&format!("ok       {name}: {summary}"))?,
-            Err(error) => {
-                problems += 1;
-                super::print(&format!("problem  {name}: {error:#}"))?;
-            }
-        }
+        problems += tell(&model.model.name, check(&launch, model).await)?;
+    }
+    for upstream in &config.upstreams {
+        problems += tell(&upstream.name, check_upstream(upstream).await)?;
     }
     if problems > 0 {
-        super::print(&format!("{problems} of {} models can't be served", config.models.len()))?;
+        let count = config.models.len() + config.upstreams.len();
+        super::print(&format!("{problems} of {count} models can't be served"))?;
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints one line; how many problems it tells.
+fn tell(name: &str, found: Result<String>) -> Result<usize> {
+    match found {
+        Ok(summary) => super::print(&format!("ok       {name}: {summary}")).map(|()| 0),
+        Err(error) => super::print(&format!("problem  {name}: {error:#}")).map(|()| 1),
+    }
+}
+
+async fn check_upstream(config: &UpstreamConfig) -> Result<String> {
+    Upstream::open(config.clone())?.probe().await
 }
 
 async fn check(launch: &Launch, config: &ServedConfig) -> Result<String> {

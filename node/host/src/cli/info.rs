@@ -44,6 +44,14 @@ fn gather(config: &Config) -> Result<Value> {
             "app_exists": model.app.path.exists(),
         })
     });
+    let upstreams = config.upstreams.iter().map(|upstream| {
+        json!({
+            "name": upstream.name,
+            "kind": upstream.kind,
+            "url": upstream.url,
+            "model": upstream.model,
+        })
+    });
     let worker = machine(&binary).unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
     Ok(json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -51,6 +59,7 @@ fn gather(config: &Config) -> Result<Value> {
         "listen": config.server.listen,
         "worker_binary": binary,
         "models": models.collect::<Vec<_>>(),
+        "upstreams": upstreams.collect::<Vec<_>>(),
         "worker": worker,
     }))
 }

@@ -19,6 +19,7 @@ use crate::config::{Config, LogFormat, Overrides};
 use crate::http::{self, Storage};
 use crate::knowledge;
 use crate::store::{Files, VectorLimits, VectorStores};
+use crate::upstream::Upstreams;
 use crate::workers::Workers;
 
 /// A worker with nothing left to do needs no longer to end.
@@ -46,6 +47,7 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let storage = open_storage(&config)?;
     let knowledge = knowledge::open(&config.knowledge).await?;
     let workers = Workers::start(&config)?;
+    let _upstreams = Upstreams::start(&config.upstreams, &workers.models())?;
     let sandbox = config.compile.clone();
     let sandbox = tokio::task::spawn_blocking(move || compile::open(&sandbox));
     let sandbox = sandbox.await.context("trying the compile sandbox")?;
@@ -142,9 +144,10 @@ fn invitation(config: &Config, mut address: SocketAddr) -> String {
         true => "",
         false => " -H 'Authorization: Bearer YOUR-KEY'",
     };
-    let chat = config.models.iter().find(|model| model.model.kind == ModelKind::Chat);
-    let call = chat.map_or("/v1/models".to_owned(), |chat| {
-        let name = &chat.model.name;
+    let own = config.models.iter().map(|model| (model.model.kind, &model.model.name));
+    let others = config.upstreams.iter().map(|upstream| (upstream.kind, &upstream.name));
+    let chat = own.chain(others).find(|(kind, _)| *kind == ModelKind::Chat);
+    let call = chat.map_or("/v1/models".to_owned(), |(_, name)| {
         let messages = r#"[{"role":"user","content":"Hello!"}]"#;
         format!(
             "/v1/chat/completions -H 'Content-Type: application/json' \

@@ -15,6 +15,7 @@ mod sections;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -34,6 +35,7 @@ pub use paths::{Places, key_from_environment};
 pub use reader::Problem;
 pub use sections::{ApiKey, AuthConfig, LogConfig, LogFormat, ServerConfig, SupervisionConfig};
 pub use storage::{FilesConfig, ResponsesConfig};
+pub use upstream::{ApiKeySource, KeyHeader, MaxTokensField, UpstreamConfig};
 
 use reader::Reader;
 
@@ -68,8 +70,10 @@ pub struct Config {
     pub compile: CompileConfig,
     /// Repairing and generating code.
     pub coder: CoderConfig,
-    /// The models, each with its app; at least one.
+    /// The models, each with its app.
     pub models: Vec<ServedConfig>,
+    /// The models of other servers; at least one if there are no others.
+    pub upstreams: Vec<UpstreamConfig>,
 }
 
 impl Config {
@@ -128,7 +132,11 @@ impl Config {
         let knowledge = KnowledgeConfig::read(root.table("knowledge"), &places);
         let compile = CompileConfig::read(root.table("compile"), &places);
         let coder = CoderConfig::read(root.table("coder"));
-        let models = read_models(&mut root, &places);
+        let models = read_all(&mut root, "models", &places, ServedConfig::read);
+        let upstreams = read_all(&mut root, "upstreams", &places, UpstreamConfig::read);
+        check_models(&mut root, &models, &upstreams);
+        let models = models.list.into_iter().map(|(_, model)| model).collect();
+        let upstreams = upstreams.list.into_iter().map(|(_, upstream)| upstream).collect();
         root.finish();
         Self {
             places,
@@ -143,6 +151,7 @@ impl Config {
             compile,
             coder,
             models,
+            upstreams,
         }
     }
 
@@ -166,35 +175,63 @@ fn read_file(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("reading config {}", file.display()))
 }
 
-fn read_models(root: &mut Reader<'_>, places: &Places) -> Vec<ServedConfig> {
-    let tables = root.tables("models");
+/// The tables of one kind: how many there are, and those that could be read with their keys.
+struct Tables<T> {
+    count: usize,
+    list: Vec<(String, T)>,
+}
+
+fn read_all<T>(
+    root: &mut Reader<'_>,
+    key: &str,
+    places: &Places,
+    read: fn(&str, Table, &Places, &mut Vec<Problem>) -> Option<T>,
+) -> Tables<T> {
+    let tables = root.tables(key);
     let count = tables.len();
-    if count == 0 || count > MODELS_MAX {
-        let advice = "config/default.toml shows how to write one";
-        root.wrong("models", &format!("{count} models: write 1 to {MODELS_MAX}; {advice}"));
-    }
     let read = |(key, table): (String, Table)| {
-        ServedConfig::read(&key, table, places, root.problems()).map(|model| (key, model))
+        read(&key, table, places, root.problems()).map(|read| (key, read))
     };
-    let (keys, models): (Vec<_>, Vec<_>) = tables.into_iter().filter_map(read).unzip();
-    for (index, name) in names_twice(&models) {
-        let key = &keys[index];
-        let key = match models[index].model.name == name {
+    Tables { count, list: tables.into_iter().filter_map(read).collect() }
+}
+
+fn check_models(
+    root: &mut Reader<'_>,
+    models: &Tables<ServedConfig>,
+    upstreams: &Tables<UpstreamConfig>,
+) {
+    let advice = "config/default.toml shows how to write one";
+    for (key, count, least) in [
+        ("models", models.count, usize::from(upstreams.count == 0)),
+        ("upstreams", upstreams.count, 0),
+    ] {
+        if !(least..=MODELS_MAX).contains(&count) {
+            root.wrong(key, &format!("{count} models: write {least} to {MODELS_MAX}; {advice}"));
+        }
+    }
+    let own = models.list.iter().map(|(key, model)| (key, model.names().collect::<Vec<_>>()));
+    let others = upstreams.list.iter().map(|(key, model)| (key, model.names().collect()));
+    let all: Vec<_> = own.chain(others).collect();
+    for (index, name) in names_twice(all.iter().map(|(_, names)| names.iter().copied())) {
+        let (key, names) = &all[index];
+        let key = match names[0] == name {
             true => format!("{key}.name"),
             false => format!("{key}.aliases"),
         };
         let message = format!("{name:?} names another model already");
         root.problems().push(Problem { key, message });
     }
-    models
 }
 
 /// Names and aliases that a model before has, or the same one before; each with the model's index.
-pub(crate) fn names_twice(models: &[ServedConfig]) -> Vec<(usize, String)> {
+pub(crate) fn names_twice<'a>(
+    models: impl IntoIterator<Item = impl IntoIterator<Item = &'a str>>,
+) -> Vec<(usize, String)> {
     let mut seen = HashSet::new();
     let mut twice = vec![];
-    for (index, model) in models.iter().enumerate() {
-        twice.extend(model.names().filter(|name| !seen.insert(*name)).map(|n| (index, n.into())));
+    for (index, names) in models.into_iter().enumerate() {
+        let names = names.into_iter().filter(|name| !seen.insert(*name));
+        twice.extend(names.map(|name| (index, name.to_owned())));
     }
     twice
 }

@@ -140,9 +140,7 @@ fn read_worker(table: &mut Reader<'_>, places: &Places) -> Option<WorkerConfig> 
     let kind: Option<ModelKind> = table.required("kind", "write \"chat\" or \"embedding\"");
     let path: Option<PathBuf> = table.required("path", "write where its GGUF file is");
     let app: Option<PathBuf> = table.required("app", "write where the wasm file that serves it is");
-    if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
-        table.wrong("name", &format!("{name:?} is no name for a model: {NAME_ADVICE}"));
-    }
+    check_name(table, name.as_deref());
     let kind_or_chat = kind.unwrap_or(ModelKind::Chat);
     let mut model = read_model(table, kind_or_chat, places);
     let mut app_config = read_app(table, &model, places);
@@ -153,7 +151,13 @@ fn read_worker(table: &mut Reader<'_>, places: &Places) -> Option<WorkerConfig> 
     Some(WorkerConfig { model, app: app_config })
 }
 
-fn read_aliases(table: &mut Reader<'_>) -> Vec<String> {
+pub(super) fn check_name(table: &mut Reader<'_>, name: Option<&str>) {
+    if let Some(name) = name.filter(|name| !is_name(name)) {
+        table.wrong("name", &format!("{name:?} is no name for a model: {NAME_ADVICE}"));
+    }
+}
+
+pub(super) fn read_aliases(table: &mut Reader<'_>) -> Vec<String> {
     let aliases: Vec<String> = table.value("aliases", vec![]);
     if aliases.len() > ALIASES_MAX {
         table.wrong("aliases", &format!("{} aliases: write {ALIASES_MAX} at most", aliases.len()));

@@ -37,7 +37,9 @@ impl Overrides {
             let (name, path) = name_and_path(argument, &config.places)?;
             replaced = place(config, name, path, replaced);
         }
-        if let Some((_, name)) = names_twice(&config.models).first() {
+        let names = config.models.iter().map(|model| model.names().collect::<Vec<_>>());
+        let others = config.upstreams.iter().map(|upstream| upstream.names().collect());
+        if let Some((_, name)) = names_twice(names.chain(others)).first() {
             bail!("--model: {name:?} is an alias of another model; choose another name");
         }
         Ok(())

@@ -152,6 +152,9 @@ fn the_default_file_documents_every_key() {
         "load",
         "idle_unload_s",
         "model_dirs",
+        "url",
+        "api_key_env",
+        "silence_timeout_ms",
     ] {
         assert!(text.lines().any(|line| line.starts_with(key)), "{key} is not documented");
     }
@@ -160,7 +163,38 @@ fn the_default_file_documents_every_key() {
     assert_eq!(with_all.instances_max, plain.instances_max);
 }
 
+const UPSTREAM: &str = "[[upstreams]]\nname = \"u\"\nkind = \"chat\"\nurl = \"http://a/v1/\"\n";
+
+#[test]
+fn an_upstream_is_read_and_its_mistakes_are_told() {
+    let config = parse(UPSTREAM).expect("a node may serve nothing of its own");
+    let upstream = &config.upstreams[0];
+    assert_eq!((&*upstream.url, &*upstream.model, &upstream.api_key), ("http://a/v1", "u", &None));
+    assert!(config.models.is_empty() && !upstream.required);
+    let said = complaint(&format!("{MODEL}{}", UPSTREAM.replace("\"u\"", "\"m\"")));
+    assert!(said.contains("upstreams[0].name: \"m\" names another model already"), "{said}");
+    let said = complaint(
+        "[[upstreams]]\nname = \"a b\"\nurl = \"http://key@a/v1?x=1\"\napi_key = \"sk-1\"\n\
+         api_key_env = \"K\"\napi_key_file = \"k\"\nheaders = { API-Key = \"sk-1\" }\n\
+         requests_max = 0\n",
+    );
+    for key in [
+        "upstreams[0].name: \"a b\"",
+        "upstreams[0].kind: is missing",
+        "upstreams[0].url: the URL can't be read: it holds a user or a password",
+        "upstreams[0].api_key: unknown key",
+        "upstreams[0].api_key_env: write this or api_key_file",
+        "upstreams[0].headers.API-Key: write a key's file",
+        "upstreams[0].requests_max: 0 is out of range",
+    ] {
+        assert!(said.contains(key), "{key} is not in:\n{said}");
+    }
+}
+
 fn is_setting(text: &str) -> bool {
+    if text == "[[upstreams]]" {
+        return true;
+    }
     let key = text.split(" = ").next().unwrap_or("");
     text.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }

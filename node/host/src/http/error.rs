@@ -98,11 +98,13 @@ impl From<ServeError> for ApiError {
                 (Some("model".into()), None)
             }
             ServeError::Overloaded { retry_after }
-            | ServeError::Unavailable { retry_after, .. } => (None, Some(retry_after)),
+            | ServeError::Unavailable { retry_after, .. }
+            | ServeError::UpstreamBusy { retry_after, .. } => (None, Some(retry_after)),
             ServeError::Knowledge(error) => (collection_at_fault(&error), None),
-            ServeError::WorkerStopped | ServeError::TimeLimit | ServeError::App { .. } => {
-                (None, None)
-            }
+            ServeError::WorkerStopped
+            | ServeError::TimeLimit
+            | ServeError::Upstream { .. }
+            | ServeError::App { .. } => (None, None),
         };
         Self { status, message, param, code, retry_after }
     }
@@ -148,6 +150,8 @@ fn class(error: &ServeError) -> (StatusCode, Option<&'static str>) {
         ServeError::Unavailable { .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, Some("model_unavailable"))
         }
+        ServeError::Upstream { .. } => (StatusCode::BAD_GATEWAY, Some("upstream_failed")),
+        ServeError::UpstreamBusy { .. } => (StatusCode::TOO_MANY_REQUESTS, Some("upstream_busy")),
         ServeError::Knowledge(error) => knowledge_class(error),
         ServeError::WorkerStopped => (StatusCode::SERVICE_UNAVAILABLE, Some("worker_stopped")),
         ServeError::TimeLimit => (StatusCode::GATEWAY_TIMEOUT, Some("time_limit")),

@@ -257,6 +257,8 @@ impl From<ServeError> for Failure {
             ServeError::Overloaded { .. }
             | ServeError::Unavailable { .. }
             | ServeError::WorkerStopped
+            | ServeError::Upstream { .. }
+            | ServeError::UpstreamBusy { .. }
             | ServeError::TimeLimit
             | ServeError::UnknownModel { .. }
             | ServeError::Knowledge(

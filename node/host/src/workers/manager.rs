@@ -4,7 +4,6 @@
 //! An operation is checked whole before it begins, then runs in a task of its own: whoever asked for
 //! it may go away. One model has one operation at a time.
 
-use std::slice::from_ref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +27,15 @@ pub enum Refusal {
         name: String,
         /// The names there are.
         known: Vec<String>,
+    },
+    /// It has no worker here.
+    #[error(
+        "`{name}` is served by another server, under [[upstreams]] of this node's config: change it \
+         there"
+    )]
+    Elsewhere {
+        /// The model.
+        name: String,
     },
     /// One operation at a time.
     #[error("another operation on `{name}` is at work; wait for its end")]
@@ -255,17 +263,23 @@ impl Manager {
     fn hold(&self, name: &str) -> Result<Hold, Refusal> {
         let slots = self.slots();
         let slot = slots.iter().find(|slot| slot.name() == name);
-        let slot = slot.ok_or_else(|| Refusal::Unknown {
-            name: name.to_owned(),
-            known: slots.iter().map(|slot| slot.name().to_owned()).collect(),
-        })?;
+        let slot = slot.ok_or_else(|| self.not_here(name))?;
         slot.hold().ok_or_else(|| Refusal::Busy { name: name.to_owned() })
+    }
+
+    fn not_here(&self, name: &str) -> Refusal {
+        let name = name.to_owned();
+        let known: Vec<_> = self.models.all().iter().map(|m| m.name().to_owned()).collect();
+        match known.contains(&name) {
+            true => Refusal::Elsewhere { name },
+            false => Refusal::Unknown { name, known },
+        }
     }
 
     fn read(&self, given: &Changes, table: Table) -> Result<ServedConfig, Refusal> {
         let mut problems = self.admin.check(&given.set, &self.places);
         let config = ServedConfig::read("", table, &self.places, &mut problems);
-        if let Some((_, name)) = config.iter().flat_map(|c| names_twice(from_ref(c))).next() {
+        if let Some((_, name)) = config.iter().flat_map(|c| names_twice([c.names()])).next() {
             let message = format!("{name:?} is there twice");
             problems.push(Problem { key: "aliases".into(), message });
         }

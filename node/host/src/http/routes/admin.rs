@@ -40,7 +40,12 @@ pub fn router(state: &Arc<State>) -> Routes {
 
 async fn list(axum::extract::State(state): Shared) -> Response {
     let slots = manager(&state).slots();
-    let models = futures_util::future::join_all(slots.iter().map(entry::of)).await;
+    let mut models = futures_util::future::join_all(slots.iter().map(entry::of)).await;
+    let served = state.node.models.served();
+    let is_here = |name: &str| slots.iter().any(|slot| slot.name() == name);
+    for served in served.iter().filter(|served| !is_here(served.model.name())) {
+        models.push(entry::of_upstream(served).await);
+    }
     json::ok(&json!({"models": models}))
 }
 
@@ -169,6 +174,10 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::Unknown { .. } => {
                 let error = Self::new(StatusCode::NOT_FOUND, message).with_code("model_not_found");
+                Self { param: Some("name".into()), ..error }
+            }
+            Refusal::Elsewhere { .. } => {
+                let error = Self::new(StatusCode::CONFLICT, message).with_code("upstream_model");
                 Self { param: Some("name".into()), ..error }
             }
             Refusal::Busy { .. } => {

@@ -17,7 +17,7 @@ mod tools;
 use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::ServeError;
-use gaia_protocol::{ChatTask, Event};
+use gaia_protocol::{ChatTask, Event, ModelKind};
 use serde_json::json;
 
 use self::answer::Answer;
@@ -52,6 +52,7 @@ pub async fn count_tokens(
     let asked = Asked::parse_count(body::read_fields(&state, request).await?)?;
     let task = ChatTask { max_tokens: Some(1), ..asked.task };
     let Asked { model, knowledge: wish, .. } = asked;
+    counts_tokens(&state, model.as_deref())?;
     let mut running = state.answer(http::Asked { model, task, choices: 1, wish }).await?;
     while let Some(next) = running.next().await {
         let tokens = match next.map_err(blame)? {
@@ -62,6 +63,17 @@ pub async fn count_tokens(
         return Ok(json::ok(&json!({"input_tokens": tokens})));
     }
     Err(blame(ServeError::App { message: "it did not say how long the prompt is".into() }))
+}
+
+/// A server of others counts by answering, which costs.
+fn counts_tokens(state: &http::State, model: Option<&str>) -> Result<(), ServeError> {
+    let model = state.node.models.choose(model, ModelKind::Chat)?;
+    if model.has_tokenizer() {
+        return Ok(());
+    }
+    let name = model.name();
+    let message = format!("tokens can't be counted: `{name}` is served by another server");
+    Err(ServeError::Invalid { message, param: Some("model".into()) })
 }
 
 fn blame(error: ServeError) -> ApiError {

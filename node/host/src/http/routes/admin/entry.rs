@@ -1,6 +1,6 @@
 //! A model as its operator sees it: with files and reasons, which nobody else is told.
 
-use gaia_core::{Model, ModelStatus};
+use gaia_core::{Model, ModelStatus, Served};
 use serde_json::{Value, json};
 
 use crate::http::routes::health::word;
@@ -26,13 +26,33 @@ pub async fn of(slot: &Slot) -> Value {
         "last_error": overview.last_error,
         "stats": report.stats,
     });
-    match overview.status {
+    tell_status(&mut entry, overview.status);
+    entry
+}
+
+/// A model of another server: nothing of it can be changed here.
+pub async fn of_upstream(served: &Served) -> Value {
+    let model = &served.model;
+    let (report, status) = (model.report().await, model.status());
+    let mut entry = json!({
+        "name": model.name(),
+        "aliases": served.aliases,
+        "kind": model.kind(),
+        "state": word(&status),
+        "is_upstream": true,
+        "stats": report.stats,
+    });
+    tell_status(&mut entry, status);
+    entry
+}
+
+fn tell_status(entry: &mut Value, status: ModelStatus) {
+    match status {
         ModelStatus::Loading { share } => entry["share"] = json!(share),
         ModelStatus::Down { reason, .. } => entry["reason"] = json!(reason),
         ModelStatus::Ready(card) => entry["card"] = facts(&card),
         ModelStatus::Unloaded => {}
     }
-    entry
 }
 
 fn state(overview: &Overview) -> &'static str {

@@ -138,6 +138,7 @@ model_file() {
   case $1 in
     "$CHAT_NAME") printf '%s' "$CHAT_FILE" ;;
     "$EMBEDDING_NAME") printf '%s' "$EMBEDDING_FILE" ;;
+    "$CODER_NAME") printf '%s' "$CODER_FILE" ;;
     *) printf '%s.gguf' "$1" ;;
   esac
 }

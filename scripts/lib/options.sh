@@ -5,12 +5,13 @@ PURPOSE=run
 PROFILE=release
 USE_RUSTUP=${GAIA_NO_RUSTUP:+no}
 GIVEN_MODELS=()
+WITH_CODER=no
 BACKENDS=()
 
 usage() {
   cat <<'TEXT'
 usage: scripts/setup [--for run|test|bench] [--profile release|dev] [--no-rustup]
-                     [--backend vulkan|cuda]… [--model NAME=PATH-or-URL[#sha256=DIGEST]]…
+                     [--backend vulkan|cuda]… [--coder] [--model NAME=PATH-or-URL[#sha256=DIGEST]]…
 
 Finds or installs all that a Gaia node needs, under ${GAIA_NODE_HOME:-~/.cache/gaia-node}.
 Run it as often as you like: what is there stays, what was interrupted resumes.
@@ -21,9 +22,11 @@ Run it as often as you like: what is there stays, what was interrupted resumes.
   --profile      how the binaries are built (release is the default)
   --backend      compiles a backend for GPUs too: vulkan for those of all makers, cuda for NVIDIA's
                  with their toolkit. Once asked for, it is kept up with the sources
+  --coder        the model for coding too: Qwen2.5-Coder-1.5B-Instruct, 1.1 GB
   --no-rustup    do not ask rustup's servers for the wasm32-wasip1 target
   --model        a GGUF model: a file of yours is used where it lies, a URL is downloaded once.
-                 The names SmolLM2-135M-Instruct and all-MiniLM-L6-v2 replace the defaults.
+                 The names SmolLM2-135M-Instruct, all-MiniLM-L6-v2 and Qwen2.5-Coder-1.5B-Instruct
+                 replace those that are fetched.
 TEXT
 }
 
@@ -39,11 +42,12 @@ read_options() {
         ;;
       --model) GIVEN_MODELS+=("$(model_option "${2:-}")") ;;
       --no-rustup) USE_RUSTUP=no ;;
+      --coder) WITH_CODER=yes ;;
       -h | --help) usage && exit 0 ;;
       *) die "unknown argument '$1'; scripts/setup --help shows what there is" ;;
     esac
     case $1 in
-      --no-rustup) shift ;;
+      --no-rustup | --coder) shift ;;
       *) shift 2 ;;
     esac
   done

@@ -46,6 +46,7 @@ needed_mebibytes() {
   add_unless wasmedge/bin/wasmedge 650
   add_unless "models/$CHAT_FILE" 350
   add_unless "models/$EMBEDDING_FILE" 500
+  if [[ $WITH_CODER == yes ]]; then add_unless "models/$CODER_FILE" $((CODER_MEBIBYTES + 100)); fi
   add_unless apps/chat.wasm 700
   add_unless crates/index.json 1500
   add_unless crates/prebuilt/units.json 3500

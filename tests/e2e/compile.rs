@@ -103,7 +103,7 @@ fn what_is_refused_is_named() {
         let answer = client.post("/v1/compile", &body);
         assert_eq!((answer.status, &answer.json()["error"]["param"]), (400, &json!(param)));
     }
-    let wasm = json!({"code": HELLO, "command": "run", "target": "wasm32-wasip1"});
+    let wasm = json!({"code": HELLO, "command": "test", "target": "wasm32-wasip1"});
     let answer = compile(&client, &wasm);
     assert_eq!(answer["verdict"], "refused");
     assert!(answer["reasons"][0].as_str().is_some_and(|reason| reason.contains("wasm32-wasip1")));

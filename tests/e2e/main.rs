@@ -20,3 +20,4 @@ mod run_app;
 mod status;
 mod structured;
 mod upstream;
+mod wasm;

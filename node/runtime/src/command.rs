@@ -72,23 +72,21 @@ pub fn run_app(command: CommandApp) -> Result<u32, CommandError> {
         metered: false,
         memory_bytes_max: MEMORY_BYTES_MAX,
     })?;
-    let stdio = inherited(&command.path)?;
+    let start_error = |message| CommandError::Start { path: command.path.clone(), message };
+    let stdio = inherited().map_err(start_error)?;
     let mut arguments = vec![app.name()];
     arguments.extend(command.arguments);
-    let start_error = {
-        let path = command.path.clone();
-        move |message: String| CommandError::Start { path: path.clone(), message }
-    };
-    // A thread of our own, for a stack of a known size.
+    let exit = on_own_stack(move || run(&app, &arguments, stdio, command.models));
+    code(&command.path, exit.map_err(start_error)?)
+}
+
+/// On a thread of our own, for a stack of a known size.
+pub(crate) fn on_own_stack(
+    run: impl FnOnce() -> Result<Exit, String> + Send + 'static,
+) -> Result<Exit, String> {
     let thread = std::thread::Builder::new().name("command".into()).stack_size(STACK_BYTES);
-    let running = thread
-        .spawn(move || run(&app, &arguments, stdio, command.models))
-        .map_err(|error| start_error(error.to_string()))?;
-    match running.join() {
-        Ok(Ok(exit)) => code(&command.path, exit),
-        Ok(Err(message)) => Err(start_error(message)),
-        Err(_) => Err(start_error("its thread panicked".into())),
-    }
+    let running = thread.spawn(run).map_err(|error| error.to_string())?;
+    running.join().unwrap_or_else(|_| Err("its thread panicked".into()))
 }
 
 fn run(app: &App, arguments: &[String], stdio: Stdio, models: ModelLoader) -> Result<Exit, String> {
@@ -98,6 +96,7 @@ fn run(app: &App, arguments: &[String], stdio: Stdio, models: ModelLoader) -> Re
         state: Guest { port: Box::new(NoPort), world: World::new(resolver(models)) },
         stdio,
         arguments,
+        folder: None,
         instructions_max: None,
         stop: Arc::default(),
     };
@@ -116,13 +115,10 @@ fn code(path: &std::path::Path, exit: Exit) -> Result<u32, CommandError> {
 }
 
 /// Copies of this process's streams: the guest's end does not close ours.
-fn inherited(path: &std::path::Path) -> Result<Stdio, CommandError> {
-    let copy = |stream: &dyn AsFd| -> Result<Arc<OwnedFd>, CommandError> {
-        let copied = stream.as_fd().try_clone_to_owned().map_err(|error| CommandError::Start {
-            path: path.to_owned(),
-            message: format!("copying a standard stream: {error}"),
-        })?;
-        Ok(Arc::new(copied))
+pub(crate) fn inherited() -> Result<Stdio, String> {
+    let copy = |stream: &dyn AsFd| -> Result<Arc<OwnedFd>, String> {
+        let copied = stream.as_fd().try_clone_to_owned();
+        copied.map(Arc::new).map_err(|error| format!("copying a standard stream: {error}"))
     };
     Ok(Stdio {
         input: copy(&std::io::stdin())?,

@@ -6,13 +6,15 @@
 //! - [`app`]: a wasm file, checked, compiled once ahead of time, parsed once;
 //! - [`pool`]: warm single-use instances, requests, limits;
 //! - [`command`]: one unmodified WASI-NN command in the foreground;
+//! - [`program`]: one program from a stranger in the foreground, for the compile sandbox's jail;
 //! - [`nn`] and [`app_abi`]: the host functions, over a [`port`] and checked guest [`memory`];
 //! - [`ffi`]: WasmEdge's C interface, and all `unsafe` code there is.
 //!
 //! Invariants:
 //! - An instance serves one request and is then gone; nothing of a request reaches another one.
 //! - A guest sees its arguments, the clock, random numbers and a standard output that goes to the
-//!   log. There is no folder, no environment, no network and no standard input.
+//!   log. There is no folder, no environment, no network and no standard input. Commands and programs
+//!   have their process's streams, and a program one folder, which it can't change.
 //! - Whatever a guest does, its own request ends with an [`Outcome`](gaia_protocol::Outcome),
 //!   exactly once, and no other request notices.
 
@@ -25,12 +27,14 @@ mod memory;
 mod nn;
 mod pool;
 mod port;
+mod program;
 #[cfg(test)]
 mod tests;
 
 pub use command::{CommandApp, CommandError, ModelLoader, run_app};
 pub use error::AppError;
 pub use pool::{AppPool, Emit, EventSink, PoolStats, RequestHandle};
+pub use program::{Program, ProgramEnd, run_program};
 
 /// WasmEdge's version, such as `0.17.1`.
 #[must_use]

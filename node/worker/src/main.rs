@@ -1,7 +1,8 @@
 //! Binary `gaia-worker`: one model, its wasm app, and the socket to the host.
 //!
 //! Without arguments it serves the host on standard input. `info` prints what this machine can run
-//! as JSON; `run-app` runs an unmodified WASI-NN command.
+//! as JSON; `run-app` runs an unmodified WASI-NN command; `run-wasm` runs a stranger's program in the
+//! compile sandbox's jail, and `libraries` prints what that jail must show it.
 #![forbid(unsafe_code)]
 
 mod card;
@@ -9,6 +10,7 @@ mod engine;
 mod info;
 mod requests;
 mod run_app;
+mod run_wasm;
 mod serve;
 mod socket;
 mod stats;
@@ -25,7 +27,13 @@ fn main() -> Result<ExitCode> {
         None => serve::serve().map(|()| ExitCode::SUCCESS),
         Some("info") => info::print().map(|()| ExitCode::SUCCESS),
         Some("run-app") => run_app::run(&arguments[1..]),
-        Some(other) => bail!("unknown command {other:?}: expected nothing, info or run-app"),
+        Some("run-wasm") => run_wasm::run(&arguments[1..]),
+        Some("libraries") => run_wasm::libraries().map(|()| ExitCode::SUCCESS),
+        Some(other) => {
+            bail!(
+                "unknown command {other:?}: expected nothing, info, run-app, run-wasm or libraries"
+            )
+        }
     }
 }
 

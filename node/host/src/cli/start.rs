@@ -48,8 +48,8 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let knowledge = knowledge::open(&config.knowledge).await?;
     let workers = Workers::start(&config)?;
     let _upstreams = Upstreams::start(&config.upstreams, &workers.models())?;
-    let sandbox = config.compile.clone();
-    let sandbox = tokio::task::spawn_blocking(move || compile::open(&sandbox));
+    let (sandbox, worker) = (config.compile.clone(), config.worker_binary()?);
+    let sandbox = tokio::task::spawn_blocking(move || compile::open(&sandbox, &worker));
     let sandbox = sandbox.await.context("trying the compile sandbox")?;
     let mut state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
         .managed(workers.manager())

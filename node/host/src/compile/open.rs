@@ -1,10 +1,10 @@
 //! Puts the service together when the node starts, or says why there is none.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use gaia_sandbox::builder::{Builder, Crates, Toolchain};
+use gaia_sandbox::builder::{Builder, Crates, Toolchain, WasmRunner};
 use gaia_sandbox::jail::{Jail, Layer, Report, State};
 
 use super::service::Service;
@@ -19,14 +19,15 @@ pub enum Offer {
     Closed(String),
 }
 
-/// Tries the jail and opens the service. Takes about a second, on a blocking thread.
+/// Tries the jail and opens the service. Takes about a second, on a blocking thread. The worker runs
+/// programs for WebAssembly.
 #[must_use]
-pub fn open(config: &CompileConfig) -> Offer {
+pub fn open(config: &CompileConfig, worker: &Path) -> Offer {
     if !config.enabled {
         let reason = "this node compiles nothing: compile.enabled is false in its config";
         return Offer::Closed(reason.to_owned());
     }
-    match try_open(config) {
+    match try_open(config, worker) {
         Ok(service) => Offer::Open(Arc::new(service)),
         Err(error) => {
             tracing::warn!("the compile sandbox is closed: {error:#}");
@@ -35,7 +36,7 @@ pub fn open(config: &CompileConfig) -> Offer {
     }
 }
 
-fn try_open(config: &CompileConfig) -> Result<Service> {
+fn try_open(config: &CompileConfig, worker: &Path) -> Result<Service> {
     let jail = jail(config)?;
     let report = jail.probe();
     let missing = missing(&report, &config.accept);
@@ -51,7 +52,12 @@ fn try_open(config: &CompileConfig) -> Result<Service> {
             "no crates are fetched: projects with dependencies are refused; run scripts/setup"
         );
     }
-    Ok(Service::new(Builder::new(jail, toolchain, crates), config.clone()))
+    let wasm = WasmRunner::find(worker, &jail);
+    if let Err(reason) = &wasm {
+        tracing::warn!("programs for wasm32-wasip1 are built and not run: {reason}");
+    }
+    let builder = Builder::new(jail, toolchain, crates).with_wasm(wasm);
+    Ok(Service::new(builder, config.clone()))
 }
 
 /// The jail of a config.

@@ -157,6 +157,7 @@ fn read_limits(table: &mut Reader<'_>, default: JobLimits) -> JobLimits {
             1024..=16 << 20,
         ),
         program_bytes: table.within("program_bytes_max", default.program_bytes, 1024..=256 << 20),
+        instructions: table.within("instructions_max", default.instructions, 1000..=1 << 53),
     }
 }
 

@@ -146,6 +146,7 @@ fn run_keeper(module: &Module, started: SyncSender<Result<(), Failure>>) -> Resu
             error: null,
         },
         arguments: &[],
+        folder: None,
         instructions_max: None,
         stop: std::sync::Arc::default(),
     };

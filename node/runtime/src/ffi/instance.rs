@@ -1,7 +1,9 @@
 //! One running instance of a module: its executor, store, WASI world and host functions.
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CString, c_char, c_void};
+use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmedge_sys::ffi as c;
@@ -36,8 +38,10 @@ pub(crate) struct InstancePlan<'a, S: 'static> {
     pub(crate) state: S,
     /// Its standard streams.
     pub(crate) stdio: Stdio,
-    /// Its arguments, program name first. There is no environment and no folder.
+    /// Its arguments, program name first. There is no environment.
     pub(crate) arguments: &'a [String],
+    /// A folder that it may read, as its root; nothing else of the file system is there.
+    pub(crate) folder: Option<&'a Path>,
     /// Instructions it may run, if the module is metered.
     pub(crate) instructions_max: Option<u64>,
     /// Stops it from other threads.
@@ -189,7 +193,7 @@ impl<S> Instance<S> {
         let stop = Disarm(plan.stop);
         // SAFETY: takes nothing.
         let store = Store::own(unsafe { c::WasmEdge_StoreCreate() })?;
-        let wasi = wasi(plan.arguments, &plan.stdio)?;
+        let wasi = wasi(plan.arguments, plan.folder, &plan.stdio)?;
         register(&executor, &store, wasi.as_ptr())?;
         let mut hosts = Vec::with_capacity(plan.hosts.len());
         for host in plan.hosts {
@@ -278,34 +282,58 @@ fn executor(
     Ok(executor)
 }
 
-/// A WASI world of arguments and standard streams only.
-fn wasi(arguments: &[String], stdio: &Stdio) -> Result<ModuleInstance, Failure> {
-    let arguments: Vec<CString> = arguments
-        .iter()
-        .map(|argument| CString::new(argument.as_str()))
-        .collect::<Result<_, _>>()
-        .map_err(|_| Failure::of_ours("an argument holds a NUL".into()))?;
-    let pointers: Vec<_> = arguments.iter().map(|argument| argument.as_ptr()).collect();
-    let length = u32::try_from(pointers.len())
-        .map_err(|_| Failure::of_ours("there are too many arguments".into()))?;
+/// A WASI world of arguments, standard streams and perhaps a folder.
+fn wasi(
+    arguments: &[String],
+    folder: Option<&Path>,
+    stdio: &Stdio,
+) -> Result<ModuleInstance, Failure> {
+    let arguments = c_strings(arguments.iter().cloned(), "an argument holds a NUL")?;
+    // WasmEdge's own words: the guest's name, the host's, and what may be done there.
+    let folders = folder.map(|folder| format!("/:{}:readonly", folder.display()));
+    let folders = c_strings(folders, "the folder's path holds a NUL")?;
+    let (arguments, folders) = (Pointers::of(&arguments)?, Pointers::of(&folders)?);
     let [input, output, error] =
         [&stdio.input, &stdio.output, &stdio.error].map(|stream| stream.as_raw_fd());
-    let nothing = std::ptr::null();
-    // SAFETY: the strings live for the call and are copied; there are no environment variables and
-    // no folders. The descriptors stay open as long as the instance, which keeps `stdio`.
+    // SAFETY: the strings live for the call and are copied; there are no environment variables. The
+    // descriptors stay open as long as the instance, which keeps `stdio`.
     ModuleInstance::own(unsafe {
         c::WasmEdge_ModuleInstanceCreateWASIWithFds(
-            pointers.as_ptr(),
-            length,
-            nothing,
+            arguments.list.as_ptr(),
+            arguments.length,
+            std::ptr::null(),
             0,
-            nothing,
-            0,
+            folders.list.as_ptr(),
+            folders.length,
             input,
             output,
             error,
         )
     })
+}
+
+fn c_strings(
+    texts: impl IntoIterator<Item = String>,
+    wrong: &str,
+) -> Result<Vec<CString>, Failure> {
+    let texts: Result<_, _> = texts.into_iter().map(CString::new).collect();
+    texts.map_err(|_| Failure::of_ours(wrong.into()))
+}
+
+/// A list of strings as C takes it; it borrows them.
+struct Pointers<'a> {
+    list: Vec<*const c_char>,
+    length: u32,
+    _texts: PhantomData<&'a CString>,
+}
+
+impl<'a> Pointers<'a> {
+    fn of(texts: &'a [CString]) -> Result<Self, Failure> {
+        let length = u32::try_from(texts.len())
+            .map_err(|_| Failure::of_ours("there are too many arguments".into()))?;
+        let list = texts.iter().map(|text| text.as_ptr()).collect();
+        Ok(Self { list, length, _texts: PhantomData })
+    }
 }
 
 fn register(

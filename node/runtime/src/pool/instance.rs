@@ -152,6 +152,7 @@ fn run_guest(
             error: output,
         },
         arguments: &[shared.app.name()],
+        folder: None,
         instructions_max: shared.limits.instructions,
         stop: Arc::clone(&seat.stop),
     };

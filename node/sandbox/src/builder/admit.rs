@@ -1,7 +1,7 @@
 //! What is refused before anything runs.
 
 use super::Builder;
-use super::job::{Job, Target, Task};
+use super::job::{Job, Task};
 
 /// Well below what a command line takes.
 const ARGUMENTS_MAX: usize = 256;
@@ -34,10 +34,15 @@ fn missing_target(builder: &Builder, job: &Job) -> Option<String> {
             "this node's toolchain lacks the target {triple}: its operator adds it with rustup target add {triple}"
         ));
     }
-    let runs = job.target == Target::Wasm && matches!(job.task, Task::Run | Task::Test);
-    runs.then(|| {
-        format!("this node does not run programs for {triple}; build it, with \"programs\": true, and run it yourself")
-    })
+    match (job.task, &builder.wasm) {
+        (Task::Test, _) => Some(format!(
+            "this node does not run tests for {triple}: build for it, or test natively"
+        )),
+        (Task::Run, Err(reason)) => Some(format!(
+            "this node does not run programs for {triple}: {reason}; build it, with \"programs\": true, and run it yourself"
+        )),
+        _ => None,
+    }
 }
 
 /// Words that cargo would take for its own options.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Builder;
 use super::compile::{Compiled, count};
+use super::execute::Executed;
 use super::job::{Job, Task};
 use crate::jail::{self, Outcome};
 use crate::report::{
@@ -83,13 +84,15 @@ impl Answer {
 pub fn answer(
     builder: &Builder,
     job: &Job,
-    (mut compiled, executed): (Compiled, Option<Outcome>),
+    (mut compiled, executed): (Compiled, Option<Executed>),
 ) -> Answer {
     let mut verdict =
         judge(ending(&compiled.ending), stage(job.task), compiled.facts.messages.built);
-    if let Some(outcome) = executed {
-        verdict = judge(ending(&outcome.ending), Stage::Execute, None);
-        take_program(&mut compiled, outcome);
+    let mut reasons = vec![];
+    if let Some(mut executed) = executed {
+        verdict = judge(executed.ending, Stage::Execute, None);
+        reasons = std::mem::take(&mut executed.reasons);
+        take_program(&mut compiled, executed);
     }
     let explanations = match job.explain {
         true => explanations(builder, &compiled.facts.messages.diagnostics),
@@ -97,7 +100,7 @@ pub fn answer(
     };
     Answer {
         report: Report::new(verdict, job.detail, compiled.facts),
-        reasons: vec![],
+        reasons,
         notes: compiled.notes,
         explanations,
         files: compiled.formatted,
@@ -108,14 +111,14 @@ pub fn answer(
 }
 
 /// What the program printed takes the place of what cargo did.
-fn take_program(compiled: &mut Compiled, outcome: Outcome) {
-    compiled.notes.extend(notes(&outcome, "the program"));
+fn take_program(compiled: &mut Compiled, Executed { outcome, ending, notes, .. }: Executed) {
+    compiled.notes.extend(notes);
     let facts = &mut compiled.facts;
     facts.messages.cut.output_bytes += count(outcome.stdout.cut_bytes + outcome.stderr.cut_bytes);
     facts.stdout = String::from_utf8_lossy(&outcome.stdout.bytes).into_owned();
     facts.stderr = String::from_utf8_lossy(&outcome.stderr.bytes).into_owned();
     facts.timings.run_ms = outcome.wall_ms;
-    if let jail::Ending::Exited(code) = outcome.ending {
+    if let Ending::Exited(code) = ending {
         facts.exit_code = Some(code);
     }
     compiled.cpu_ms += outcome.cpu_ms;
@@ -129,7 +132,8 @@ fn stage(task: Task) -> Stage {
     }
 }
 
-fn ending(ending: &jail::Ending) -> Ending {
+/// As the verdict wants it.
+pub fn ending(ending: &jail::Ending) -> Ending {
     match ending {
         jail::Ending::Exited(code) => Ending::Exited(*code),
         jail::Ending::Signalled(signal) => Ending::Signalled(*signal),

@@ -1,11 +1,12 @@
 //! The program of a `run`, in a jail of its own.
 
-use super::answer::Program;
+use super::answer::{Program, ending, notes};
 use super::compile::{Compiled, file, limits};
-use super::job::Job;
-use super::{Builder, cargo};
+use super::job::{Job, Target};
+use super::{Builder, cargo, wasm};
 use crate::catalog::layout::{JOB, PROJECT};
 use crate::jail::{Cancel, Command, File, Limits, Outcome, StartError};
+use crate::report::Ending;
 
 /// Where the program lies in the job's folder.
 const PROGRAM: &str = "program";
@@ -35,8 +36,30 @@ pub fn choose(compiled: &Compiled, job: &Job) -> Result<Option<Program>, String>
     }
 }
 
+/// Without its folder, and without the ending that WebAssembly has.
 fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_suffix(".wasm").unwrap_or(name)
+}
+
+/// A program that has run.
+pub struct Executed {
+    /// What the jail saw.
+    pub outcome: Outcome,
+    /// How it ended.
+    pub ending: Ending,
+    /// What it ran into.
+    pub notes: Vec<String>,
+    /// Why it did not begin.
+    pub reasons: Vec<String>,
+}
+
+impl Executed {
+    /// As the jail saw it.
+    pub fn of(outcome: Outcome) -> Self {
+        let (ending, notes) = (ending(&outcome.ending), notes(&outcome, "the program"));
+        Self { outcome, ending, notes, reasons: vec![] }
+    }
 }
 
 /// Runs a program among the project's files.
@@ -44,21 +67,32 @@ pub fn execute(
     builder: &Builder,
     job: &Job,
     (program, cancel): (&Program, &Cancel),
-) -> Result<Outcome, StartError> {
+) -> Result<Executed, StartError> {
+    let program = program.bytes.clone();
+    let mut command = match (job.target, &builder.wasm) {
+        (Target::Wasm, Ok(runner)) => runner.job(job, program),
+        _ => native(job, program),
+    };
+    let project = job.project.files();
+    command.files.extend(
+        project.map(|(path, bytes)| file(&format!("{PROJECT}/{}", path.as_str()), bytes.to_vec())),
+    );
+    command.directory = format!("{JOB}/{PROJECT}").into();
+    command.stdin.clone_from(&job.stdin);
+    command.limits = Limits { time: job.limits.run_time, ..limits(job.limits) };
+    let outcome = builder.jail.run(&command, cancel)?;
+    Ok(match job.target {
+        Target::Native => Executed::of(outcome),
+        Target::Wasm => wasm::executed(outcome, job),
+    })
+}
+
+fn native(job: &Job, content: Vec<u8>) -> Command {
     let mut command = Command::new([format!("{JOB}/{PROGRAM}")]);
     command.argv.extend(job.args.iter().cloned());
     command.env = environment();
-    command.directory = format!("{JOB}/{PROJECT}").into();
-    command.files = job
-        .project
-        .files()
-        .map(|(path, bytes)| file(&format!("{PROJECT}/{}", path.as_str()), bytes.to_vec()))
-        .collect();
-    let content = program.bytes.clone();
-    command.files.push(File { path: PROGRAM.into(), content, executable: true });
-    command.stdin.clone_from(&job.stdin);
-    command.limits = Limits { time: job.limits.run_time, ..limits(job.limits) };
-    builder.jail.run(&command, cancel)
+    command.files = vec![File { path: PROGRAM.into(), content, executable: true }];
+    command
 }
 
 fn environment() -> Vec<(String, String)> {

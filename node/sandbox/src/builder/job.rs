@@ -158,6 +158,8 @@ pub struct JobLimits {
     pub output_bytes: usize,
     /// Bytes of a program that is given out; a larger one stays where it is.
     pub program_bytes: u64,
+    /// WebAssembly instructions of a program for wasm32-wasip1.
+    pub instructions: u64,
 }
 
 impl Default for JobLimits {
@@ -170,6 +172,8 @@ impl Default for JobLimits {
             memory_bytes: policy::LIMITS.memory_bytes,
             output_bytes: policy::LIMITS.output_bytes,
             program_bytes: 64 << 20,
+            // About a minute of WasmEdge's interpreter.
+            instructions: 5_000_000_000,
         }
     }
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A program runs in a jail that never saw the compiler: it finds the project's files and nothing that
-//! build scripts or macros have left.
+//! build scripts or macros have left. One for wasm32-wasip1 runs in WasmEdge, in that jail ([`wasm`]).
 
 mod admit;
 mod answer;
@@ -19,6 +19,7 @@ mod crates;
 mod execute;
 mod job;
 mod toolchain;
+mod wasm;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +28,7 @@ pub use answer::{Answer, Program};
 pub use crates::Crates;
 pub use job::{Features, Job, JobLimits, Profile, Step, Target, Task};
 pub use toolchain::{Toolchain, ToolchainError};
+pub use wasm::WasmRunner;
 
 use crate::jail::{Cancel, Jail, StartError};
 use crate::report::{ErrorCode, ExplainError, explain};
@@ -38,12 +40,21 @@ pub struct Builder {
     jail: Jail,
     toolchain: Toolchain,
     crates: Arc<Crates>,
+    /// Or why there is none.
+    wasm: Result<WasmRunner, String>,
 }
 
 impl Builder {
     /// Puts the parts together.
     pub fn new(jail: Jail, toolchain: Toolchain, crates: Crates) -> Self {
-        Self { jail, toolchain, crates: Arc::new(crates) }
+        let wasm = Err("its operator has named no program for that".to_owned());
+        Self { jail, toolchain, crates: Arc::new(crates), wasm }
+    }
+
+    /// The same with what runs programs for WebAssembly, or why it does not work.
+    #[must_use]
+    pub fn with_wasm(self, wasm: Result<WasmRunner, String>) -> Self {
+        Self { wasm, ..self }
     }
 
     /// The crates that projects may depend on.

@@ -98,6 +98,8 @@ fn what_is_refused_is_named() {
         (json!({"code": HELLO, "command": "publish"}), "command"),
         (json!({"code": HELLO, "compile_time_ms": 0}), "compile_time_ms"),
         (json!({"archive": "%"}), "archive"),
+        (json!({"code": HELLO, "artifacts": ["all"]}), "artifacts"),
+        (json!({"code": HELLO, "artifacts": ["rustdoc_json"]}), "artifacts"),
         (json!({"code": HELLO, "more": 1}), "more"),
     ] {
         let answer = client.post("/v1/compile", &body);
@@ -107,6 +109,30 @@ fn what_is_refused_is_named() {
     let answer = compile(&client, &wasm);
     assert_eq!(answer["verdict"], "refused");
     assert!(answer["reasons"][0].as_str().is_some_and(|reason| reason.contains("wasm32-wasip1")));
+}
+
+#[test]
+fn documentation_is_given_out_as_json() {
+    let node = node_with("program_bytes_max = 100000");
+    let manifest = format!("{MANIFEST}[dependencies]\nserde_json = \"1\"\n");
+    let document = |source: &str| {
+        let files = json!({"Cargo.toml": manifest, "src/lib.rs": source});
+        let request = json!({"files": files, "command": "doc", "artifacts": ["rustdoc_json"]});
+        compile(&node.client(), &request)
+    };
+    let answer = document("//! Adds.\n\n/// One more.\npub fn add(a: u8) -> u8 { a + 1 }\n");
+    assert_eq!(answer["verdict"], "ok", "{answer:#}");
+    assert_eq!(answer["rustdoc_json"][0]["name"], "doc/p.json");
+    assert!(answer["rustdoc_json"][0]["bytes"].as_u64() > Some(100));
+    let large = (0..500).map(|number| format!("/// More.\npub fn f{number}() {{}}\n"));
+    let answer = document(&large.collect::<String>());
+    assert!(answer["rustdoc_json"].is_null());
+    assert!(
+        answer["notes"][0].as_str().is_some_and(|note| note.contains("doc/p.json")),
+        "{answer:#}"
+    );
+    assert!(node.metric("gaia_compile_jobs_total", "verdict=\"ok\"") >= 2.0);
+    assert!(node.metric("gaia_compile_job_seconds_count", "command=\"doc\"") >= 2.0);
 }
 
 #[test]

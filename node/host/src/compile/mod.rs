@@ -9,6 +9,7 @@
 //! away takes the job along, for its cancel handle is dropped; every list here has a limit, and who
 //! meets it is told so.
 
+mod counts;
 mod jobs;
 mod open;
 mod port;

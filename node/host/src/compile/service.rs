@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::counts::Counts;
 use super::jobs::{JobState, Jobs};
 use super::queue::{Full, Permit, Queue, Turn};
 use crate::config::CompileConfig;
@@ -22,6 +23,7 @@ pub struct Service {
     queue: Queue,
     jobs: Jobs,
     config: CompileConfig,
+    counts: Arc<Counts>,
 }
 
 /// Why a job has no answer.
@@ -52,7 +54,13 @@ impl Service {
     #[must_use]
     pub fn new(builder: Builder, config: CompileConfig) -> Self {
         let queue = Queue::new(config.queue);
-        Self { builder: Arc::new(builder), queue, jobs: Jobs::new(config.jobs), config }
+        let (jobs, counts) = (Jobs::new(config.jobs), Arc::new(Counts::new()));
+        Self { builder: Arc::new(builder), queue, jobs, config, counts }
+    }
+
+    /// Appends what was counted, in Prometheus' text format.
+    pub fn write_metrics(&self, text: &mut String) {
+        self.counts.write(text, &self.queue);
     }
 
     /// What a job may ask for.
@@ -92,10 +100,10 @@ impl Service {
     /// # Errors
     /// There is no room, no time, or no working sandbox.
     pub async fn answer(&self, owner: &Owner, job: Job) -> Result<Answer, Refusal> {
-        let turn = self.queue.enter(owner)?;
+        let turn = self.enter(owner)?;
         let (handle, cancel) = Cancel::pair()?;
         let (told, _) = watch::channel(JobState::Queued);
-        let work = Work { builder: Arc::clone(&self.builder), job, cancel, told };
+        let work = self.work(job, cancel, told);
         let limit = self.config.answer_time;
         let answer = timeout(limit, work.run(turn)).await.unwrap_or(Err(Refusal::TooSlow(limit)));
         drop(handle);
@@ -108,11 +116,20 @@ impl Service {
     /// There is no room.
     pub fn begin(&self, owner: &Owner, job: Job) -> Result<String, Refusal> {
         self.jobs.make_room()?;
-        let turn = self.queue.enter(owner)?;
+        let turn = self.enter(owner)?;
         let (handle, cancel) = Cancel::pair()?;
         let (told, state) = watch::channel(JobState::Queued);
-        let work = Work { builder: Arc::clone(&self.builder), job, cancel: cancel.clone(), told };
+        let work = self.work(job, cancel, told);
         Ok(self.jobs.begin(owner, (handle, state), work.tell(turn)))
+    }
+
+    fn enter(&self, owner: &Owner) -> Result<Turn, Full> {
+        self.queue.enter(owner).inspect_err(|Full| self.counts.refuse())
+    }
+
+    fn work(&self, job: Job, cancel: Cancel, told: watch::Sender<JobState>) -> Work {
+        let (builder, counts) = (Arc::clone(&self.builder), Arc::clone(&self.counts));
+        Work { builder, job, cancel, told, counts }
     }
 }
 
@@ -122,12 +139,14 @@ struct Work {
     job: Job,
     cancel: Cancel,
     told: watch::Sender<JobState>,
+    counts: Arc<Counts>,
 }
 
 impl Work {
     async fn run(self, turn: Turn) -> Result<Answer, Refusal> {
         let begun = Instant::now();
         let permit = turn.wait().await?;
+        self.counts.begin(self.job.task, begun.elapsed());
         let queue_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let done = spawn_blocking(move || self.block(permit)).await;
         let mut answer = done.map_err(|_| Refusal::Ending)??;
@@ -142,7 +161,10 @@ impl Work {
         let tell = |step: Step| {
             self.told.send_replace(JobState::Working(step));
         };
-        self.builder.run(&self.job, &self.cancel, &tell)
+        let begun = Instant::now();
+        let answer = self.builder.run(&self.job, &self.cancel, &tell);
+        self.counts.end(self.job.task, begun.elapsed(), answer.as_ref().ok());
+        answer
     }
 
     /// As [`Work::run`], where the answer goes to whoever looks. Cancelling also leaves the line.
@@ -159,10 +181,11 @@ impl Work {
     }
 }
 
-/// What a kept answer takes, as JSON, with its programs.
+/// What a kept answer takes, as JSON, with its files.
 fn size(answer: &Answer) -> usize {
-    let programs: usize = answer.programs.iter().map(|program| program.bytes.len()).sum();
-    programs + serde_json::to_vec(answer).map_or(0, |text| text.len())
+    let files = answer.programs.iter().chain(&answer.documents);
+    files.map(|file| file.bytes.len()).sum::<usize>()
+        + serde_json::to_vec(answer).map_or(0, |text| text.len())
 }
 
 /// Ends a job when it is dropped.

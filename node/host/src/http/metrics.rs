@@ -168,6 +168,7 @@ fn write_models(text: &mut String, reports: &[(String, ModelReport)]) {
     }
 }
 
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+/// What comes before a metric's numbers.
+pub fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }

@@ -43,9 +43,12 @@ pub struct Answer {
     /// Programs, where they were asked for.
     #[serde(skip)]
     pub programs: Vec<Program>,
+    /// rustdoc's JSON, where it was asked for.
+    #[serde(skip)]
+    pub documents: Vec<Program>,
 }
 
-/// A program that was made.
+/// A file that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     /// Its path below cargo's folder of results.
@@ -67,6 +70,7 @@ impl Answer {
             cpu_ms: 0,
             memory_peak_bytes: None,
             programs: vec![],
+            documents: vec![],
         }
     }
 }
@@ -98,6 +102,11 @@ pub fn answer(
         true => explanations(builder, &compiled.facts.messages.diagnostics),
         false => BTreeMap::new(),
     };
+    let (programs, documents) = match job.task {
+        Task::Doc => (vec![], compiled.programs),
+        _ if job.programs => (compiled.programs, vec![]),
+        _ => (vec![], vec![]),
+    };
     Answer {
         report: Report::new(verdict, job.detail, compiled.facts),
         reasons,
@@ -106,7 +115,8 @@ pub fn answer(
         files: compiled.formatted,
         cpu_ms: compiled.cpu_ms,
         memory_peak_bytes: compiled.memory_peak_bytes,
-        programs: if job.programs { compiled.programs } else { vec![] },
+        programs,
+        documents,
     }
 }
 

@@ -75,15 +75,19 @@ fn features(job: &Job) -> Vec<String> {
     words
 }
 
-/// Where cargo puts programs, below its folder of results.
-pub fn programs_folder(job: &Job) -> String {
+/// What cargo makes that may be given out, below its folder of results, as the shell finds it.
+pub fn results(job: &Job) -> String {
     let profile = match job.profile {
         Profile::Debug => "debug",
         Profile::Release => "release",
     };
+    let files = match job.task {
+        Task::Doc => "doc/*.json".to_owned(),
+        _ => format!("{profile}/*"),
+    };
     match job.target {
-        Target::Native => profile.to_owned(),
-        Target::Wasm => format!("wasm32-wasip1/{profile}"),
+        Target::Native => files,
+        Target::Wasm => format!("wasm32-wasip1/{files}"),
     }
 }
 
@@ -123,6 +127,8 @@ mod tests {
             "cargo test --offline --message-format=json --release --target wasm32-wasip1 \
              --no-fail-fast --features a,b --no-default-features -- --nocapture"
         );
-        assert_eq!(programs_folder(&job), "wasm32-wasip1/release");
+        assert_eq!(results(&job), "wasm32-wasip1/release/*");
+        job.task = Task::Doc;
+        assert_eq!(results(&job), "wasm32-wasip1/doc/*.json");
     }
 }

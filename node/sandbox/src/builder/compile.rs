@@ -16,6 +16,8 @@ use crate::report::{Facts, MessageReader, Messages, Places};
 const RUST: &str = "/rust";
 /// The script that makes links and starts cargo, in the job's folder.
 const SCRIPT: &str = "start.sh";
+/// What stands between cargo and rustdoc, in the job's folder.
+const RUSTDOC: &str = "rustdoc.sh";
 /// Where the script puts programs for the node to find, under numbers, and their names.
 const OUT: &str = "out";
 /// Programs that are brought out at most: each may be as large as the limit says.
@@ -71,6 +73,10 @@ fn command(builder: &Builder, job: &Job) -> (Command, Vec<String>) {
     command.env = environment();
     command.files = files;
     command.files.push(file(SCRIPT, script(&layout, job).into_bytes()));
+    if job.rustdoc_json {
+        command.files.push(rustdoc());
+        command.env.push(("RUSTDOC".to_owned(), format!("{JOB}/{RUSTDOC}")));
+    }
     command.binds.push(Bind::read_only(builder.toolchain.root(), RUST));
     command.binds.extend(builder.crates.folder().map(|folder| Bind::read_only(folder, CRATES)));
     command.limits = Limits { output_bytes: MESSAGES_BYTES, ..limits(job.limits) };
@@ -117,18 +123,34 @@ fn project_files(job: &Job, index: &Index) -> (Vec<File>, Vec<String>) {
     (files, notes)
 }
 
-/// Makes the links, runs cargo, and puts programs where the node can find them: what a project calls
-/// its programs is not known before.
+/// Makes the links, runs cargo, and puts what is to be brought out where the node can find it: what a
+/// project calls its programs is not known before.
 fn script(layout: &JobLayout, job: &Job) -> String {
-    let (links, folder) = (layout.script(), cargo::programs_folder(job));
+    let (links, files, wanted) = (layout.script(), cargo::results(job), wanted(job));
     format!(
         "{links}cd {JOB}/{PROJECT}\nset +e\n\"$@\"\nstatus=$?\nmkdir {JOB}/{OUT}\nnumber=0\n\
-         for file in {JOB}/{TARGET}/{folder}/*; do\n\
+         for file in {JOB}/{TARGET}/{files}; do\n\
          case $file in *.so | *.d) continue ;; esac\n\
-         if [ -f \"$file\" ] && [ -x \"$file\" ] && [ $number -lt {PROGRAMS_MAX} ]; then\n\
+         if {wanted} && [ $number -lt {PROGRAMS_MAX} ]; then\n\
          number=$((number + 1))\nln \"$file\" {JOB}/{OUT}/$number\n\
          printf '%s\\n' \"${{file#{JOB}/{TARGET}/}}\" >>{JOB}/{OUT}/names\nfi\ndone\nexit $status\n"
     )
+}
+
+fn wanted(job: &Job) -> &'static str {
+    match job.task {
+        Task::Doc => "[ -f \"$file\" ]",
+        _ => "[ -f \"$file\" ] && [ -x \"$file\" ]",
+    }
+}
+
+/// The compiler's unstable features are on for rustdoc alone: crates would look for them, and be
+/// compiled anew.
+fn rustdoc() -> File {
+    let content = format!(
+        "#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec {RUST}/bin/rustdoc -Zunstable-options --output-format json \"$@\"\n"
+    );
+    File { path: RUSTDOC.into(), content: content.into_bytes(), executable: true }
 }
 
 fn collect(job: &Job) -> Vec<Collect> {
@@ -141,6 +163,7 @@ fn collect(job: &Job) -> Vec<Collect> {
             .collect(),
         Task::Run => programs(job),
         Task::Build if job.programs => programs(job),
+        Task::Doc if job.rustdoc_json => programs(job),
         _ => vec![],
     }
 }
@@ -205,7 +228,7 @@ fn brought(outcome: &Outcome, notes: &mut Vec<String>) -> Vec<Program> {
         let name: String = name.chars().filter(|letter| !letter.is_control()).take(200).collect();
         match &found.content {
             Ok(bytes) => programs.push(Program { name, bytes: bytes.clone() }),
-            Err(error) => notes.push(format!("the program {name} was not brought out: {error}")),
+            Err(error) => notes.push(format!("{name} was not brought out: {error}")),
         }
     }
     programs

@@ -33,6 +33,8 @@ pub struct Job {
     pub explain: bool,
     /// Whether programs are given out.
     pub programs: bool,
+    /// Whether `doc` makes rustdoc's JSON, which is given out, in place of pages.
+    pub rustdoc_json: bool,
     /// How much it may take.
     pub limits: JobLimits,
 }
@@ -52,6 +54,7 @@ impl Job {
             detail: Detail::default(),
             explain: false,
             programs: false,
+            rustdoc_json: false,
             limits: JobLimits::default(),
         }
     }
@@ -156,7 +159,7 @@ pub struct JobLimits {
     pub memory_bytes: u64,
     /// Bytes kept of each output.
     pub output_bytes: usize,
-    /// Bytes of a program that is given out; a larger one stays where it is.
+    /// Bytes of a program or a document that is given out; a larger one stays where it is.
     pub program_bytes: u64,
     /// WebAssembly instructions of a program for wasm32-wasip1.
     pub instructions: u64,

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 use super::Shared;
+use crate::compile::Offer;
 use crate::http::openapi::{Operation, Schema, Tag};
 
 const CONTENT_TYPE: HeaderValue =
@@ -19,7 +20,11 @@ pub fn operation() -> Operation {
 
 /// All numbers.
 pub async fn get(axum::extract::State(state): Shared) -> Response {
-    let mut response = Response::new(state.metrics.text(&state.node).await.into());
+    let mut text = state.metrics.text(&state.node).await;
+    if let Offer::Open(service) = &state.compile {
+        service.write_metrics(&mut text);
+    }
+    let mut response = Response::new(text.into());
     response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
     response
 }

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use crate::compile::JobState;
 
-/// An answer with its programs.
+/// An answer with its files.
 pub fn wire(answer: &Answer) -> Value {
     let mut value = serde_json::to_value(answer).expect("our own answers have string keys only");
-    if !answer.programs.is_empty() {
-        value["programs"] = answer.programs.iter().map(program).collect();
+    for (key, files) in [("programs", &answer.programs), ("rustdoc_json", &answer.documents)] {
+        if !files.is_empty() {
+            value[key] = files.iter().map(program).collect();
+        }
     }
     value
 }

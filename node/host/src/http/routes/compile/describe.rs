@@ -3,7 +3,7 @@
 use gaia_sandbox::builder::Task;
 use serde_json::json;
 
-use super::request::{STDIN_BYTES_MAX, WORDS_MAX};
+use super::request::{ARTIFACTS, STDIN_BYTES_MAX, WORDS_MAX};
 use crate::http::openapi::{Operation, Schema, Tag};
 
 const JOB: &str = "/v1/jobs/{id}";
@@ -113,7 +113,8 @@ fn takes() -> Schema {
         .may("args", words().says("The program's arguments."))
         .may("stdin", Schema::text().says(&stdin))
         .may("explain", Schema::flag().says("Add the compiler's explanations of its errors."))
-        .may("programs", Schema::flag().says("Answer with the programs that were made."))
+        .may("programs", Schema::flag().says("Short for that word in artifacts."))
+        .may("artifacts", Schema::list(Schema::words(&ARTIFACTS)).says("Files to answer with."))
         .may("compile_time_ms", time().says("Milliseconds that compiling may take."))
         .may("run_time_ms", time().says("Milliseconds that the program may take."))
 }
@@ -149,7 +150,8 @@ pub fn answer() -> Schema {
         .may("notes", texts().says("What it ran into."))
         .may("explanations", Schema::map(Schema::text()).says("By the numbers of errors."))
         .may("files", Schema::map(Schema::text()).says("What fmt has changed."))
-        .may("programs", Schema::list(Schema::open()))
+        .may("programs", Schema::list(Schema::open()).says("In base64."))
+        .may("rustdoc_json", Schema::list(Schema::open()).says("In base64."))
         .needs("timings", Schema::map(Schema::integer()).says("In milliseconds."))
 }
 

@@ -12,6 +12,8 @@ use crate::http::fields::{Fields, must_be};
 
 /// Words in a list at most.
 pub const WORDS_MAX: usize = 256;
+/// What may be given out.
+pub const ARTIFACTS: [&str; 2] = ["programs", "rustdoc_json"];
 /// Bytes of standard input: the jail holds them in memory.
 pub const STDIN_BYTES_MAX: usize = 1 << 20;
 
@@ -26,6 +28,10 @@ pub async fn parse(
     let detail = detail(&mut fields)?;
     let options = Options::parse(&mut fields, service)?;
     fields.finish(&[])?;
+    if options.files.rustdoc_json && task != Task::Doc {
+        let message = "rustdoc_json goes with the command doc";
+        return Err(ApiError::invalid("artifacts", message));
+    }
     Ok(match source.read().await? {
         Ok(project) => Ok(Box::new(options.job(Job { detail, ..Job::new(project, task) }))),
         Err(error) => Err(Box::new(Answer::refused(detail, vec![error.to_string()]))),
@@ -41,7 +47,7 @@ struct Options {
     args: Vec<String>,
     stdin: Vec<u8>,
     explain: bool,
-    programs: bool,
+    files: Files,
     limits: JobLimits,
 }
 
@@ -60,14 +66,34 @@ impl Options {
             args: words(fields, "args")?,
             stdin: stdin(fields)?,
             explain: fields.flag("explain")?,
-            programs: fields.flag("programs")?,
+            files: Files::parse(fields)?,
             limits: limits(fields, service)?,
         })
     }
 
     fn job(self, job: Job) -> Job {
-        let Self { profile, target, features, bin, args, stdin, explain, programs, limits } = self;
-        Job { profile, target, features, bin, args, stdin, explain, programs, limits, ..job }
+        let Self { profile, target, features, bin, args, stdin, explain, files, limits } = self;
+        let Files { programs, rustdoc_json } = files;
+        let job = Job { programs, rustdoc_json, limits, ..job };
+        Job { profile, target, features, bin, args, stdin, explain, ..job }
+    }
+}
+
+/// What is given out.
+struct Files {
+    programs: bool,
+    rustdoc_json: bool,
+}
+
+impl Files {
+    /// `programs` is short for that word in `artifacts`.
+    fn parse(fields: &mut Fields) -> Result<Self, ApiError> {
+        let (programs, names) = (fields.flag("programs")?, words(fields, "artifacts")?);
+        if names.iter().any(|name| !ARTIFACTS.contains(&name.as_str())) {
+            return Err(must_be("artifacts", "a list of \"programs\" and \"rustdoc_json\""));
+        }
+        let has = |word: &str| names.iter().any(|name| name == word);
+        Ok(Self { programs: programs || has("programs"), rustdoc_json: has("rustdoc_json") })
     }
 }
 

@@ -12,6 +12,7 @@ mod completions;
 mod concurrency;
 mod embeddings;
 mod failures;
+mod fixes;
 mod gpu;
 mod hostile;
 mod knowledge;

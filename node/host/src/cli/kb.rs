@@ -1,5 +1,6 @@
 //! `gaia-node kb`: fills and searches the knowledge bases of a running node.
 
+mod fixes;
 mod ingest;
 
 use std::path::PathBuf;
@@ -80,6 +81,9 @@ enum Command {
         #[arg(long, value_name = "MODEL")]
         embedder: Option<String>,
     },
+    /// Show, export, import and forget the fixes that the coder remembers
+    #[command(subcommand)]
+    Fixes(fixes::Command),
 }
 
 /// Asks the node; exit code 1 if it refuses or fails.
@@ -116,6 +120,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
             let answer = client.ask("POST", &path, Some(&body)).await?;
             super::print(&line(&answer))?;
         }
+        Command::Fixes(command) => fixes::run(&client, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

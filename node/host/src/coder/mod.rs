@@ -7,7 +7,9 @@
 mod keeper;
 mod lines;
 mod memory;
+#[cfg(test)]
+mod tests;
 
-pub use keeper::{FixKeeper, WAITING_MAX};
+pub use keeper::{FixKeeper, Import, WAITING_MAX};
 pub use lines::{LINE_BYTES_MAX, LinesError, read_fixes, seeds};
 pub use memory::OwnersMemory;

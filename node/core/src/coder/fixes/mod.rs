@@ -98,7 +98,8 @@ impl FixStore {
         self.embedder.as_deref()
     }
 
-    /// The fixes that `asker` may see, or all, page by page.
+    /// The fixes that `asker` may see, or all, page by page. Who else brought one is told to nobody who
+    /// does not see all.
     ///
     /// # Errors
     /// `after` is no id; the knowledge base's own.
@@ -116,7 +117,8 @@ impl FixStore {
             with_vectors: false,
         };
         let page = self.node.knowledge()?.scan(scan).await?;
-        let fixes = page.points.iter().filter_map(Record::read).map(|record| record.fix).collect();
+        let shown = |record: Record| record.without_name(asker);
+        let fixes = page.points.iter().filter_map(Record::read).map(shown).collect();
         Ok(FixPage { fixes, next: page.next.map(|id| id.to_string()) })
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Asker, PROVEN_BY};
+use super::{Asker, PROVEN_BY, SEED};
 use crate::coder::Fix;
 use crate::knowledge::{PAYLOAD_TEXT, Point, PointId};
 
@@ -89,6 +89,15 @@ impl Record {
 
     pub fn is_quarantined(&self) -> bool {
         !self.fix.trusted && self.fix.helped < PROVEN_BY
+    }
+
+    /// The fix as `asker` may see it, or whole: the name of another key is no matter of his.
+    pub fn without_name(mut self, asker: Option<&Asker>) -> Fix {
+        let is_known = |asker: &Asker| self.owner == asker.owner || self.owner == SEED;
+        if !asker.is_none_or(is_known) {
+            self.fix.origin.clear();
+        }
+        self.fix
     }
 
     /// The point that holds it.

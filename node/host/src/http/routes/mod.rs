@@ -10,6 +10,7 @@ pub mod create_rag;
 pub mod detokenize;
 pub mod embeddings;
 pub mod files;
+pub mod fixes;
 pub mod health;
 pub mod info;
 pub mod knowledge;
@@ -44,6 +45,7 @@ pub fn all(state: &Arc<State>) -> Router<Arc<State>> {
         .merge(vector_stores::router(state))
         .merge(compile::router())
         .merge(coder::router())
+        .merge(fixes::routes())
         .merge(node())
         .merge(admin::router(state));
     openapi::described(described, state.auth.has_keys())

@@ -8,6 +8,7 @@ mod coder;
 mod compile;
 mod connections;
 mod files;
+mod fixes;
 mod knowledge;
 mod messages;
 mod openapi;

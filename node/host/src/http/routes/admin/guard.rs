@@ -35,7 +35,8 @@ pub async fn check(
     }
 }
 
-fn verdict(state: &State, headers: &HeaderMap) -> Result<(), &'static str> {
+/// Whether this is an operator's request; if not, why.
+pub fn verdict(state: &State, headers: &HeaderMap) -> Result<(), &'static str> {
     if headers.get(header::ORIGIN).is_some_and(|origin| !is_local(origin.as_bytes())) {
         return Err("web pages may not manage this node's models");
     }

@@ -34,6 +34,12 @@ fn the_javascript_client_is_content() {
     assert_passes(&mut command);
 }
 
+#[test]
+fn the_scripts_of_the_pages_make_text_of_hostile_text() {
+    let pages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/host/page");
+    assert_passes(Command::new("node").arg(script("pages.mjs")).arg(pages));
+}
+
 /// Runs a script of `tests/clients` that takes its node from the environment.
 fn passes(node: &Node, name: &str, arguments: &[&str]) {
     let mut command = Command::new(given("GAIA_TEST_PYTHON"));

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::State;
 use super::error::ApiError;
+use super::routes::page;
 use crate::config::{ApiKey, AuthConfig};
 use crate::store::Owner;
 
@@ -50,6 +51,7 @@ impl Auth {
             return Some(Owner::of_key(name));
         }
         let open = matches!(path, "/health" | "/ready" | "/openapi.json")
+            || page::is_page(path)
             || (path == "/metrics" && self.metrics_public)
             || !self.has_keys();
         open.then(Owner::default)

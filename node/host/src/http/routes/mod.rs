@@ -18,6 +18,7 @@ pub mod messages;
 pub mod metrics;
 pub mod models;
 pub mod openapi;
+pub mod page;
 pub mod rerank;
 pub mod responses;
 pub mod retrieve;
@@ -47,6 +48,7 @@ pub fn all(state: &Arc<State>) -> Router<Arc<State>> {
         .merge(coder::router())
         .merge(fixes::routes())
         .merge(node())
+        .merge(page::routes())
         .merge(admin::router(state));
     openapi::described(described, state.auth.has_keys())
 }

@@ -12,6 +12,7 @@ mod fixes;
 mod knowledge;
 mod messages;
 mod openapi;
+mod pages;
 mod refusals;
 mod responses;
 mod shapes;

@@ -70,7 +70,7 @@ pub fn rust_coder_compile() -> Operation {
             "Builds and runs a Rust project that comes as text: one file, or several, each behind a \
              line `[filename: PATH]`. `success` tells whether it was built.",
         )
-        .takes(Schema::open().needs("code", Schema::text()), json!({"code": "fn main() {}"}))
+        .takes(Schema::open().needs("code", Schema::text().says("The text.")), json!({"code": "fn main() {}"}))
         .answers(answer)
         .refuses_as("RustCoderError")
 }

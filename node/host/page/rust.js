@@ -1,0 +1,115 @@
+// Compiling Rust, with the compiler's messages below the lines that they speak of; and having it fixed.
+
+import { at, filled, make, post } from "./common.js";
+
+let running = null;
+
+/// Makes the part of the page work; `fixes` tells whether the node repairs.
+export function start(tell, fixes) {
+  const compile = (signal) => {
+    const body = { code: at("rust-code").value, command: at("rust-command").value };
+    return post("/v1/compile", body, signal);
+  };
+  const fix = (signal) => post("/v1/repair", { code: at("rust-code").value }, signal);
+  at("rust-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    run(tell, "compiling…", compile, compiled);
+  });
+  at("rust-fix").hidden = !fixes;
+  at("rust-fix").addEventListener("click", () => run(tell, "fixing…", fix, fixed));
+  at("rust-stop").addEventListener("click", () => running?.abort());
+}
+
+async function run(tell, word, work, show) {
+  if (running) return;
+  tell("");
+  running = new AbortController();
+  busy(true, word);
+  let state = "";
+  try {
+    state = show(await work(running.signal));
+  } catch (error) {
+    if (error.name !== "AbortError") tell(error.message);
+  }
+  running = null;
+  busy(false, state);
+}
+
+function busy(is, state) {
+  at("rust-send").disabled = is;
+  at("rust-fix").disabled = is;
+  at("rust-stop").hidden = !is;
+  at("rust-state").textContent = state;
+}
+
+function compiled(answer) {
+  const parts = [...reasons(answer), ...outputs(answer)];
+  const changed = answer.files?.["src/main.rs"] ?? answer.files?.["src/lib.rs"];
+  if (changed) at("rust-code").value = changed;
+  at("rust-answer").replaceChildren(source(answer.diagnostics ?? []), ...parts);
+  const { errors = 0, warnings = 0, tests_passed = 0, tests_failed = 0 } = answer.tally ?? {};
+  const tests = tests_passed + tests_failed > 0 ? `, ${tests_passed} tests passed, ${tests_failed} failed` : "";
+  const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+  const verdict = answer.verdict.replaceAll("_", " ");
+  const told = `${counted(errors, "error")}, ${counted(warnings, "warning")}${tests}`;
+  return `${verdict}: ${told}, ${answer.timings?.total_ms ?? 0} ms`;
+}
+
+function fixed(answer) {
+  const parts = [];
+  if (answer.message) parts.push(make("p", answer.message));
+  if (answer.diff) parts.push(make("h3", "Changes"), make("pre", answer.diff));
+  const report = answer.report ?? {};
+  const files = answer.files ?? {};
+  const file = files["src/main.rs"] ?? files["src/lib.rs"];
+  if (typeof file === "string") at("rust-code").value = file;
+  at("rust-answer").replaceChildren(...parts, source(report.diagnostics ?? []), ...reasons(report));
+  return answer.success ? "fixed" : "not fixed";
+}
+
+/// The code, with each message below its line.
+function source(diagnostics) {
+  const notes = new Map();
+  const elsewhere = [];
+  for (const diagnostic of diagnostics) {
+    const span = diagnostic.spans?.[0];
+    const inside = span && /^src\/(main|lib)\.rs$/.test(span.file);
+    if (!inside) elsewhere.push(diagnostic);
+    else notes.set(span.line_end, [...(notes.get(span.line_end) ?? []), diagnostic]);
+  }
+  const list = make("div", "", { class: "lines" });
+  const lines = at("rust-code").value.replace(/\n$/, "").split("\n");
+  lines.forEach((text, index) => {
+    const line = make("div", "", { class: "line" });
+    list.append(filled(line, make("span", `${index + 1}`, { class: "number" }), make("span", text)));
+    for (const diagnostic of notes.get(index + 1) ?? []) list.append(note(diagnostic));
+  });
+  elsewhere.forEach((diagnostic) => list.append(note(diagnostic)));
+  return list;
+}
+
+function note(diagnostic) {
+  const kind = diagnostic.level === "error" ? "bad" : "warn";
+  const code = diagnostic.code ? ` [${diagnostic.code}]` : "";
+  const head = make("strong", `${diagnostic.level}${code}: `, { class: kind });
+  const box = filled(make("div", "", { class: `note ${kind}` }), head, diagnostic.message ?? "");
+  for (const child of diagnostic.children ?? []) box.append(make("div", `${child.level}: ${child.message}`, { class: "dim" }));
+  return box;
+}
+
+function reasons(answer) {
+  const all = [...(answer.reasons ?? []), ...(answer.notes ?? [])];
+  return all.map((reason) => make("p", reason, { class: "bad" }));
+}
+
+function outputs(answer) {
+  const parts = [];
+  for (const test of answer.tests ?? []) {
+    const kind = test.status === "passed" ? "good" : "bad";
+    parts.push(make("p", `${test.name}: ${test.status}`, { class: kind }));
+    if (test.output) parts.push(make("pre", test.output));
+  }
+  if (answer.stdout) parts.push(make("h3", "Output"), make("pre", answer.stdout));
+  if (answer.stderr) parts.push(filled(make("details"), make("summary", "Standard error"), make("pre", answer.stderr)));
+  return parts;
+}

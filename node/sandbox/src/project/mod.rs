@@ -136,6 +136,13 @@ impl Project {
     pub fn to_flat(&self) -> Result<String, ProjectError> {
         flat::print(&self.files)
     }
+
+    /// Packs a zip archive from which [`Project::from_zip`] makes this very project again. The same
+    /// project gives the same bytes.
+    #[must_use]
+    pub fn to_zip(&self) -> Vec<u8> {
+        zip_file::pack(&self.files)
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,16 @@ fn paths(project: &Project) -> Vec<String> {
 }
 
 #[test]
+fn a_packed_project_is_unpacked_as_it_was() {
+    let list = [("Cargo.toml", MANIFEST.as_bytes()), ("src/a é.rs", b""), ("data.bin", b"\xff\0")];
+    let list = list.map(|(path, bytes)| (path.to_owned(), bytes.to_vec()));
+    let project = Project::from_bytes(list.to_vec(), &limits()).expect("accepted");
+    let packed = project.to_zip();
+    assert_eq!(Project::from_zip(&packed, &limits()), Ok(project.clone()));
+    assert_eq!(packed, project.to_zip(), "the same bytes");
+}
+
+#[test]
 fn archives_are_unpacked() {
     let files: [(&str, &[u8]); 2] =
         [("Cargo.toml", MANIFEST.as_bytes()), ("src/main.rs", b"fn main() {}")];

@@ -1,9 +1,10 @@
 //! Zip archives.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 
-use zip::ZipArchive;
-use zip::result::ZipError;
+use zip::result::{ZipError, ZipResult};
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
 
 use super::archive::{Unpacking, special};
 use super::error::{ArchiveFault, ProjectError, excerpt};
@@ -33,6 +34,19 @@ pub(super) fn unpack(archive: &[u8], limits: &Limits) -> Result<Files, ProjectEr
         unpacking.take(&path, entry)?;
     }
     unpacking.finish()
+}
+
+pub(super) fn pack(files: &Files) -> Vec<u8> {
+    try_pack(files).expect("paths and sizes are within a project's limits, and memory takes all")
+}
+
+fn try_pack(files: &Files) -> ZipResult<Vec<u8>> {
+    let mut writer = ZipWriter::new(Cursor::new(vec![]));
+    for (path, bytes) in files.iter() {
+        writer.start_file(path.as_str(), SimpleFileOptions::default())?;
+        writer.write_all(bytes)?;
+    }
+    Ok(writer.finish()?.into_inner())
 }
 
 /// Looks at an entry without unpacking it: an encrypted one could not be opened.

@@ -1,0 +1,90 @@
+//! Asks a model for several answers at once, for as long as there is time.
+
+use std::time::Duration;
+
+use gaia_protocol::{ChatTask, Event};
+
+use crate::coder::Coder;
+use crate::coder::clock::before;
+use crate::{ServeError, Tally, chat_choices};
+
+/// What is asked of a model.
+pub(super) struct Question {
+    pub model: String,
+    pub task: ChatTask,
+    /// Answers that are wanted.
+    pub count: u32,
+    /// When the clock says so, what was said is all there is.
+    pub deadline: Duration,
+}
+
+/// What a model said.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The answers, broken off where the time was over; empty ones are left out.
+    pub texts: Vec<String>,
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+}
+
+/// Asks, and hears what is said in time.
+///
+/// # Errors
+/// As [`crate::chat`], where nothing at all was said.
+pub(super) async fn ask(coder: &Coder, question: Question) -> Result<Said, ServeError> {
+    let Question { model, task, count, deadline } = question;
+    let mut answers = chat_choices(&coder.node, Some(&model), task, count)?;
+    let mut heard: Vec<_> = (0..answers.count()).map(|_| Heard::default()).collect();
+    let mut tally = Tally::new(answers.choices_per_prompt());
+    let mut failed = None;
+    let listen = async {
+        while let Some(next) = answers.next().await {
+            match next {
+                Ok((choice, event)) => {
+                    if let Event::Finish { usage, .. } = &event {
+                        tally.add(choice, *usage);
+                    }
+                    heard[choice as usize].take(event);
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+    };
+    // Dropping the answers at the deadline cancels them.
+    let in_time = before(coder.clock.until(deadline), listen).await.is_some();
+    drop(answers);
+    let total = tally.total();
+    let broken_off: u64 = heard.iter().filter(|one| !one.ended).map(|one| one.tokens).sum();
+    let texts: Vec<_> = heard.into_iter().map(|one| one.text).collect();
+    let texts: Vec<_> = texts.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    match failed {
+        Some(error) if texts.is_empty() => Err(error),
+        None if texts.is_empty() && !in_time => Err(ServeError::TimeLimit),
+        _ => Ok(Said {
+            texts,
+            prompt_tokens: u64::from(total.prompt_tokens),
+            completion_tokens: u64::from(total.completion_tokens) + broken_off,
+        }),
+    }
+}
+
+#[derive(Default)]
+struct Heard {
+    text: String,
+    /// Of what was said, for answers that are broken off.
+    tokens: u64,
+    ended: bool,
+}
+
+impl Heard {
+    fn take(&mut self, event: Event) {
+        if let Event::Delta { tokens, .. } = &event {
+            self.tokens += u64::from(*tokens);
+        }
+        match event {
+            Event::Delta { text, channel, .. } if channel.is_content() => self.text.push_str(&text),
+            Event::Finish { .. } => self.ended = true,
+            _ => {}
+        }
+    }
+}

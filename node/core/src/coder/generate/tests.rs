@@ -1,0 +1,231 @@
+//! What becomes of models that write well, badly, nothing, or forever.
+
+use std::sync::{Arc, Mutex};
+
+use gaia_protocol::{Event, FinishReason, ModelKind, Task, Usage};
+
+use super::*;
+use crate::build::{BuildError, BuildJob, BuildReport, Verdict};
+use crate::coder::{Budget, Progress};
+use crate::fakes::{
+    FakeBuilder, FakeClock, FakeKnowledge, FakeModel, block_on, error_at, node_of, report_of,
+};
+use crate::{Builder, Node};
+
+const GOOD: &str = "[filename: src/main.rs]\n```rust\nfn main() {}\n\n#[cfg(test)]\nmod tests {\n    \
+    #[test]\n    fn good() {}\n}\n```\n";
+
+fn says(text: &str) -> Vec<Result<Event, ServeError>> {
+    let usage = Usage { prompt_tokens: 10, completion_tokens: 20, ..Usage::default() };
+    vec![Ok(Event::text(text, 20)), Ok(Event::finish(FinishReason::Stop, usage))]
+}
+
+fn writing(answers: &[&str]) -> FakeModel {
+    let scripts = answers.iter().map(|text| says(text)).collect();
+    FakeModel::new("m", ModelKind::Chat).answering_in_turn(scripts)
+}
+
+fn compiling() -> FakeBuilder {
+    FakeBuilder::finding(vec![("BROKEN", error_at("E0425", "broken", ("src/main.rs", 1)))])
+}
+
+fn coder(node: Node, builder: FakeBuilder) -> Coder {
+    let builder: Arc<dyn Builder> = Arc::new(builder);
+    let clock = Arc::new(FakeClock::default());
+    Coder { node, builder, memory: None, clock, model: Some("m".into()) }
+}
+
+fn wanted() -> Generate {
+    let budget = Budget { candidates: 1, ..Budget::default() };
+    Generate { description: "Print the primes".into(), tests: true, budget, ..Generate::default() }
+}
+
+fn made(answers: &[&str], request: Generate) -> (Generated, Arc<FakeModel>) {
+    let (node, model) = node_of(writing(answers));
+    let coder = coder(node, compiling());
+    (block_on(generate(&coder, request, &|_| ())).expect("an answer"), model)
+}
+
+fn refused(request: Generate) -> CoderError {
+    let (node, model) = node_of(writing(&[GOOD]));
+    let error = block_on(generate(&coder(node, compiling()), request, &|_| ()));
+    assert_eq!(model.started(), 0);
+    error.expect_err("refused")
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_name() {
+    let long = "a".repeat(9000);
+    for (request, wrong) in [
+        (Generate { description: " ".into(), ..wanted() }, "description"),
+        (Generate { description: long.clone(), ..wanted() }, "description"),
+        (Generate { requirements: Some(long.repeat(2)), ..wanted() }, "requirements"),
+        (Generate { name: Some("Core".into()), ..wanted() }, "name"),
+        (Generate { name: Some("core".into()), ..wanted() }, "name"),
+        (Generate { name: Some("../x".into()), ..wanted() }, "name"),
+    ] {
+        let CoderError::Invalid { param, .. } = refused(request) else { panic!("by name") };
+        assert_eq!(param.as_deref(), Some(wrong));
+    }
+    let error = refused(Generate { model: Some("none".into()), ..wanted() });
+    assert!(matches!(error, CoderError::Serve(ServeError::UnknownModel { .. })));
+    let error = refused(Generate { collections: vec!["none".into()], ..wanted() });
+    assert!(matches!(error, CoderError::Serve(_)));
+}
+
+#[test]
+fn without_a_coding_model_nothing_is_made() {
+    let (node, _) = node_of(writing(&[GOOD]));
+    let coder = Coder { model: None, ..coder(node, compiling()) };
+    let error = block_on(generate(&coder, wanted(), &|_| ())).expect_err("refused");
+    assert_eq!(error, CoderError::NoModel);
+}
+
+#[test]
+fn nonsense_and_nothing_end_in_a_clear_failure_without_a_program() {
+    for (answer, said) in
+        [("Sure!", "no file"), ("", "no"), ("[filename: ../x.rs]\nx\n", "no file")]
+    {
+        let (generated, model) = made(&[answer], wanted());
+        let outcome = generated.outcome;
+        assert!(!outcome.success && outcome.files.is_empty());
+        assert!(outcome.message.contains("wrote no project"), "{}", outcome.message);
+        assert!(outcome.message.contains(said), "{}", outcome.message);
+        assert_eq!(model.started(), 3, "it is told what was wrong, and asked again");
+    }
+}
+
+#[test]
+fn a_model_that_never_ends_is_stopped_and_what_it_wrote_is_used() {
+    let script = vec![Ok(Event::text(GOOD, 20))];
+    let model = FakeModel::new("m", ModelKind::Chat).answering(script).hanging();
+    let (node, model) = node_of(model);
+    let generated = block_on(generate(&coder(node, compiling()), wanted(), &|_| ()));
+    let outcome = generated.expect("an answer").outcome;
+    assert!(outcome.success, "{}", outcome.message);
+    assert_eq!((model.started(), model.cancelled()), (1, 1));
+    let silent = FakeModel::new("m", ModelKind::Chat).answering(vec![]).hanging();
+    let (node, model) = node_of(silent);
+    let generated = block_on(generate(&coder(node, compiling()), wanted(), &|_| ()));
+    assert!(!generated.expect("an answer").outcome.success);
+    assert_eq!((model.started(), model.cancelled()), (1, 1));
+}
+
+#[test]
+fn a_model_that_fails_at_once_is_an_error() {
+    let model =
+        FakeModel::new("m", ModelKind::Chat).answering(vec![Err(ServeError::WorkerStopped)]);
+    let (node, _) = node_of(model);
+    let error = block_on(generate(&coder(node, compiling()), wanted(), &|_| ())).err();
+    assert_eq!(error, Some(CoderError::Serve(ServeError::WorkerStopped)));
+}
+
+#[test]
+fn a_project_is_code_of_the_model_and_manifests_of_ours() {
+    let answer = format!(
+        "{GOOD}[filename: Cargo.toml]\n```toml\n[package]\nname = \"evil\"\nbuild = \"x.rs\"\n\
+         [dependencies]\nrand = \"0.8\"\n```\n[filename: build.rs]\nfn main() {{}}\n"
+    );
+    let heard = Mutex::new(vec![]);
+    let (node, model) = node_of(writing(&[&answer]));
+    let tell = |progress: Progress| heard.lock().expect("nobody panics").push(progress);
+    let generated = block_on(generate(&coder(node, compiling()), wanted(), &tell)).expect("made");
+    let files = &generated.outcome.files;
+    let paths: Vec<_> = files.keys().map(String::as_str).collect();
+    assert_eq!(paths, ["Cargo.toml", "README.md", "src/main.rs"]);
+    let manifest = "[package]\nname = \"print-primes\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n\
+                    [dependencies]\nrand = \"0.8\"\n";
+    assert_eq!(files["Cargo.toml"], manifest);
+    assert!(generated.outcome.success && generated.outcome.spent.completion_tokens == 20);
+    assert_eq!(heard.lock().expect("nobody panics")[0], Progress::Writing { round: 1 });
+    let Some(Task::Chat(task)) = model.tasks().pop() else { panic!("it was asked") };
+    assert!(task.max_tokens.is_some_and(|tokens| tokens <= 8192));
+}
+
+#[test]
+fn the_best_of_several_drafts_is_taken() {
+    let broken = "[filename: src/main.rs]\nBROKEN\n";
+    let budget = Budget { candidates: 2, ..Budget::default() };
+    let (generated, model) = made(&[broken, GOOD], Generate { budget, ..wanted() });
+    assert!(generated.outcome.success, "{}", generated.outcome.message);
+    assert_eq!(model.started(), 2);
+}
+
+#[test]
+fn crates_that_are_refused_are_told_and_in_the_end_left_out() {
+    let refusing = || {
+        FakeBuilder::new(|job: &BuildJob| {
+            let manifest = job.files.get("Cargo.toml").map(String::as_str).unwrap_or_default();
+            let refused = BuildReport {
+                verdict: Verdict::Refused,
+                notes: vec!["the crate \"sered\" is not available".into()],
+                ..report_of(vec![])
+            };
+            Some(Ok(if manifest.contains("sered") { refused } else { report_of(vec![]) }))
+        })
+    };
+    let answer = format!("{GOOD}[filename: Cargo.toml]\n[dependencies]\nsered = \"1\"\n");
+    let (node, model) = node_of(writing(&[&answer]));
+    let generated = block_on(generate(&coder(node, refusing()), wanted(), &|_| ()));
+    let outcome = generated.expect("made").outcome;
+    assert!(outcome.success && !outcome.files["Cargo.toml"].contains("sered"));
+    assert_eq!(model.started(), 3);
+    let Some(Task::Chat(task)) = model.tasks().pop() else { panic!("it was asked") };
+    assert!(task.messages[1].content.contains("\"sered\" is not available"));
+}
+
+#[test]
+fn missing_tests_are_asked_for_and_their_lack_is_told() {
+    let bare = "[filename: src/main.rs]\nfn main() {}\n";
+    let module = "```rust\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn good() {}\n}\n```";
+    let (generated, _) = made(&[bare, module], wanted());
+    let outcome = generated.outcome;
+    assert!(outcome.success && outcome.files["src/main.rs"].contains("#[test]"));
+    for second in ["I can't.", "```rust\n#[test]\nfn bad() { BROKEN }\n```"] {
+        let (generated, _) = made(&[bare, second], wanted());
+        let outcome = generated.outcome;
+        assert!(outcome.success && !outcome.files["src/main.rs"].contains("BROKEN"));
+        assert!(outcome.message.contains("It has no tests"), "{}", outcome.message);
+    }
+    let (generated, model) = made(&[bare], Generate { tests: false, ..wanted() });
+    assert!(generated.outcome.success && model.started() == 1);
+}
+
+#[test]
+fn a_workspace_has_two_packages() {
+    let answer = "[filename: my_app/app/src/main.rs]\nfn main() {}\n\
+                  [filename: library/src/lib.rs]\n#[test]\nfn a() {}\n\
+                  [filename: library/Cargo.toml]\n[dependencies]\nrand = \"0.8\"\n";
+    let request = Generate { kind: Kind::Workspace, name: Some("duo".into()), ..wanted() };
+    let (generated, _) = made(&[answer], request);
+    let files = generated.outcome.files;
+    assert!(files["app/Cargo.toml"].contains("duo-library = { path = \"../library\" }"));
+    assert!(!files["app/Cargo.toml"].contains("rand"));
+    assert!(files["library/Cargo.toml"].contains("rand = \"0.8\""));
+    assert!(files["Cargo.toml"].contains("members"));
+}
+
+#[test]
+fn where_nothing_can_be_compiled_that_is_said() {
+    let closed = FakeBuilder::new(|_| Some(Err(BuildError::Unavailable("closed".into()))));
+    let (node, _) = node_of(writing(&[GOOD]));
+    let error = block_on(generate(&coder(node, closed), wanted(), &|_| ())).err();
+    assert!(matches!(error, Some(CoderError::Build(BuildError::Unavailable(_)))));
+    let (node, _) = node_of(writing(&[GOOD]));
+    let hanging = FakeBuilder::new(|_| None);
+    let outcome =
+        block_on(generate(&coder(node, hanging), wanted(), &|_| ())).expect("made").outcome;
+    assert!(
+        !outcome.success && outcome.files.contains_key("src/main.rs"),
+        "the best state there is"
+    );
+}
+
+#[test]
+fn a_knowledge_base_that_is_there_is_shown() {
+    let (node, model) = node_of(writing(&[GOOD]));
+    let node = Node { knowledge: Some(Arc::new(FakeKnowledge::default())), ..node };
+    let generated = block_on(generate(&coder(node, compiling()), wanted(), &|_| ()));
+    assert!(generated.expect("made").examples.is_empty(), "there is no collection `rust`");
+    assert_eq!(model.started(), 1);
+}

@@ -1,0 +1,284 @@
+//! The model's part: rounds of drafts, and tests.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use gaia_protocol::ChatTask;
+
+use super::ask::{Question, ask};
+use super::draft::{Draft, draft};
+use super::plan::Plan;
+use super::prompt;
+use super::read::read;
+use super::spec::Generate;
+use crate::build::{BuildError, BuildJob, BuildReport, Command, Files, TestStatus, Verdict};
+use crate::coder::clock::all_before;
+use crate::coder::{Budget, Coder, CoderError, Progress, Repaired, Spent, Stage, Tell};
+use crate::knowledge::Citation;
+use crate::{ModelStatus, ServeError};
+
+/// Rounds of drafts at most: a model that writes nothing of use twice does not a third time.
+const ROUNDS_MAX: u32 = 3;
+
+/// The share of the time that drafts may take; the rest is for mending.
+const DRAFT_SHARE: f64 = 0.6;
+
+/// Bytes of a prompt that are a token at least, for a guess at what is left of a context.
+const BYTES_PER_TOKEN: usize = 3;
+
+/// One project on its way.
+pub(super) struct Writing<'a> {
+    pub coder: &'a Coder,
+    pub tell: Tell<'a>,
+    pub request: &'a Generate,
+    pub model: String,
+    /// Whether the model was shown what the knowledge base has.
+    pub shown_examples: bool,
+    plan: &'a Plan,
+    begun: Duration,
+    spent: Spent,
+    rounds: u32,
+    /// What was wrong with the last answers, for the model and the reader.
+    told: Vec<String>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn begin(
+        (coder, tell): (&'a Coder, Tell<'a>),
+        (request, plan): (&'a Generate, &'a Plan),
+        model: String,
+    ) -> Self {
+        let (begun, spent) = (coder.clock.now(), Spent::default());
+        let (shown_examples, rounds, told) = (false, 0, vec![]);
+        Self { coder, tell, request, model, shown_examples, plan, begun, spent, rounds, told }
+    }
+
+    /// The best project that the model drafts; none if it writes nothing of use.
+    pub(super) async fn draft(
+        &mut self,
+        examples: &[Citation],
+    ) -> Result<Option<Files>, CoderError> {
+        let rounds = ROUNDS_MAX.min(self.request.budget.attempts.max(1));
+        while self.rounds < rounds && !self.is_over() {
+            let last = self.rounds + 1 == rounds;
+            let drafts = match self.round(examples).await {
+                Ok(drafts) => drafts,
+                // Nothing was said in time, or there is no room beside what was asked first.
+                Err(_) if self.rounds > 1 => break,
+                Err(ServeError::TimeLimit) => break,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(files) = self.best(drafts, last).await? {
+                return Ok(Some(files));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn round(&mut self, examples: &[Citation]) -> Result<Vec<Draft>, ServeError> {
+        self.rounds += 1;
+        (self.tell)(Progress::Writing { round: self.rounds });
+        let told = self.told.last().cloned();
+        // An answer that was no good with examples may have been misled by them.
+        let examples = if self.rounds == 1 { examples } else { &[] };
+        self.shown_examples |= !examples.is_empty();
+        let task = prompt::project((self.request, self.plan), examples, told.as_deref());
+        let count = self.request.budget.candidates.max(1);
+        let texts = self.ask(task, count).await?;
+        if texts.is_empty() {
+            self.told.push("There was nothing in your answer.".to_owned());
+        }
+        let mut drafts: Vec<Draft> = vec![];
+        for text in texts {
+            match draft(self.plan, &text) {
+                Ok(draft) if !drafts.contains(&draft) => drafts.push(draft),
+                Ok(_) => {}
+                Err(reason) => self.told.push(reason),
+            }
+        }
+        Ok(drafts)
+    }
+
+    async fn ask(&mut self, mut task: ChatTask, count: u32) -> Result<Vec<String>, ServeError> {
+        let tokens = self.tokens(&task) / count;
+        task.max_tokens = Some(tokens.max(1));
+        let model = self.model.clone();
+        let deadline = self.begun + self.request.budget.time.mul_f64(DRAFT_SHARE);
+        let said = ask(self.coder, Question { model, task, count, deadline }).await?;
+        self.spent.prompt_tokens += said.prompt_tokens;
+        self.spent.completion_tokens += said.completion_tokens;
+        Ok(said.texts)
+    }
+
+    /// Tokens that all answers to a question may have: half of the budget that is left, so that
+    /// something can be mended, and what the context has room for.
+    fn tokens(&self, task: &ChatTask) -> u32 {
+        let half = self.left().tokens / 2;
+        let models = &self.coder.node.models;
+        let status = models.find(&self.model).map(|model| model.status());
+        let Ok(ModelStatus::Ready(card)) = status else { return half };
+        let bytes: usize = task.messages.iter().map(|message| message.content.len()).sum();
+        let prompt = u32::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
+        let room = card.context_tokens.saturating_sub(prompt);
+        half.min(room.max(256).saturating_mul(self.request.budget.candidates.max(1)))
+    }
+
+    /// Compiles drafts side by side. Where the sandbox refuses all for their crates, the model hears
+    /// it, or, after the last round, they go on without these crates.
+    async fn best(&mut self, drafts: Vec<Draft>, last: bool) -> Result<Option<Files>, CoderError> {
+        let reports = self.compile(&drafts).await?;
+        let mut known: Vec<_> = drafts.into_iter().zip(reports).collect();
+        known.sort_by_key(|(_, report)| badness(report.as_ref()));
+        let Some((draft, report)) = known.into_iter().next() else { return Ok(None) };
+        let refusals = match report {
+            Some(report) if report.verdict == Verdict::Refused => report.notes,
+            _ => return Ok(Some(draft.project(self.plan))),
+        };
+        self.told.push(format!("The project was refused: {}", refusals.join("; ")));
+        let without = draft.without_refused(&refusals).project(self.plan);
+        Ok(last.then_some(without))
+    }
+
+    async fn compile(&mut self, drafts: &[Draft]) -> Result<Vec<Option<BuildReport>>, CoderError> {
+        if drafts.is_empty() {
+            return Ok(vec![]);
+        }
+        (self.tell)(Progress::Compiling { stage: Stage::Model });
+        self.spent.builds += u32::try_from(drafts.len()).unwrap_or(u32::MAX);
+        let coder = self.coder;
+        let build = |draft: &Draft| -> Pin<Box<dyn Future<Output = _> + Send + '_>> {
+            let (files, stdin) = (draft.project(self.plan), String::new());
+            let command = if self.request.tests { Command::Test } else { Command::Check };
+            coder.builder.run(BuildJob { files, command, stdin, explain: false })
+        };
+        let works = drafts.iter().map(build).collect();
+        let deadline = self.begun + self.request.budget.time;
+        let done = all_before(coder.clock.until(deadline), works).await;
+        let mut reports = vec![];
+        for report in done {
+            reports.push(match report {
+                // Nobody will compile anything here.
+                Some(Err(error @ BuildError::Unavailable(_))) => return Err(error.into()),
+                Some(Ok(report)) => Some(report),
+                Some(Err(_)) | None => None,
+            });
+        }
+        Ok(reports)
+    }
+
+    /// The project with tests by the model.
+    pub(super) async fn tests(&mut self, files: &Files) -> Option<Files> {
+        if self.is_over() {
+            return None;
+        }
+        self.rounds += 1;
+        (self.tell)(Progress::Writing { round: self.rounds });
+        let place = match self.plan.needed() {
+            [_, library] => library,
+            _ => self.plan.main(),
+        };
+        let task = prompt::tests((self.plan, files), place);
+        let texts = self.ask(task, 1).await.ok()?;
+        let written = texts.iter().flat_map(|text| read(text)).map(|file| file.text);
+        let module = written.filter_map(|text| module(&text)).next()?;
+        let mut tested = files.clone();
+        let code = tested.get_mut(place)?;
+        code.push('\n');
+        code.push_str(&module);
+        Some(tested)
+    }
+
+    pub(super) fn left(&self) -> Budget {
+        let budget = self.request.budget;
+        let gone = self.coder.clock.now().saturating_sub(self.begun);
+        let written = u32::try_from(self.spent.completion_tokens).unwrap_or(u32::MAX);
+        Budget {
+            attempts: budget.attempts.saturating_sub(self.rounds),
+            tokens: budget.tokens.saturating_sub(written),
+            time: budget.time.saturating_sub(gone),
+            ..budget
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let left = self.left();
+        left.time.is_zero() || left.tokens == 0
+    }
+
+    /// The answer where nothing of use was written.
+    pub(super) fn nothing(&self) -> Repaired {
+        let reason = self.told.last().map_or("it said nothing in time", String::as_str);
+        let message = format!("The model wrote no project in {} rounds: {reason}", self.rounds);
+        self.ended(message, Files::new(), Verdict::Refused)
+    }
+
+    /// The answer where there was no time to compile what was written.
+    pub(super) fn unfinished(&self, files: Files) -> Repaired {
+        let message = "The time was over before what the model wrote could be compiled.".to_owned();
+        self.ended(message, files, Verdict::Timeout)
+    }
+
+    fn ended(&self, message: String, files: Files, verdict: Verdict) -> Repaired {
+        let report = BuildReport {
+            verdict,
+            diagnostics: vec![],
+            tests: vec![],
+            stdout: String::new(),
+            stderr: String::new(),
+            notes: self.told.clone(),
+            explanations: [].into(),
+            total_ms: 0,
+        };
+        Repaired {
+            success: false,
+            message,
+            files,
+            diff: String::new(),
+            attempts: vec![],
+            report,
+            spent: Spent::default(),
+            by: None,
+            model: Some(self.model.clone()),
+        }
+    }
+
+    /// Adds what writing took, and takes off what there is no change against.
+    pub(super) fn account(&self, outcome: &mut Repaired) {
+        let gone = self.coder.clock.now().saturating_sub(self.begun);
+        let spent = &mut outcome.spent;
+        spent.builds = spent.builds.saturating_add(self.spent.builds);
+        spent.prompt_tokens += self.spent.prompt_tokens;
+        spent.completion_tokens += self.spent.completion_tokens;
+        spent.total_ms = u64::try_from(gone.as_millis()).unwrap_or(u64::MAX);
+        outcome.diff = String::new();
+        outcome.model = Some(self.model.clone());
+        if outcome.success {
+            outcome.by = Some(Stage::Model);
+        }
+    }
+}
+
+/// Drafts in the order of what is to be mended; what was not compiled comes last but for refusals.
+fn badness(report: Option<&BuildReport>) -> (u8, usize, usize) {
+    let Some(report) = report else { return (3, 0, 0) };
+    let failed = report.tests.iter().filter(|test| test.status == TestStatus::Failed).count();
+    let class = match report.verdict {
+        Verdict::Ok => 0,
+        Verdict::TestFailure => 1,
+        Verdict::Refused => 4,
+        _ => 2,
+    };
+    (class, report.errors().count(), failed)
+}
+
+/// A module of tests as it can stand at the end of a file.
+fn module(text: &str) -> Option<String> {
+    if !text.contains("#[test]") {
+        return None;
+    }
+    match text.find("#[cfg(test)]") {
+        Some(start) => Some(text[start..].to_owned()),
+        None if text.contains("mod tests") => Some(format!("#[cfg(test)]\n{text}")),
+        None => Some(format!("#[cfg(test)]\nmod tests {{\n    use super::*;\n\n{text}\n}}\n")),
+    }
+}

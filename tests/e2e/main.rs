@@ -7,6 +7,7 @@
 mod auth;
 mod chat;
 mod clients;
+mod coder;
 mod compile;
 mod completions;
 mod concurrency;

@@ -5,11 +5,13 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
+use gaia_core::coder::Progress;
 use gaia_sandbox::builder::{Answer, Step};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::service::{Handle, Refusal};
+use crate::coder::Made;
 use crate::config::JobsConfig;
 use crate::http::new_id;
 use crate::store::Owner;
@@ -19,12 +21,23 @@ use crate::store::Owner;
 pub enum JobState {
     /// It waits for its turn.
     Queued,
-    /// It is being done.
+    /// It is being compiled or run.
     Working(Step),
+    /// A project is repaired or made; what was told last.
+    Telling(Progress),
     /// It has ended; its answer, and how many bytes that is.
-    Done(Arc<Answer>, usize),
-    /// The sandbox failed.
+    Done(Arc<Done>, usize),
+    /// There is no answer; why not.
     Failed(String),
+}
+
+/// What a job has come to.
+#[derive(Debug)]
+pub enum Done {
+    /// A project was compiled.
+    Compiled(Box<Answer>),
+    /// A project was repaired or made.
+    Made(Box<Made>),
 }
 
 impl JobState {
@@ -55,8 +68,8 @@ struct Kept {
     ended: Option<Instant>,
     /// What its answer takes.
     bytes: usize,
-    /// Ends it when the job is forgotten.
-    _handle: Handle,
+    /// Ends the compiling when the job is forgotten; what else it does ends with its task.
+    _handle: Option<Handle>,
     task: AbortHandle,
 }
 
@@ -93,7 +106,7 @@ impl Jobs {
     pub fn begin(
         &self,
         owner: &Owner,
-        (handle, state): (Handle, watch::Receiver<JobState>),
+        (handle, state): (Option<Handle>, watch::Receiver<JobState>),
         work: impl Future<Output = ()> + Send + 'static,
     ) -> String {
         let id = new_id("job-");
@@ -187,9 +200,9 @@ mod tests {
     /// A job that has ended with an answer of so many bytes.
     fn ended(jobs: &Jobs, bytes: usize) -> String {
         let (handle, _) = Cancel::pair().expect("a descriptor");
-        let answer = Arc::new(Answer::refused(Detail::Summary, vec![]));
-        let (_, state) = watch::channel(JobState::Done(answer, bytes));
-        jobs.begin(&Owner::default(), (handle, state), async {})
+        let done = Arc::new(Done::Compiled(Box::new(Answer::refused(Detail::Summary, vec![]))));
+        let (_, state) = watch::channel(JobState::Done(done, bytes));
+        jobs.begin(&Owner::default(), (Some(handle), state), async {})
     }
 
     #[tokio::test]
@@ -205,7 +218,7 @@ mod tests {
         let jobs = jobs(1);
         let (handle, cancel) = Cancel::pair().expect("a descriptor");
         let (_told, state) = watch::channel(JobState::Queued);
-        let id = jobs.begin(&Owner::default(), (handle, state), std::future::pending());
+        let id = jobs.begin(&Owner::default(), (Some(handle), state), std::future::pending());
         assert!(matches!(jobs.make_room(), Err(Refusal::TooManyJobs { max: 1 })));
         assert!(!cancel.is_cancelled());
         assert!(jobs.remove(&Owner::default(), &id));

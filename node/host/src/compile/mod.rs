@@ -16,8 +16,8 @@ mod port;
 mod queue;
 mod service;
 
-pub use jobs::{JobState, Jobs};
+pub use jobs::{Done, JobState, Jobs};
 pub use open::{Offer, helper, jail, missing, open};
 pub use port::OwnersBuilder;
-pub use queue::{Permit, Queue};
+pub use queue::{Full, Permit, Queue, Turn};
 pub use service::{Refusal, Service};

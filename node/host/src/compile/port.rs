@@ -44,6 +44,12 @@ impl OwnersBuilder {
         (Self { service, owner, others }, files)
     }
 
+    /// The project's files that are no text, by path.
+    #[must_use]
+    pub fn others(&self) -> &[(String, Vec<u8>)] {
+        &self.others
+    }
+
     fn project(&self, files: Files) -> Result<Project, ProjectError> {
         let texts = files.into_iter().map(|(path, text)| (path, text.into_bytes()));
         let all = texts.chain(self.others.iter().cloned()).collect();

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::counts::Counts;
-use super::jobs::{JobState, Jobs};
+use super::jobs::{Done, JobState, Jobs};
 use super::queue::{Full, Permit, Queue, Turn};
 use crate::config::CompileConfig;
 use crate::store::Owner;
@@ -120,7 +120,7 @@ impl Service {
         let (handle, cancel) = Cancel::pair()?;
         let (told, state) = watch::channel(JobState::Queued);
         let work = self.work(job, cancel, told);
-        Ok(self.jobs.begin(owner, (handle, state), work.tell(turn)))
+        Ok(self.jobs.begin(owner, (Some(handle), state), work.tell(turn)))
     }
 
     fn enter(&self, owner: &Owner) -> Result<Turn, Full> {
@@ -173,7 +173,7 @@ impl Work {
         let ended = match self.run(turn).await {
             Ok(answer) => {
                 let bytes = size(&answer);
-                JobState::Done(Arc::new(answer), bytes)
+                JobState::Done(Arc::new(Done::Compiled(Box::new(answer))), bytes)
             }
             Err(refusal) => JobState::Failed(refusal.to_string()),
         };

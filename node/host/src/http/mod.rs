@@ -63,12 +63,18 @@ use self::routes::responses::stored::Stored;
 use self::running::Running;
 pub use self::server::serve;
 use crate::coder::{FixKeeper, seeds};
-use crate::compile::Offer;
-use crate::config::{AuthConfig, CoderConfig, KnowledgeConfig, ResponsesConfig, ServerConfig};
+use crate::compile::{Offer, Queue};
+use crate::config::{
+    AuthConfig, CoderConfig, KnowledgeConfig, QueueConfig, ResponsesConfig, ServerConfig,
+};
 use crate::ingest::Ingester;
 use crate::store::{Files, Recent, VectorStores};
 use crate::vector_stores::{Hidden, Tools, VectorStoreKeeper};
 use crate::workers::Manager;
+
+/// Repairs and generations at once: each has up to four jobs in the line of the sandbox. Twenty that
+/// one key sends together wait for their turns.
+const WORKS: QueueConfig = QueueConfig { at_once: 3, waiting_max: 64, waiting_per_key_max: 32 };
 
 /// What is kept for users between requests.
 pub struct Storage {
@@ -101,6 +107,8 @@ pub struct State {
     knowledge: Option<KnowledgeConfig>,
     ingester: Option<Ingester>,
     compile: Offer,
+    /// Repairs and generations, which wait in a line of their own.
+    works: Queue,
     vector_stores: Option<VectorStoreKeeper>,
     coding: Coding,
 }
@@ -139,6 +147,7 @@ impl State {
             knowledge: None,
             ingester: None,
             compile: Offer::Closed("this node compiles nothing".into()),
+            works: Queue::new(WORKS),
             vector_stores: None,
             coding: Coding::default(),
         }

@@ -262,7 +262,10 @@ fn take_gaianet(fields: &mut Fields) -> Result<Option<Changes>, ApiError> {
 }
 
 /// A text or a list of texts.
-fn take_names(fields: &mut Fields, name: &str) -> Result<Vec<String>, ApiError> {
+///
+/// # Errors
+/// It is something else, or too long.
+pub fn take_names(fields: &mut Fields, name: &str) -> Result<Vec<String>, ApiError> {
     let given = fields.take(name);
     let wrong = || must_be(&fields.at(name), &format!("1 to {COLLECTIONS_MAX} names"));
     let names = match given {

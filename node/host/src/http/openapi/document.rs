@@ -22,7 +22,8 @@ impl Document {
         let mut generator = generator();
         let mut paths = Map::new();
         for operation in operations {
-            let path = paths.entry(operation.path()).or_insert_with(|| json!({}));
+            let path = operation.path().replace("{*", "{");
+            let path = paths.entry(path).or_insert_with(|| json!({}));
             path[operation.method()] = operation.describe(&mut generator);
         }
         let mut schemas = generator.take_definitions(true);

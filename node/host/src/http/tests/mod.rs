@@ -19,6 +19,7 @@ mod shapes;
 mod streams;
 mod texts;
 mod vector_stores;
+mod works;
 
 use std::sync::Arc;
 

@@ -5,7 +5,84 @@ use serde_json::json;
 use super::explain::Whole;
 use super::score::CANDIDATES_MAX;
 use crate::http::openapi::{Operation, Schema, Tag};
-use crate::http::routes::compile::describe::source;
+use crate::http::routes::compile::describe::{detail, job, source};
+
+/// Repairs.
+pub fn repair() -> Operation {
+    let body = Schema::object()
+        .with(source)
+        .may("description", Schema::text().says("What the project is meant to do."))
+        .may("goal", Schema::words(&["check", "test"]).default("test"))
+        .may("without_model", Schema::flag().says("By the compiler and the memory alone."))
+        .with(shared);
+    Operation::post("/v1/repair", "repair_project")
+        .tag(Tag::RustCoder)
+        .says(
+            "Mends a Rust project that does not compile or whose tests fail: by the compiler's own \
+             suggestions, by fixes that helped before, and by a model. Answers with the change as a \
+             diff; the result is never worse than what came. With `background`, 202 with a job.",
+        )
+        .takes(body, json!({"code": "fn main() {}"}))
+        .answers(Schema::either([made(), job()]))
+        .streams("With `stream`: events `progress`, then `result` or `error`.")
+}
+
+/// Makes a project.
+pub fn generate() -> Operation {
+    let tests = Schema::flag().default(true).says("Whether it is to have tests, and to pass them.");
+    let body = Schema::object()
+        .needs("description", Schema::text().says("What it is to do."))
+        .may("requirements", Schema::text().says("What it must have or hold to."))
+        .may("kind", Schema::words(&["bin", "lib", "workspace"]).default("bin"))
+        .may("name", Schema::text().says("The package's name."))
+        .may("tests", tests)
+        .may("collections", Schema::either([Schema::text(), Schema::list(Schema::text())]))
+        .with(shared);
+    Operation::post("/v1/generate", "generate_project")
+        .tag(Tag::RustCoder)
+        .says(
+            "Makes a whole Rust project from a description; it is compiled, tested and mended before \
+             it is returned. `success` tells whether it came out well. With `background`, 202 with a \
+             job, whose project can be downloaded.",
+        )
+        .takes(body, json!({"description": "A program that prints the first ten primes"}))
+        .answers(Schema::either([made(), job()]))
+        .streams("With `stream`: events `progress`, then `result` or `error`.")
+}
+
+/// What both take.
+fn shared(body: Schema) -> Schema {
+    let least = || Schema::integer().least(1);
+    let stream = "Answer in server-sent events: each step, then the result.";
+    body.may("model", Schema::text().says("A chat model, instead of the node's coding model."))
+        .may("attempts", Schema::integer().least(0).says("Rounds of the model at most."))
+        .may("tokens", least().says("Tokens that the model writes at most."))
+        .may("time_ms", least().says("From the request to the answer, in milliseconds."))
+        .may("candidates", least().says("Answers of the model in one round."))
+        .may("learn", Schema::flag().default(true).says("Whether what helped is remembered."))
+        .with(detail)
+        .may("stream", Schema::flag().says(stream))
+        .may("background", Schema::flag().says("Answer at once with a job to ask for."))
+}
+
+/// A project that was repaired or made.
+pub fn made() -> Schema {
+    let texts = || Schema::map(Schema::text());
+    let text = || Schema::text().or_null();
+    Schema::open()
+        .needs("object", Schema::words(&["repair", "project"]))
+        .needs("success", Schema::flag())
+        .needs("message", Schema::text().says("What became of it, in a sentence or two."))
+        .needs("by", text().says("The stage that reached the goal."))
+        .needs("model", text())
+        .needs("changed", Schema::list(Schema::text()).says("Paths of the files that changed."))
+        .needs("files", texts().says("The changed files, or all: texts by their paths."))
+        .may("diff", Schema::text().says("The change, as a unified diff."))
+        .may("combined_text", text().says("The whole project as one text that can be sent back."))
+        .needs("attempts", Schema::list(Schema::open()).says("All that was compiled."))
+        .needs("report", Schema::open().says("What is left to do: verdict, lines, diagnostics."))
+        .may("spent", Schema::open().says("Builds, tokens, milliseconds."))
+}
 
 /// Explains.
 pub fn explain() -> Operation {

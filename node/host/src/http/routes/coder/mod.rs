@@ -1,49 +1,39 @@
-//! Rust Coder's use cases over HTTP: explaining and scoring.
+//! Rust Coder's use cases over HTTP: repairing, generating, explaining and scoring, and Rust Coder's own
+//! API over the first two.
 
+mod budget;
+mod deliver;
 mod describe;
+mod desk;
 mod errors;
 mod explain;
+mod generate;
+mod repair;
+mod rust_coder;
 mod score;
+pub mod wire;
 
-use std::sync::Arc;
-
-use gaia_core::build::{BuildError, BuildJob, BuildReply, Builder, ExplainReply};
-use gaia_core::coder::Coder;
-
-use crate::compile::{Offer, OwnersBuilder};
-use crate::http::State;
+pub use self::describe::made;
 use crate::http::openapi::Routes;
-use crate::store::Owner;
 
 /// The routes.
 pub fn router() -> Routes {
     Routes::default()
+        .route(describe::repair(), repair::post)
+        .route(describe::generate(), generate::post)
         .route(describe::explain(), explain::post)
         .route(describe::score(), score::post)
+        .merge(rust_coders())
 }
 
-/// What the use cases work with, for one owner.
-fn coder(state: &State, owner: &Owner) -> Coder {
-    state.coder_with(owner, builder(state, owner))
-}
-
-/// The compiler, or one that says why there is none.
-fn builder(state: &State, owner: &Owner) -> Arc<dyn Builder> {
-    match &state.compile {
-        Offer::Open(service) => Arc::new(OwnersBuilder::new(Arc::clone(service), owner.clone())),
-        Offer::Closed(reason) => Arc::new(NoBuilder(reason.clone())),
-    }
-}
-
-/// Stands where nothing is compiled: explanations do without.
-struct NoBuilder(String);
-
-impl Builder for NoBuilder {
-    fn run(&self, _: BuildJob) -> BuildReply<'_> {
-        Box::pin(std::future::ready(Err(BuildError::Unavailable(self.0.clone()))))
-    }
-
-    fn explain<'a>(&'a self, _: &'a str) -> ExplainReply<'a> {
-        Box::pin(std::future::ready(Err(BuildError::Unavailable(self.0.clone()))))
-    }
+/// Rust Coder's own.
+fn rust_coders() -> Routes {
+    use rust_coder::describe;
+    Routes::default()
+        .route(describe::compile_and_fix(), rust_coder::compile_and_fix)
+        .route(describe::generate(), rust_coder::generate)
+        .route(describe::generate_sync(), rust_coder::generate_sync)
+        .route(describe::project(), rust_coder::project)
+        .route(describe::file(), rust_coder::file)
+        .route(describe::download(), rust_coder::download)
 }

@@ -2,10 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use gaia_core::coder::Progress;
 use gaia_sandbox::builder::{Answer, Program, Step};
 use serde_json::{Value, json};
 
-use crate::compile::JobState;
+use crate::compile::{Done, JobState};
+use crate::http::routes::coder;
 
 /// An answer with its files.
 pub fn wire(answer: &Answer) -> Value {
@@ -30,11 +32,19 @@ fn program(program: &Program) -> Value {
 pub fn job(id: &str, state: &JobState) -> Value {
     let mut value = json!({"id": id, "object": "job", "state": word(state)});
     match state {
-        JobState::Done(answer, _) => value["result"] = wire(answer),
+        JobState::Done(done, _) => value["result"] = ended(done),
         JobState::Failed(reason) => value["error"] = json!({"message": reason}),
+        JobState::Telling(progress) => value["progress"] = json!(progress),
         JobState::Queued | JobState::Working(_) => {}
     }
     value
+}
+
+fn ended(done: &Done) -> Value {
+    match done {
+        Done::Compiled(answer) => wire(answer),
+        Done::Made(made) => coder::wire::made(made),
+    }
 }
 
 fn word(state: &JobState) -> &'static str {
@@ -42,6 +52,8 @@ fn word(state: &JobState) -> &'static str {
         JobState::Queued => "queued",
         JobState::Working(Step::Compiling) => "compiling",
         JobState::Working(Step::Running) => "running",
+        JobState::Telling(Progress::Writing { .. }) => "writing",
+        JobState::Telling(_) => "working",
         JobState::Done(..) => "done",
         JobState::Failed(_) => "failed",
     }

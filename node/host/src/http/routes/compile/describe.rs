@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::request::{ARTIFACTS, STDIN_BYTES_MAX, WORDS_MAX};
 use crate::http::openapi::{Operation, Schema, Tag};
+use crate::http::routes::coder::made;
 
 const JOB: &str = "/v1/jobs/{id}";
 
@@ -50,6 +51,21 @@ pub fn job_events() -> Operation {
     of_job(Operation::get("/v1/jobs/{id}/events", "job_events"))
         .says("Each step of a job as it begins, then its answer.")
         .streams("Events `state`, then `result`, each a job.")
+}
+
+/// The project of a job.
+pub fn job_download() -> Operation {
+    of_job(Operation::get("/v1/jobs/{id}/download", "job_download"))
+        .says("The project that a job has repaired or made, as a zip file.")
+        .answers_in("application/zip", Schema::bytes())
+}
+
+/// A file of it.
+pub fn job_file() -> Operation {
+    of_job(Operation::get("/v1/jobs/{id}/files/{*path}", "job_file"))
+        .segment("path", "The file's path in the project.")
+        .says("One file of the project that a job has repaired or made.")
+        .answers_in("text/plain", Schema::text())
 }
 
 /// Rust Coder's own.
@@ -178,12 +194,14 @@ fn test() -> Schema {
         .may("output", Schema::text())
 }
 
-fn job() -> Schema {
-    let states = ["queued", "compiling", "running", "done", "failed"];
+/// A job as it is now.
+pub fn job() -> Schema {
+    let states = ["queued", "compiling", "running", "writing", "working", "done", "failed"];
     Schema::open()
         .needs("id", Schema::text())
         .needs("object", Schema::words(&["job"]))
         .needs("state", Schema::words(&states))
-        .may("result", answer())
+        .may("progress", Schema::open().says("The last step of a repair or a generation."))
+        .may("result", Schema::either([answer(), made()]).says("By what the job was to do."))
         .may("error", Schema::open().needs("message", Schema::text()))
 }

@@ -1,12 +1,13 @@
 //! Compiling Rust projects: `POST /v1/compile` while the client waits, `/v1/jobs` for later, and
 //! `POST /compile` as Rust Coder has it. Where the sandbox is closed, all answer 503 with the reason.
 
-mod answer;
+pub mod answer;
 pub mod describe;
+pub mod download;
 mod events;
-mod jobs;
+pub mod jobs;
 mod request;
-mod rust_coder;
+pub mod rust_coder;
 pub mod source;
 
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub fn router() -> Routes {
         .route(describe::get_job(), jobs::get)
         .route(describe::delete_job(), jobs::delete)
         .route(describe::job_events(), events::get)
+        .route(describe::job_download(), download::archive)
+        .route(describe::job_file(), download::file)
         .route(describe::rust_coder_compile(), rust_coder::post)
 }
 
@@ -64,7 +67,8 @@ pub fn service(state: &State) -> Result<&Arc<Service>, ApiError> {
     }
 }
 
-fn refusal(refusal: Refusal) -> ApiError {
+/// What a refusal of the sandbox is in HTTP.
+pub fn refusal(refusal: Refusal) -> ApiError {
     let message = refusal.to_string();
     let (status, code) = match &refusal {
         Refusal::Full(_) | Refusal::TooManyJobs { .. } => {

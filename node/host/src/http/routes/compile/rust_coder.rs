@@ -26,7 +26,7 @@ pub async fn post(axum::extract::State(state): Shared, request: Request) -> Resp
 }
 
 /// FastAPI's shape of an error, with the status and headers of ours.
-fn worded(error: ApiError) -> Response {
+pub fn worded(error: ApiError) -> Response {
     let (status, message) = (error.status, error.message.clone());
     let mut response = json::response(status, &json!({"detail": message}));
     *response.headers_mut() = {

@@ -1,0 +1,107 @@
+//! Repairing, generating, explaining and scoring: the real compiler in the real jail, and a model that
+//! is too small to write code.
+
+use gaia_tests::{Client, Node, NodeOptions};
+use serde_json::{Value, json};
+
+const MANIFEST: &str = "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+
+fn post(client: &Client, path: &str, request: &Value) -> Value {
+    let answer = client.post(path, request);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer.json()
+}
+
+/// Every line four blanks to the right, as Rust Coder's own examples have it.
+fn indented(flat: &str) -> String {
+    flat.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+#[test]
+fn hello_world_without_its_parenthesis_is_repaired_and_comes_back_as_a_project() {
+    let node = Node::start(&NodeOptions::default());
+    let client = node.client();
+    let broken = "fn main() {\n    println!(\"Hello, World!\";\n}";
+    let flat = format!("[filename: Cargo.toml]\n{MANIFEST}\n[filename: src/main.rs]\n{broken}\n");
+    let request = json!({"code": indented(&flat), "description": "Says hello", "max_attempts": 1});
+    let fixed = post(&client, "/compile-and-fix", &request);
+    assert_eq!(fixed["success"], true, "{fixed:#}");
+    assert_eq!(fixed["message"], "Code fixed and compiled successfully");
+    assert_eq!(
+        (&fixed["run_output"], &fixed["build_success"]),
+        (&json!("Hello, World!\n"), &json!(true))
+    );
+    assert_eq!(fixed["files"]["Cargo.toml"], MANIFEST, "the manifest stays as it was");
+    let again = post(&client, "/compile", &json!({"code": fixed["combined_text"]}));
+    assert_eq!(
+        (&again["success"], &again["run_output"]),
+        (&json!(true), &json!("Hello, World!\n"))
+    );
+}
+
+#[test]
+fn a_library_is_repaired_without_a_model_and_as_a_job_can_be_taken_home() {
+    let node = Node::start(&NodeOptions::default());
+    let client = node.client();
+    let lib = "pub fn longest(words: &[String]) -> String {\n    let best = String::new();\n    \
+               for word in words {\n        if word.len() > best.len() {\n            \
+               best = word.clone();\n        }\n    }\n    best\n}\n\n#[test]\nfn finds() {\n    \
+               assert_eq!(longest(&[\"a\".into(), \"bcd\".into()]), \"bcd\");\n}\n";
+    let request = json!({
+        "files": {"Cargo.toml": MANIFEST, "src/lib.rs": lib}, "without_model": true, "background": true,
+    });
+    let begun = client.post("/v1/repair", &request);
+    assert_eq!(begun.status, 202, "{}", begun.body);
+    let id = begun.json()["id"].as_str().expect("an id").to_owned();
+    let events = client.get(&format!("/v1/jobs/{id}/events")).body;
+    let last = events.lines().rfind(|line| line.starts_with("data: ")).expect("a result");
+    let last: Value = serde_json::from_str(&last[6..]).expect("JSON");
+    let result = &last["result"];
+    assert_eq!((&last["state"], &result["success"]), (&json!("done"), &json!(true)), "{last:#}");
+    assert_eq!(
+        (&result["by"], &result["changed"]),
+        (&json!("suggestions"), &json!(["src/lib.rs"]))
+    );
+    assert!(result["diff"].as_str().is_some_and(|diff| diff.contains("+    let mut best")));
+    let file = client.get(&format!("/v1/jobs/{id}/files/src/lib.rs"));
+    assert!(file.body.contains("let mut best"), "{}", file.body);
+    assert_eq!(client.get(&format!("/project/{id}")).json()["status"], "completed");
+    assert_eq!(client.get(&format!("/v1/jobs/{id}/files/src/../../x")).status, 404);
+}
+
+#[test]
+fn two_candidates_are_scored_in_their_order() {
+    let node = Node::start(&NodeOptions::default());
+    let request = json!({
+        "candidates": [
+            {"code": "pub fn sum(a: u8, b: u8) -> u8 { a + b }"},
+            {"code": "pub fn sum(a: u8, b: u8) -> u8 { a - b }"},
+            {"code": "pub fn sum("},
+        ],
+        "tests": {"tests/sum.rs": "#[test] fn sums() { assert_eq!(project::sum(3, 2), 5); }\n"},
+    });
+    let answer = post(&node.client(), "/v1/score", &request);
+    let score = |place: usize| answer["results"][place]["score"].as_f64().expect("a number");
+    assert!((score(0) - 1.0).abs() < 1e-6, "{answer:#}");
+    assert!((score(1) - 0.6).abs() < 1e-6, "{answer:#}");
+    assert!(score(2).abs() < 1e-6, "{answer:#}");
+    assert_eq!(answer["results"][2]["verdict"], "compile_error");
+}
+
+#[test]
+fn an_error_is_explained_by_the_compiler_and_a_small_model_makes_no_program() {
+    let node = Node::start(&NodeOptions::default());
+    let client = node.client();
+    let request = json!({"code": "fn main() { let x: u8 = \"a\"; }", "without_model": true});
+    let explained = post(&client, "/v1/explain", &request);
+    assert_eq!(explained["codes"], json!(["E0308"]), "{explained:#}");
+    assert!(explained["answer"].as_str().is_some_and(|text| text.contains("## E0308")));
+    let request = json!({
+        "description": "Add numbers", "model": "chat", "tokens": 128, "attempts": 1, "candidates": 1,
+    });
+    let made = post(&client, "/v1/generate", &request);
+    let is_honest = made["success"] == json!(true) || made["message"].is_string();
+    assert!(is_honest && made["report"]["verdict"].is_string(), "{made:#}");
+    let closed = client.post("/v1/generate", &json!({"description": "Add numbers"}));
+    assert_eq!((closed.status, &closed.json()["error"]["code"]), (503, &json!("no_coding_model")));
+}

@@ -70,6 +70,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("rustls", "gaia-net"),
     ("zstd", "gaia-archive"),
     ("axum", "gaia-host"),
+    ("rmcp", "gaia-host"),
+    ("schemars", "gaia-host"),
     ("hyper", "gaia-host"),
     ("clap", "gaia-host"),
 ];

@@ -9,7 +9,11 @@ use crate::config::{LogConfig, LogFormat};
 /// # Errors
 /// Logging has been started already, or the filter is wrong (a checked config's is not).
 pub fn start(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.filter)?;
+    let mut filter = EnvFilter::try_new(&config.filter)?;
+    if !config.filter.contains("rmcp") {
+        // It logs what clients say.
+        filter = filter.add_directive("rmcp=error".parse()?);
+    }
     let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     let started = match config.format {
         LogFormat::Text => builder.with_target(false).with_ansi(is_terminal()).try_init(),

@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Builder;
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -31,10 +32,10 @@ pub struct Connection {
     /// Where the node listens
     #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// Environment variable that holds an admin key
+    /// Environment variable that holds a key; what changes the node needs an admin's
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "key_file")]
     key_env: Option<String>,
-    /// File that holds an admin key
+    /// File that holds a key; what changes the node needs an admin's
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
@@ -137,7 +138,8 @@ impl Client {
         bail!("the node refused ({status}): {message}")
     }
 
-    fn request(&self, method: &str, path: &str, kind: &'static str) -> Builder {
+    /// The head of a request, with the key.
+    pub fn request(&self, method: &str, path: &str, kind: &'static str) -> Builder {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -150,16 +152,33 @@ impl Client {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+        self.send_with(request, async |response| {
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?;
+            Ok((status, body.to_bytes()))
+        })
+        .await
+    }
+
+    /// Sends a request and gives the answer to `read` as it comes. Dropping the future ends the
+    /// connection.
+    ///
+    /// # Errors
+    /// Nobody answers; or as `read`.
+    pub async fn send_with<T>(
+        &self,
+        request: Request<Full<Bytes>>,
+        read: impl AsyncFnOnce(Response<Incoming>) -> Result<T>,
+    ) -> Result<T> {
         let connect = TcpStream::connect(&self.authority);
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect).await;
         let stream = stream.context("it takes no connection")?.context("is it running?")?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let answer = async move {
             let response = sender.send_request(request).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?;
-            Ok((status, body.to_bytes()))
+            drop(sender);
+            read(response).await
         };
         // The connection ends with its sender, once the answer has come; what breaks it is what the answer tells.
         let (answer, _) = futures_util::future::join(answer, connection).await;

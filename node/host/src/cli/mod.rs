@@ -5,6 +5,7 @@ mod client;
 mod info;
 mod kb;
 mod keys;
+mod mcp;
 mod models;
 mod run_app;
 mod sandbox;
@@ -40,6 +41,11 @@ enum Command {
     Models(models::Arguments),
     /// Fill, search and move the knowledge bases of a running node
     Kb(kb::Arguments),
+    /// Offer the tools of a running node to an editor or agent, over standard input and output
+    ///
+    /// Speaks the Model Context Protocol (MCP), one message per line. Editors start it themselves:
+    /// see the README. Clients that speak HTTP need it not: they use http://HOST:PORT/mcp.
+    Mcp(mcp::Arguments),
     /// Tell the version
     Version,
     /// Make API keys
@@ -64,6 +70,7 @@ impl Cli {
             Command::Info(arguments) => info::run(&arguments),
             Command::Models(arguments) => runtime()?.block_on(models::run(arguments)),
             Command::Kb(arguments) => runtime()?.block_on(kb::run(arguments)),
+            Command::Mcp(arguments) => runtime()?.block_on(mcp::run(arguments)),
             Command::Version => version::run(),
             Command::Keys(command) => keys::run(command),
             Command::Sandbox(command) => sandbox::run(&command),

@@ -18,6 +18,7 @@ use crate::compile;
 use crate::config::{Config, LogFormat, Overrides};
 use crate::http::{self, Storage};
 use crate::knowledge;
+use crate::mcp;
 use crate::store::{Files, VectorLimits, VectorStores};
 use crate::upstream::Upstreams;
 use crate::workers::Workers;
@@ -53,7 +54,7 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let sandbox = sandbox.await.context("trying the compile sandbox")?;
     let mut state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
         .managed(workers.manager())
-        .compiling(sandbox);
+        .compiling(sandbox.clone());
     if let Some(knowledge) = &knowledge {
         let stores = open_vector_stores(&config)?;
         let (knowledge, plans) = (Arc::clone(knowledge), knowledge::plans(&config));
@@ -64,7 +65,9 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let state = state.coding(config.coder.clone(), knowledge);
     let state = Arc::new(state);
     let (stop, stopping) = watch::channel(false);
-    let mut serving = pin!(http::serve(listener, Arc::clone(&state), stopping));
+    let tools = tools(&config, &state, (sandbox, stopping.clone()));
+    let served = (Arc::clone(&state), tools);
+    let mut serving = pin!(http::serve_with(listener, served, stopping));
     tokio::select! {
         () = &mut serving => bail!("the HTTP server ended by itself"),
         () = greet(&config, address, state.node()) => {}
@@ -77,6 +80,22 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
         () = drained => ExitCode::SUCCESS,
         () = signals.next() => ExitCode::from(INTERRUPTED),
     })
+}
+
+/// The routes of MCP, over what HTTP serves too.
+fn tools(
+    config: &Config,
+    state: &Arc<http::State>,
+    (compile, stopping): (compile::Offer, watch::Receiver<bool>),
+) -> axum::Router {
+    if !config.mcp.enabled {
+        return axum::Router::new();
+    }
+    let (node, budget) = (state.node().clone(), config.coder.budget);
+    let state = Arc::clone(state);
+    let coders = Box::new(move |owner: &_, builder| state.coder_with(owner, builder));
+    let parts = mcp::Parts { node, compile, coders, budget, stopping };
+    mcp::router(parts, &config.mcp, &config.server)
 }
 
 /// Lets answers end first, then the workers that make them.

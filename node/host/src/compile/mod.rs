@@ -9,6 +9,7 @@
 //! away takes the job along, for its cancel handle is dropped; every list here has a limit, and who
 //! meets it is told so.
 
+mod code;
 mod counts;
 mod jobs;
 mod open;
@@ -16,6 +17,7 @@ mod port;
 mod queue;
 mod service;
 
+pub use code::project_of_code;
 pub use jobs::{Done, JobState, Jobs};
 pub use open::{Offer, helper, jail, missing, open};
 pub use port::OwnersBuilder;

@@ -7,6 +7,7 @@ mod admin;
 mod coder;
 mod compile;
 mod knowledge;
+mod mcp;
 mod model;
 mod overrides;
 mod paths;
@@ -28,11 +29,13 @@ pub use admin::{AdminConfig, Changes};
 pub use coder::CoderConfig;
 pub use compile::{CompileConfig, JobsConfig, QueueConfig};
 pub use knowledge::{CollectionConfig, EngineConfig, KnowledgeConfig};
+pub use mcp::{McpConfig, McpJobsConfig, SessionsConfig};
 pub use model::{LoadWhen, ServedConfig};
 pub use overrides::Overrides;
 pub(crate) use overrides::name_and_path;
 pub use paths::{Places, key_from_environment};
 pub use reader::Problem;
+pub(crate) use sections::origin_covers;
 pub use sections::{ApiKey, AuthConfig, LogConfig, LogFormat, ServerConfig, SupervisionConfig};
 pub use storage::{FilesConfig, ResponsesConfig};
 pub use upstream::{ApiKeySource, KeyHeader, MaxTokensField, UpstreamConfig};
@@ -70,6 +73,8 @@ pub struct Config {
     pub compile: CompileConfig,
     /// Repairing and generating code.
     pub coder: CoderConfig,
+    /// The tools for editors and agents.
+    pub mcp: McpConfig,
     /// The models, each with its app.
     pub models: Vec<ServedConfig>,
     /// The models of other servers; at least one if there are no others.
@@ -132,6 +137,7 @@ impl Config {
         let knowledge = KnowledgeConfig::read(root.table("knowledge"), &places);
         let compile = CompileConfig::read(root.table("compile"), &places);
         let coder = CoderConfig::read(root.table("coder"));
+        let mcp = McpConfig::read(root.table("mcp"));
         let models = read_all(&mut root, "models", &places, ServedConfig::read);
         let upstreams = read_all(&mut root, "upstreams", &places, UpstreamConfig::read);
         check_models(&mut root, &models, &upstreams);
@@ -150,6 +156,7 @@ impl Config {
             knowledge,
             compile,
             coder,
+            mcp,
             models,
             upstreams,
         }

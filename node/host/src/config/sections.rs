@@ -95,6 +95,21 @@ fn is_origin(origin: &str) -> bool {
     origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*']))
 }
 
+/// Whether the known origin covers this one; one with `:*` covers any port of it or none, `*` alone
+/// covers every origin.
+#[must_use]
+pub(crate) fn origin_covers(known: &str, origin: &[u8]) -> bool {
+    if known == "*" {
+        return true;
+    }
+    let Some(known) = known.strip_suffix(":*") else { return known.as_bytes() == origin };
+    match origin.strip_prefix(known.as_bytes()) {
+        Some([]) => true,
+        Some([b':', port @ ..]) => !port.is_empty() && port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
 /// `[auth]`: who may ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthConfig {
@@ -220,5 +235,31 @@ impl SupervisionConfig {
         }
         table.finish();
         read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_port_is_not_any_host() {
+        let known = "http://localhost:*";
+        for foreign in [
+            "http://localhost.evil.org",
+            "http://localhost:80.evil.org",
+            "http://localhost:",
+            "http://localhost:80@evil.org",
+            "https://localhost:80",
+            "http://evil.org",
+            "null",
+        ] {
+            assert!(!origin_covers(known, foreign.as_bytes()), "{foreign}");
+        }
+        assert!(!origin_covers("https://a", b"https://a:1"));
+        for own in ["http://localhost", "http://localhost:5173"] {
+            assert!(origin_covers(known, own.as_bytes()), "{own}");
+        }
+        assert!(origin_covers("*", b"null"));
     }
 }

@@ -50,8 +50,10 @@ impl Auth {
         if let Some(name) = key(headers).and_then(|key| self.name_of(key)) {
             return Some(Owner::of_key(name));
         }
+        // There is no other way in than a key: clients that look for one must be told so.
         let open = matches!(path, "/health" | "/ready" | "/openapi.json")
             || page::is_page(path)
+            || path.starts_with("/.well-known/")
             || (path == "/metrics" && self.metrics_public)
             || !self.has_keys();
         open.then(Owner::default)

@@ -9,9 +9,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::State;
+use crate::config::origin_covers;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
-const EXPOSED: HeaderValue = HeaderValue::from_static("x-request-id, retry-after, x-gaia-ignored");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("x-request-id, retry-after, x-gaia-ignored, mcp-session-id");
 /// Seconds a browser may remember the answer to a preflight.
 const MAX_AGE_S: HeaderValue = HeaderValue::from_static("600");
 
@@ -57,40 +59,5 @@ fn allowed(origins: &[String], headers: &HeaderMap) -> Option<HeaderValue> {
     if origins.iter().any(|known| known == "*") {
         return Some(HeaderValue::from_static("*"));
     }
-    origins.iter().any(|known| covers(known, origin.as_bytes())).then(|| origin.clone())
-}
-
-/// Whether the known origin is this one; one with `:*` is this one with any port or none.
-fn covers(known: &str, origin: &[u8]) -> bool {
-    let Some(known) = known.strip_suffix(":*") else { return known.as_bytes() == origin };
-    match origin.strip_prefix(known.as_bytes()) {
-        Some([]) => true,
-        Some([b':', port @ ..]) => !port.is_empty() && port.iter().all(u8::is_ascii_digit),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_port_is_not_any_host() {
-        let known = "http://localhost:*";
-        for foreign in [
-            "http://localhost.evil.org",
-            "http://localhost:80.evil.org",
-            "http://localhost:",
-            "http://localhost:80@evil.org",
-            "https://localhost:80",
-            "http://evil.org",
-            "null",
-        ] {
-            assert!(!covers(known, foreign.as_bytes()), "{foreign}");
-        }
-        assert!(!covers("https://a", b"https://a:1"));
-        for own in ["http://localhost", "http://localhost:5173"] {
-            assert!(covers(known, own.as_bytes()), "{own}");
-        }
-    }
+    origins.iter().any(|known| origin_covers(known, origin.as_bytes())).then(|| origin.clone())
 }

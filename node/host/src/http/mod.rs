@@ -19,7 +19,6 @@ mod functions;
 mod generate;
 mod guarded;
 mod histogram;
-mod ids;
 mod ignored;
 mod inputs;
 mod json;
@@ -55,18 +54,19 @@ use self::auth::Auth;
 use self::coder::Coding;
 use self::error::ApiError;
 pub(crate) use self::histogram::Histograms;
-pub(crate) use self::ids::{new_id, now_s};
 use self::knowledge::Wish;
 use self::metrics::Metrics;
 pub(crate) use self::metrics::head as metric_head;
 use self::routes::responses::stored::Stored;
 use self::running::Running;
-pub use self::server::serve;
+pub use self::server::{serve, serve_with};
 use crate::coder::{FixKeeper, seeds};
 use crate::compile::{Offer, Queue};
 use crate::config::{
     AuthConfig, CoderConfig, KnowledgeConfig, QueueConfig, ResponsesConfig, ServerConfig,
 };
+use crate::ids;
+pub(crate) use crate::ids::{new_id, now_s};
 use crate::ingest::Ingester;
 use crate::store::{Files, Recent, VectorStores};
 use crate::vector_stores::{Hidden, Tools, VectorStoreKeeper};
@@ -254,9 +254,10 @@ struct Asked {
     wish: Wish,
 }
 
-/// All routes and what is around them; the last layer is the outermost.
-fn router(state: &Arc<State>) -> Router {
+/// All routes, those of others too, and what is around them; the last layer is the outermost.
+fn router(state: &Arc<State>, others: Router) -> Router {
     routes::all(state)
+        .merge(others.with_state(()))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(state), ignored::tell))

@@ -25,8 +25,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves until `shutdown` is true, then waits for the requests that run. With all connections
 /// taken, further ones wait in the system's queue.
 pub async fn serve(listener: TcpListener, state: Arc<State>, shutdown: watch::Receiver<bool>) {
+    serve_with(listener, (state, Router::new()), shutdown).await;
+}
+
+/// The same with the routes of others, who want the key checked: what is around HTTP's own routes is
+/// around these too.
+pub async fn serve_with(
+    listener: TcpListener,
+    (state, others): (Arc<State>, Router),
+    shutdown: watch::Receiver<bool>,
+) {
     let permits = Arc::new(Semaphore::new(state.connections_max));
-    let router = router(&state);
+    let router = router(&state, others);
     let mut connections = JoinSet::new();
     let mut stop = shutdown.clone();
     loop {

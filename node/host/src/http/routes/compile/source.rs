@@ -3,11 +3,12 @@
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use gaia_sandbox::project::{Edition, FileMap, Limits, Project, ProjectError, SingleFile};
+use gaia_sandbox::project::{Edition, FileMap, Limits, Project, ProjectError};
 use gaia_sandbox::report::Detail;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
+use crate::compile::project_of_code;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, missing, must_be};
 
@@ -77,19 +78,10 @@ impl Source {
         let limits = Limits::default();
         match self {
             Self::Files(files) => Project::from_map(files, &limits),
-            Self::Code(code, edition) => of_code(code, edition, &limits),
+            Self::Code(code, edition) => project_of_code(code, edition),
             Self::Archive(bytes) if bytes.starts_with(b"PK") => Project::from_zip(&bytes, &limits),
             Self::Archive(bytes) => Project::from_tar_gz(&bytes, &limits),
         }
-    }
-}
-
-fn of_code(code: String, edition: Edition, limits: &Limits) -> Result<Project, ProjectError> {
-    match Project::from_flat(&code, limits) {
-        Err(ProjectError::NoBlock) => {
-            Project::from_source(SingleFile { source: code, edition }, limits)
-        }
-        other => other,
     }
 }
 

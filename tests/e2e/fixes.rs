@@ -95,7 +95,7 @@ fn a_node_begins_with_them_and_takes_more_in() {
     };
     let first = list("/v1/fixes?limit=200");
     assert_eq!(first["fixes"].as_array().map(Vec::len), Some(seeds().len().min(200)));
-    assert_eq!(first["embedder"], "all-MiniLM-L6-v2");
+    assert_eq!(first["embedder"], "embed");
     let line = json!({"code": "E0382", "message": "m", "before": "a", "after": "b"}).to_string();
     let import = json!({"origin": "club", "lines": line});
     let answer = client.post("/v1/fixes/import", &import);

@@ -13,6 +13,7 @@ mod open;
 mod rank;
 mod record;
 mod search;
+mod shape;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,7 @@
 
 use super::rank::worth;
 use super::record::{Record, embedded};
+use super::shape::Shape;
 use super::{Asker, FixStore, shown_to};
 use crate::coder::{Fix, Symptom};
 use crate::knowledge::{
@@ -71,7 +72,7 @@ impl FixStore {
             let rest = rest.filter(|fix| !known.contains(&fix.id));
             found.extend(rest.map(|fix| (fix, SAME_ERROR)));
         }
-        Ok(sorted(found))
+        Ok(sorted(found, symptom))
     }
 
     /// Near fixes of other errors; only meaning tells them.
@@ -81,7 +82,7 @@ impl FixStore {
         filter: Filter,
     ) -> Result<Vec<Fix>, ServeError> {
         let found = self.by_meaning(symptom, filter, Some(OTHER_ERROR_MIN)).await;
-        Ok(sorted(found.transpose()?.unwrap_or_default()))
+        Ok(sorted(found.transpose()?.unwrap_or_default(), symptom))
     }
 
     /// Fixes with their nearness by cosine; nothing if the embedding model can't be used now.
@@ -142,9 +143,15 @@ fn record(passage: &Passage) -> Option<Fix> {
     Record::read(&Point { id: passage.id, vector: vec![], payload }).map(|record| record.fix)
 }
 
-fn sorted(mut found: Vec<(Fix, f32)>) -> Vec<Fix> {
-    found.sort_by(|(one, near), (other, nearer)| {
-        worth(other, *nearer).total_cmp(&worth(one, *near)).then(one.id.cmp(&other.id))
+/// Best first. How near a fix is: half by what its message and lines mean, half by how much of its
+/// lines stands there.
+fn sorted(found: Vec<(Fix, f32)>, symptom: &Symptom) -> Vec<Fix> {
+    let here = Shape::of(&symptom.snippet);
+    let rated = found.into_iter().map(|(fix, near)| {
+        let near = f32::midpoint(near, here.holds(&Shape::of(&fix.before)));
+        (worth(&fix, near), fix)
     });
-    found.into_iter().map(|(fix, _)| fix).collect()
+    let mut rated: Vec<_> = rated.collect();
+    rated.sort_by(|(worth, one), (more, other)| more.total_cmp(worth).then(one.id.cmp(&other.id)));
+    rated.into_iter().map(|(_, fix)| fix).collect()
 }

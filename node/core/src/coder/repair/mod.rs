@@ -4,11 +4,15 @@
 //! suggestions, remembered fixes, a model. Each is compiled, and what the compiler finds no better is
 //! forgotten. The answer is the best state that was reached, and never worse than what came.
 
+mod answer;
 mod edit;
 mod ending;
 mod guard;
 mod items;
+mod learn;
+mod prompt;
 mod proposals;
+mod recall;
 mod rules;
 mod search;
 mod state;
@@ -16,6 +20,7 @@ mod state;
 mod tests;
 mod tokens;
 mod workshop;
+mod writer;
 
 use self::workshop::Workshop;
 use super::{Coder, CoderError, Repair, Repaired, Tell};
@@ -42,6 +47,17 @@ pub async fn repair(
     check(coder, &request)?;
     let mut shop = Workshop::open(coder, &request, tell).await?;
     search::search(&mut shop, SEARCH_BUILDS_MAX).await;
+    if shop.done().is_none() && !shop.is_over() {
+        let from = shop.furthest();
+        recall::recall(&mut shop, from).await;
+        search::search(&mut shop, SEARCH_BUILDS_MAX).await;
+    }
+    if shop.done().is_none() && !request.without_model {
+        writer::write(&mut shop).await;
+    }
+    if let Some(done) = shop.done().filter(|_| request.learn) {
+        learn::learn(&mut shop, done).await;
+    }
     Ok(ending::ending(shop))
 }
 

@@ -7,7 +7,7 @@ use crate::build::{Applicability, BuildReport, Diagnostic, Files, Suggestion};
 /// Errors that are looked at in one state; the others may be gone with them.
 const ERRORS_MAX: usize = 6;
 /// Proposals for one error.
-const PER_ERROR_MAX: usize = 6;
+const PER_ERROR_MAX: usize = 8;
 
 /// How sure a proposal is; the surest is the smallest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,18 +31,19 @@ pub(super) struct Proposal {
     pub(super) reason: String,
 }
 
-/// What is proposed for each error of a state, the surest first.
-pub(super) fn proposals(files: &Files, report: &BuildReport) -> Vec<Vec<Proposal>> {
+/// What is proposed for each error of a state, the surest first. Guesses are made only where tests
+/// can tell whether they are right.
+pub(super) fn proposals(files: &Files, report: &BuildReport, guesses: bool) -> Vec<Vec<Proposal>> {
     let errors = report.errors().take(ERRORS_MAX);
-    let mut all: Vec<_> = errors.map(|error| for_error(files, error)).collect();
-    all.push(rules::for_project(files, report));
+    let mut all: Vec<_> = errors.map(|error| for_error(files, error, guesses)).collect();
     all.retain(|own| !own.is_empty());
     all
 }
 
-fn for_error(files: &Files, error: &Diagnostic) -> Vec<Proposal> {
+fn for_error(files: &Files, error: &Diagnostic, guesses: bool) -> Vec<Proposal> {
     let mut all: Vec<_> = error.suggestions.iter().flat_map(suggested).collect();
     all.extend(rules::for_error(files, error));
+    all.retain(|proposal| guesses || proposal.sure < Sure::Guess);
     all.sort_by_key(|proposal| (touches_tests(proposal), proposal.sure));
     let mut kept: Vec<Proposal> = vec![];
     for proposal in all {
@@ -63,6 +64,10 @@ fn suggested(suggestion: &Suggestion) -> Vec<Proposal> {
         Applicability::MachineApplicable => Sure::Machine,
         Applicability::MaybeIncorrect => Sure::Maybe,
         Applicability::Unspecified => Sure::Guess,
+        // Names are whole, whatever the compiler calls them.
+        Applicability::HasPlaceholders if suggestion.message.contains("similar name") => {
+            Sure::Maybe
+        }
         Applicability::HasPlaceholders => return vec![],
     };
     let all = choices(suggestion).into_iter().filter(|edits| edits.iter().all(is_honest));

@@ -4,9 +4,11 @@
 //! nowhere is left behind, and another one of an earlier state gets its turn.
 
 use super::edit::apply;
+use super::items::{What, scan};
 use super::proposals::{Proposal, Sure, proposals, together};
 use super::workshop::{Candidate, Workshop};
-use crate::coder::Stage;
+use crate::build::Files;
+use crate::coder::{Goal, Stage};
 
 /// Steps in a row that are no gain.
 const SIDEWAYS_MAX: u32 = 3;
@@ -34,7 +36,8 @@ fn next(shop: &Workshop<'_>) -> Option<usize> {
 
 fn candidates(shop: &Workshop<'_>, from: usize) -> Vec<Candidate> {
     let state = &shop.states[from];
-    let all = proposals(&state.files, &state.report);
+    let guesses = shop.request.goal == Goal::Test && has_tests(&state.files);
+    let all = proposals(&state.files, &state.report, guesses);
     let sets = [Sure::Machine, Sure::Guess].into_iter().filter_map(|sure| together(&all, sure));
     let mut singles: Vec<(usize, &Proposal)> =
         all.iter().flat_map(|own| own.iter().enumerate()).collect();
@@ -52,4 +55,9 @@ fn candidates(shop: &Workshop<'_>, from: usize) -> Vec<Candidate> {
         }
     }
     candidates
+}
+
+fn has_tests(files: &Files) -> bool {
+    let sources = files.iter().filter(|(path, _)| path.ends_with(".rs"));
+    sources.flat_map(|(_, text)| scan(text).items).any(|item| item.what == What::Test)
 }

@@ -1,5 +1,6 @@
 //! A state of the project and how far it is from what is wanted.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::build::{BuildReport, Diagnostic, Files, TestStatus, Verdict};
@@ -101,18 +102,19 @@ impl Measure {
 
     /// Which of two answers a user would rather have; the smaller one. Nobody wants more errors,
     /// however far the compiler got.
-    pub(super) fn worth(&self) -> (u8, usize) {
-        match self.phase {
+    pub(super) fn worth(&self) -> (u8, usize, Reverse<Phase>) {
+        let (kind, count) = match self.phase {
             Phase::Done => (0, 0),
             Phase::Tests => (1, self.tests_failed),
             Phase::Manifest => (3, self.errors),
             _ => (2, self.errors),
-        }
+        };
+        (kind, count, Reverse(self.phase))
     }
 
     /// Which state to go on from; the smaller one.
-    pub(super) fn distance(&self) -> (std::cmp::Reverse<Phase>, usize, usize) {
-        (std::cmp::Reverse(self.phase), self.errors, self.tests_failed)
+    pub(super) fn distance(&self) -> (Reverse<Phase>, usize, usize) {
+        (Reverse(self.phase), self.errors, self.tests_failed)
     }
 }
 
@@ -208,7 +210,7 @@ const BORROWS: &[u16] = &[
 const SYNTAX: &[u16] = &[585, 586, 748, 753, 758, 762, 763, 765, 766, 768];
 
 /// The phase that finds an error.
-fn phase_of(error: &Diagnostic) -> Phase {
+pub(super) fn phase_of(error: &Diagnostic) -> Phase {
     let Some(code) = error.code.as_deref() else { return phase_without_number(&error.message) };
     let number = code.strip_prefix('E').and_then(|digits| digits.parse::<u16>().ok());
     match number {

@@ -119,15 +119,38 @@ impl<'a> Workshop<'a> {
         self.coder.clock.now() >= self.deadline || self.spent.builds >= BUILDS_MAX
     }
 
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Something to say at the end, once.
+    pub(super) fn remark(&mut self, remark: String) {
+        if !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
+    }
+
+    /// Notes what was proposed and not even compiled.
+    pub(super) fn refuse(&mut self, from: usize, reason: &str) {
+        let measure = self.states[from].measure;
+        self.note(Stage::Model, &measure, (false, format!("refused: {reason}")));
+    }
+
+    /// The state to go on from: where the compiler gets furthest.
+    pub(super) fn furthest(&self) -> usize {
+        let distance = |place: &usize| self.states[*place].measure.distance();
+        (0..self.states.len()).min_by_key(distance).expect("the given state is there")
+    }
+
     /// The state that reached the goal, if one did.
     pub(super) fn done(&self) -> Option<usize> {
         self.states.iter().position(|state| state.measure.is_done())
     }
 
-    /// The state to answer with: never worse than the given one; among equals the last.
+    /// The state to answer with: never worse than the given one; among equals the first.
     pub(super) fn best(&self) -> usize {
         let worth = |place: &usize| self.states[*place].measure.worth();
-        (0..self.states.len()).rev().min_by_key(worth).expect("the given state is there")
+        (0..self.states.len()).min_by_key(worth).expect("the given state is there")
     }
 
     /// What was changed on the way to a state, the first change first.
@@ -187,8 +210,7 @@ impl<'a> Workshop<'a> {
         let complaints = Complaints::of([&self.states[0].report, &self.states[from].report]);
         if let Some(reason) = objection(&self.states[0].files, &candidate.files, &complaints) {
             if candidate.stage == Stage::Model {
-                let measure = self.states[from].measure;
-                self.note(candidate.stage, &measure, (false, format!("refused: {reason}")));
+                self.refuse(from, &reason);
             }
             return Some(Tried::Refused(reason));
         }
@@ -213,10 +235,7 @@ impl<'a> Workshop<'a> {
         match built {
             Ok(report) => Some(report).filter(|report| report.verdict != Verdict::Cancelled),
             Err(error) => {
-                let remark = error.to_string();
-                if !self.remarks.contains(&remark) {
-                    self.remarks.push(remark);
-                }
+                self.remark(format!("Not all was compiled: {error}."));
                 None
             }
         }

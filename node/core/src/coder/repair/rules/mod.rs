@@ -1,26 +1,52 @@
 //! Proposals for errors to which the compiler tells the cure in words alone, or not at all.
 //!
-//! Each rule is exact: it follows from the error and the place, and says nothing where it is not
-//! sure what was meant. The compiler and the tests decide, as ever.
+//! Each rule follows from the error and the place, and says nothing where it is not sure what was
+//! meant. The compiler and the tests decide, as ever.
 
+mod delimiters;
+mod derive;
+mod expected;
+mod manifest;
+mod modules;
 mod privacy;
+#[cfg(test)]
+mod tests;
+mod types;
 
 use super::proposals::Proposal;
-use crate::build::{BuildReport, Diagnostic, Files};
+use crate::build::{Diagnostic, Files};
+
+type Rule = fn(&Files, &Diagnostic) -> Vec<Proposal>;
+
+const RULES: &[Rule] = &[
+    derive::propose,
+    modules::propose,
+    manifest::propose,
+    delimiters::propose,
+    expected::propose,
+    types::propose,
+    privacy::propose,
+];
 
 /// What the rules propose for one error.
 pub(super) fn for_error(files: &Files, error: &Diagnostic) -> Vec<Proposal> {
-    let rules: [fn(&Files, &Diagnostic) -> Vec<Proposal>; 1] = [privacy::propose];
-    rules.iter().flat_map(|rule| rule(files, error)).collect()
+    RULES.iter().flat_map(|rule| rule(files, error)).collect()
 }
 
-/// What the rules propose for the project as a whole.
-pub(super) fn for_project(_files: &Files, _report: &BuildReport) -> Vec<Proposal> {
-    vec![]
+/// All that is said of an error: its message, its labels, its notes.
+fn said(error: &Diagnostic) -> impl Iterator<Item = &str> {
+    let labels = error.spans.iter().filter_map(|span| span.label.as_deref());
+    let notes = error.children.iter().map(|child| child.message.as_str());
+    [error.message.as_str()].into_iter().chain(labels).chain(notes)
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
 }
 
 /// The byte of a place in a text: a line and a column, both counted from 1.
-pub(super) fn byte_at(text: &str, line: u32, column: u32) -> Option<usize> {
+fn byte_at(text: &str, line: u32, column: u32) -> Option<usize> {
     let mut start = 0;
     for _ in 1..line {
         start += text.get(start..)?.find('\n')? + 1;

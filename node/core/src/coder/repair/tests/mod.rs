@@ -1,5 +1,7 @@
 //! Repairs as a whole, over fakes.
 
+mod model;
+
 use std::sync::{Arc, Mutex};
 
 use gaia_protocol::ModelKind;

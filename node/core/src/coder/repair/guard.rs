@@ -50,7 +50,7 @@ impl Complaints {
             self.words.push_str(&error.rendered);
             let children = error.children.iter().map(|child| child.message.as_str());
             let said: String = [error.message.as_str()].into_iter().chain(children).collect();
-            let about = ["crate", "edition", "Cargo.toml", "feature"];
+            let about = ["crate", "edition", "Rust 20", "Cargo.toml", "feature"];
             self.manifest |= about.iter().any(|word| said.contains(word));
         }
         let failed_before = !Measure::of(report).compiles() && errors == 0;

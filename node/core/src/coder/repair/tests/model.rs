@@ -167,7 +167,10 @@ fn what_silences_the_compiler_is_refused() {
             "takes the function `kept` away",
         ),
         (text.replace("wrong();", concat!("to", "do!();")), "adds `todo`"),
-        (format!("#![allow(x)]\n{}", text.replace("wrong", "right")), "adds the attribute `allow`"),
+        (
+            format!("#!{}(x)]\n{}", "[allow", text.replace("wrong", "right")),
+            "adds the attribute `allow`",
+        ),
         (
             text.replace("wrong();", "").replace("#[test]", "#[test]\n#[ignore]"),
             "attribute `ignore`",

@@ -1,4 +1,5 @@
-//! Knowledge bases, in Qdrant: inside this process ([`Embedded`]) or on a server ([`server`]).
+//! Knowledge bases, in Qdrant: inside this process ([`Embedded`]) or on a server ([`server`]); and
+//! as files that outlive both ([`portable`]).
 //!
 //! Invariants: a collection is exchanged at once or not at all; what was reported as written outlives
 //! the process; nothing of a foreign archive is used before it was verified.
@@ -6,6 +7,7 @@
 
 mod embedded;
 mod paths;
+pub mod portable;
 pub mod server;
 
 pub use embedded::{Embedded, SnapshotLimits};

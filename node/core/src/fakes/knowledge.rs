@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::knowledge::{
-    By, Change, Collection, CollectionSpec, Page, Point, PointId, Ranked, Reply, Restore, Scan,
+    By, Change, Collection, CollectionSpec, Import, Page, Point, PointId, Ranked, Reply, Restore, Scan,
     Search, check_name,
 };
 use crate::{Knowledge, KnowledgeError};
@@ -79,6 +79,33 @@ impl FakeKnowledge {
         }
     }
 
+    async fn take_over(&self, mut import: Import) -> Result<Collection, KnowledgeError> {
+        check_name(&import.collection)?;
+        let (name, mut points) = (import.collection, Points::new());
+        loop {
+            let batch = import.points.next().await?;
+            if batch.is_empty() {
+                break;
+            }
+            for point in batch {
+                if point.vector.len() != import.spec.dimension as usize {
+                    return Err(KnowledgeError::invalid("a vector of another dimension"));
+                }
+                if points.insert(point.id, point).is_some() {
+                    return Err(KnowledgeError::Unreadable { message: "an id came twice".into() });
+                }
+            }
+        }
+        let mut all = self.lock();
+        if all.contains_key(&name) && !import.replaces {
+            return Err(KnowledgeError::CollectionExists { name });
+        }
+        let held = (import.spec, points);
+        let collection = described((&name, &held));
+        all.insert(name, held);
+        Ok(collection)
+    }
+
     fn find(&self, search: &Search) -> Result<Vec<Ranked>, KnowledgeError> {
         assert!(search.limit > 0, "nothing is asked for");
         self.with(&search.collection, |(_, points)| {
@@ -109,16 +136,18 @@ fn score(by: &By, point: &Point) -> f32 {
     }
 }
 
+fn described((name, (spec, points)): (&String, &(CollectionSpec, Points))) -> Collection {
+    Collection {
+        name: name.clone(),
+        spec: spec.clone(),
+        points: points.len() as u64,
+        has_keywords: true,
+    }
+}
+
 impl Knowledge for FakeKnowledge {
     fn collections(&self) -> Reply<'_, Vec<Collection>> {
-        let collection =
-            |(name, (spec, points)): (&String, &(CollectionSpec, Points))| Collection {
-                name: name.clone(),
-                spec: spec.clone(),
-                points: points.len() as u64,
-                has_keywords: true,
-            };
-        Box::pin(ready(Ok(self.lock().iter().map(collection).collect())))
+        Box::pin(ready(Ok(self.lock().iter().map(described).collect())))
     }
 
     fn search(&self, search: Search) -> Reply<'_, Vec<Ranked>> {
@@ -146,5 +175,9 @@ impl Knowledge for FakeKnowledge {
 
     fn restore(&self, _: Restore) -> Reply<'_, Collection> {
         Box::pin(ready(Err(KnowledgeError::unavailable("a fake has no snapshots"))))
+    }
+
+    fn import(&self, import: Import) -> Reply<'_, Collection> {
+        Box::pin(self.take_over(import))
     }
 }

@@ -4,6 +4,7 @@
 //! embeds nothing: that is the same for all engines and stands in the use cases ([`retrieve`],
 //! [`ingest`]).
 
+mod anew;
 mod attributes;
 mod collection;
 mod embedder;
@@ -11,6 +12,7 @@ mod error;
 mod filter;
 mod fusion;
 mod ground;
+mod import;
 mod ingest;
 pub(crate) mod lookup;
 mod passage;
@@ -24,6 +26,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+pub use anew::{dimension, embed_anew, embedder};
 pub use attributes::set_attributes;
 pub use collection::{Chunker, Collection, CollectionSpec, Distance, check_name};
 pub use embedder::spec_for;
@@ -31,6 +34,7 @@ pub use error::KnowledgeError;
 pub use filter::{Bounds, Comparison, Filter};
 pub use fusion::{Fusion, Ranked, fuse};
 pub use ground::{Citation, Grounded, Grounding, MergePolicy, RAG_PROMPT, ground, question};
+pub use import::{Batches, Import};
 pub use ingest::{Chunk, Ingested, Source, ingest, remove_source};
 pub use passage::{PAYLOAD_TEXT, Passage, Point, PointId};
 pub use plan::{Conversation, Plan, converse};
@@ -137,4 +141,9 @@ pub trait Knowledge: Send + Sync {
     /// Replaces a collection by a snapshot: verified first, then exchanged at once; searches that run
     /// end on what they began with, and a failure leaves everything as it was.
     fn restore(&self, restore: Restore) -> Reply<'_, Collection>;
+
+    /// Makes a collection of points that come in batches: beside what is there, which is exchanged at
+    /// once when all have come. A failure, and an id that comes twice, leave everything as it was; so
+    /// does breaking off, unless the last point had come.
+    fn import(&self, import: Import) -> Reply<'_, Collection>;
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gaia_core::coder::fixes::is_memory_name;
-use gaia_core::knowledge::{Change, Collection, Page, Ranked, Reply, Restore, Scan, Search};
+use gaia_core::knowledge::{Change, Collection, Import, Page, Ranked, Reply, Restore, Scan, Search};
 use gaia_core::{Knowledge, KnowledgeError};
 
 /// Digits behind `vs_`, as this node makes them.
@@ -107,6 +107,13 @@ impl Knowledge for Hidden {
         Box::pin(async move {
             self.check(&restore.collection).await?;
             self.hide(self.inner.restore(restore).await)
+        })
+    }
+
+    fn import(&self, import: Import) -> Reply<'_, Collection> {
+        Box::pin(async move {
+            self.check(&import.collection).await?;
+            self.hide(self.inner.import(import).await)
         })
     }
 }

@@ -7,6 +7,8 @@
 //! cores; a limited number may wait.
 
 mod convert;
+mod engine;
+mod import;
 mod shard;
 mod shelf;
 mod snapshot;
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use gaia_core::knowledge::{
-    Change, Collection, CollectionSpec, Page, Ranked, Reply, Restore, Scan, Search, check_name,
+    Change, Collection, CollectionSpec, Import, Page, Ranked, Reply, Restore, Scan, Search, check_name,
 };
 use gaia_core::{Knowledge, KnowledgeError};
 use tokio::sync::{Mutex, Semaphore};
@@ -254,6 +256,10 @@ impl Knowledge for Embedded {
             self.exchange(&name, Some(shelf)).await;
             Ok(collection)
         })
+    }
+
+    fn import(&self, import: Import) -> Reply<'_, Collection> {
+        Box::pin(self.take_over(import))
     }
 }
 

@@ -17,6 +17,7 @@ use qdrant_edge::{
 };
 
 use super::convert;
+use super::engine::Engine;
 use super::words::{Sparse, Words};
 
 /// The sparse vector that holds a text's words.
@@ -31,7 +32,7 @@ const LOG_BYTES: usize = 4 << 20;
 /// A shard that is open, and how its texts are weighed.
 #[derive(Debug)]
 pub struct Shard {
-    engine: EdgeShard,
+    engine: Engine,
     /// The name of its dense vector; empty in most.
     vector: String,
     /// Whether it holds [`WORDS_VECTOR`].
@@ -56,11 +57,10 @@ impl Shard {
             .sparse_vector(WORDS_VECTOR, sparse)
             .wal_options(log)
             .build();
-        let engine = EdgeShard::new(folder, config).map_err(convert::error)?;
+        let engine = Engine::create(folder, config)?;
         for field in INDEXED {
-            engine.update(keyword_index(field)?).map_err(convert::error)?;
+            engine.update(keyword_index(field)?)?;
         }
-        engine.flush();
         Ok(Self::with(engine, DEFAULT_VECTOR_NAME.into(), words))
     }
 
@@ -73,17 +73,17 @@ impl Shard {
         vector: &str,
         spec: &CollectionSpec,
     ) -> Result<Self, KnowledgeError> {
-        let engine = EdgeShard::load(folder, None).map_err(convert::error)?;
-        if !engine.config().vectors.contains_key(vector) {
-            let names: Vec<_> = engine.config().vectors.keys().cloned().collect();
+        let engine = Engine::load(folder)?;
+        if !engine.shard().config().vectors.contains_key(vector) {
+            let names: Vec<_> = engine.shard().config().vectors.keys().cloned().collect();
             let message = format!("it has no vector {vector:?}, but {names:?}");
             return Err(KnowledgeError::Unreadable { message });
         }
         Ok(Self::with(engine, vector.to_owned(), Words::new(spec)?))
     }
 
-    fn with(engine: EdgeShard, vector: String, words: Words) -> Self {
-        let sparse = engine.config().sparse_vectors.get(WORDS_VECTOR).cloned();
+    fn with(engine: Engine, vector: String, words: Words) -> Self {
+        let sparse = engine.shard().config().sparse_vectors.get(WORDS_VECTOR).cloned();
         let has_keywords = sparse.is_some_and(|params| params.modifier == Some(Modifier::Idf));
         Self { engine, vector, has_keywords, words, writing: Mutex::default() }
     }
@@ -94,7 +94,7 @@ impl Shard {
     /// The engine's own.
     pub fn count(&self) -> Result<u64, KnowledgeError> {
         let request = edge::CountRequest { filter: None, exact: true };
-        Ok(self.engine.count(request).map_err(convert::error)? as u64)
+        Ok(self.engine.shard().count(request).map_err(convert::error)? as u64)
     }
 
     /// The nearest points, best first.
@@ -119,7 +119,7 @@ impl Shard {
             with_vector: WithVector::Bool(false),
             with_payload: WithPayloadInterface::Bool(true),
         };
-        let found = self.engine.query(request).map_err(convert::error)?;
+        let found = self.engine.shard().query(request).map_err(convert::error)?;
         let ranked = |point: edge::ScoredPoint| Ranked {
             id: convert::own_id(point.id),
             score: point.score,
@@ -196,7 +196,7 @@ impl Shard {
             },
             order_by: None,
         };
-        let (records, next) = self.engine.scroll(request).map_err(convert::error)?;
+        let (records, next) = self.engine.shard().scroll(request).map_err(convert::error)?;
         let points = records.into_iter().map(|record| convert::own_point(record, &self.vector));
         Ok(Page { points: points.collect(), next: next.map(convert::own_id) })
     }
@@ -207,23 +207,22 @@ impl Shard {
     /// The engine's own.
     pub fn optimize(&self) -> Result<(), KnowledgeError> {
         let _writing = self.writing();
-        self.engine.optimize().map_err(convert::error)?;
-        self.engine.flush();
-        Ok(())
+        self.engine.optimize()
     }
 
     /// Runs `read` while nothing is written and everything that was written is on the disk.
-    pub fn while_still<T>(&self, read: impl FnOnce(&EdgeShard) -> T) -> T {
+    ///
+    /// # Errors
+    /// A disk that fails.
+    pub fn while_still<T>(&self, read: impl FnOnce(&EdgeShard) -> T) -> Result<T, KnowledgeError> {
         let _writing = self.writing();
-        self.engine.flush();
-        read(&self.engine)
+        self.engine.flush()?;
+        Ok(read(self.engine.shard()))
     }
 
     fn write(&self, operation: UpdateOperation) -> Result<(), KnowledgeError> {
         let _writing = self.writing();
-        self.engine.update(operation).map_err(convert::error)?;
-        self.engine.flush();
-        Ok(())
+        self.engine.update(operation)
     }
 
     fn writing(&self) -> MutexGuard<'_, ()> {
@@ -231,7 +230,7 @@ impl Shard {
     }
 
     fn dimension(&self) -> usize {
-        self.engine.config().vectors.get(&self.vector).map_or(0, |params| params.size)
+        self.engine.shard().config().vectors.get(&self.vector).map_or(0, |params| params.size)
     }
 }
 

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use gaia_archive::{Limits, Unpacked, Watch, unpack};
 use gaia_core::KnowledgeError;
 use gaia_core::knowledge::{By, CollectionSpec, Distance, PAYLOAD_TEXT, Point, Restore, Scan};
-use qdrant_edge::EdgeShard;
 use serde_json::Value;
 
 pub use self::write::write;
 use super::convert;
+use super::engine::Engine;
 use super::shard::Shard;
 use super::shelf::{Draft, Manifest, Shelf, failed};
 use super::words::Words;
@@ -122,8 +122,8 @@ fn unpack_tar(
 
 fn open(folder: &Path, metadata: Option<CollectionSpec>) -> Result<Foreign, KnowledgeError> {
     let (name, dimension, distance) = {
-        let engine = EdgeShard::load(folder, None).map_err(convert::error)?;
-        let config = engine.config();
+        let engine = Engine::load(folder)?;
+        let config = engine.shard().config();
         let mut names: Vec<_> = config.vectors.keys().cloned().collect();
         names.sort();
         let name = names.into_iter().next();

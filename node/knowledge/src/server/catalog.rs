@@ -195,6 +195,13 @@ impl Catalog {
         }
     }
 
+    /// A collection that has no name yet but its own.
+    pub(super) fn entry(&self, name: &str, (physical, found): (&str, Found)) -> Entry {
+        let mut entry = Entry::new(name, physical, found);
+        entry.collection.has_keywords &= self.bm25.is_some();
+        entry
+    }
+
     /// A collection by its own name.
     pub(super) async fn describe(&self, physical: &str) -> Result<Result<Found, String>, Failure> {
         describe(&self.client, physical, self.vector_name.as_deref()).await
@@ -244,8 +251,7 @@ impl Catalog {
         for (name, physical) in names {
             match found.get(&physical) {
                 Some(Ok(found)) => {
-                    let mut entry = Entry::new(&name, &physical, found.clone());
-                    entry.collection.has_keywords &= self.bm25.is_some();
+                    let entry = self.entry(&name, (&physical, found.clone()));
                     listing.entries.insert(name, Arc::new(entry));
                 }
                 Some(Err(why)) => drop(listing.unusable.insert(name, why.clone())),

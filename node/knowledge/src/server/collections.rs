@@ -30,22 +30,31 @@ pub(super) async fn create(
     if !matches!(listing.find(name), Err(KnowledgeError::UnknownCollection { .. })) {
         return Err(exists());
     }
-    let request = spec::create(name, spec, has_keywords);
+    match make(inner, name, (spec, has_keywords)).await {
+        Err(failure) if failure.is_existing() => Err(exists()),
+        made => Ok(made?),
+    }
+}
+
+/// Makes a collection under its own name; a failure leaves none.
+pub(super) async fn make(
+    inner: &Inner,
+    physical: &str,
+    (spec, has_keywords): (&CollectionSpec, bool),
+) -> Result<(), Failure> {
+    let request = spec::create(physical, spec, has_keywords);
     let ask = || {
         let (mut collections, request) = (inner.client.collections(), request.clone());
         async move { collections.create(request).await }
     };
     let made = inner.client.call(Effort::Once, ask).await.and_then(done);
     inner.catalog.forget();
-    match made {
-        Err(failure) if failure.is_existing() => return Err(exists()),
-        made => made?,
+    made?;
+    let indexed = index_documents(&inner.client, physical).await;
+    if indexed.is_err() {
+        drop_quietly(inner, physical).await;
     }
-    if let Err(failure) = index_documents(&inner.client, name).await {
-        drop_quietly(inner, name).await;
-        return Err(failure.into());
-    }
-    Ok(())
+    indexed
 }
 
 /// Lets points be found by their document without looking at each.

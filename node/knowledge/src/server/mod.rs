@@ -12,7 +12,7 @@
 //! above `i64::MAX` come back as floating point, since gRPC has no others.
 //!
 //! **Names.** A collection that is made here has its own name on the server. A restored snapshot goes
-//! into a new collection `NAME@STAMP`; once it was verified, the alias `NAME` means it, which Qdrant
+//! into a new collection `NAME@STAMP`, and so do imported points; once it was verified, the alias `NAME` means it, which Qdrant
 //! switches at once, and what the alias meant before is deleted. Only where `NAME` is a collection's
 //! own name, an alias can't take its place while it exists: it is deleted first, and for the
 //! milliseconds between, other clients of the server find nothing of that name; this process uses the
@@ -35,6 +35,7 @@ mod collections;
 mod convert;
 mod failure;
 mod filter;
+mod import;
 mod plain;
 mod points;
 mod rest;
@@ -50,7 +51,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gaia_core::knowledge::{
-    Change, Collection, Page, Ranked, Reply, Restore, Scan, Search, check_name,
+    Change, Collection, Import, Page, Ranked, Reply, Restore, Scan, Search, check_name,
 };
 use gaia_core::{Knowledge, KnowledgeError};
 use qdrant_client::qdrant::HealthCheckRequest;
@@ -243,5 +244,10 @@ impl Knowledge for Server {
     fn restore(&self, restore: Restore) -> Reply<'_, Collection> {
         let inner = self.inner.clone();
         Box::pin(self.finish(async move { restore::restore(&inner, &restore).await }))
+    }
+
+    fn import(&self, import: Import) -> Reply<'_, Collection> {
+        let inner = self.inner.clone();
+        Box::pin(self.finish(async move { import::import(&inner, import).await }))
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn restore(
     let _permit = inner.restoring.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
     let rest = snapshot::rest(inner)?;
     let plain = plain(&restore.file).await?;
-    switch::sweep(inner, name, &stamp_before(LEFT_BEHIND)).await?;
+    sweep(inner, name).await?;
     let side = format!("{name}@{}", stamp());
     let sent = rest.upload(&side, &plain.path()).await;
     drop(plain);
@@ -56,6 +56,11 @@ pub(super) async fn restore(
         return Err(advised(error));
     }
     Ok(inner.catalog.find_anew(name).await?.collection.clone())
+}
+
+/// Deletes what earlier restores to that name left behind.
+pub(super) async fn sweep(inner: &Inner, name: &str) -> Result<(), Failure> {
+    switch::sweep(inner, name, &stamp_before(LEFT_BEHIND)).await
 }
 
 /// Verifies the new collection, and gives it the name.
@@ -104,7 +109,8 @@ async fn verify(inner: &Inner, side: &str, found: &Found) -> Result<(), Knowledg
     Err(unreadable("no point of the snapshot is found by its own vector".into()))
 }
 
-async fn count(inner: &Inner, side: &str) -> Result<u64, Failure> {
+/// The points of a collection, each counted once.
+pub(super) async fn count(inner: &Inner, side: &str) -> Result<u64, Failure> {
     let request = CountPoints {
         collection_name: side.to_owned(),
         exact: Some(true),
@@ -155,7 +161,12 @@ async fn probe(
     Ok(found.first().is_some_and(|point| point.score.is_finite()))
 }
 
-async fn describe(inner: &Inner, side: &str, spec: &CollectionSpec) -> Result<(), KnowledgeError> {
+/// Notes what a collection is, and that it was verified.
+pub(super) async fn describe(
+    inner: &Inner,
+    side: &str,
+    spec: &CollectionSpec,
+) -> Result<(), KnowledgeError> {
     if !inner.has_metadata {
         tracing::warn!(
             collection = side,

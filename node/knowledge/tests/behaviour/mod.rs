@@ -5,8 +5,10 @@
 
 pub mod collections;
 pub mod filters;
+pub mod imports;
 pub mod load;
 pub mod points;
+pub mod portable;
 pub mod restart;
 pub mod search;
 pub mod snapshots;
@@ -36,6 +38,10 @@ macro_rules! suite {
             filters::filters_that_are_too_large_are_refused,
             filters::filters_choose_the_same_points_as_the_port_says,
             filters::filters_narrow_searches,
+            imports::batches_become_a_collection,
+            imports::what_is_there_is_replaced_only_if_that_is_asked,
+            imports::an_import_that_fails_leaves_everything_as_it_was,
+            imports::nothing_can_be_imported_too,
             load::searches_answer_while_points_are_written,
             load::too_many_requests_are_answered_or_overloaded,
             points::a_vector_of_another_dimension_is_refused_and_nothing_written,
@@ -63,12 +69,22 @@ macro_rules! suite {
             snapshots::searches_find_something_while_a_snapshot_is_restored,
         }
 
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn what_was_written_is_there_after_a_restart() {
-            let bench = $bench().await;
-            behaviour::restart::what_was_written_is_there_after_a_restart(&bench).await;
+        $crate::behaviour::suite! {@@ $bench;
+            portable::an_export_becomes_the_same_collection,
+            portable::another_model_embeds_anew_where_that_is_allowed,
+            portable::an_import_whose_waiter_is_gone_leaves_nothing,
+            portable::records_that_make_no_sense_are_refused_with_the_reason,
+            portable::files_that_are_cut_damaged_or_bombs_are_refused,
+            restart::what_was_written_is_there_after_a_restart,
         }
     };
+    (@@ $bench:expr; $($module:ident::$name:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let bench = $bench().await;
+            behaviour::$module::$name(&bench).await;
+        }
+    )*};
     (@ $bench:expr; $($module:ident::$name:ident,)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {

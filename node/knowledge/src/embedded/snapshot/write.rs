@@ -35,7 +35,7 @@ pub fn write(shelf: &Shelf, file: &Path) -> Result<(), KnowledgeError> {
     }
     let staging = Staging(beside(file, ".staging"));
     fs::create_dir_all(staging.0.join(SHARD).join("segments")).map_err(failed)?;
-    shelf.shard.while_still(|engine| stage_shard(engine.path(), &staging.0.join(SHARD)))?;
+    shelf.shard.while_still(|engine| stage_shard(engine.path(), &staging.0.join(SHARD)))??;
     stage_collection(shelf, &staging.0)?;
     let is_gzip = file.extension().is_some_and(|ending| ending == "gz");
     let compression = if is_gzip { Compression::Gzip } else { Compression::None };

@@ -1,5 +1,6 @@
 //! The node's knowledge bases: opens the store, and makes what the config names and is not there.
 
+mod scratch;
 mod snapshot;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use gaia_knowledge::server::{Server, ServerSettings};
 use gaia_knowledge::{Embedded, SnapshotLimits};
 use gaia_protocol::ModelKind;
 
+pub use self::scratch::Scratch;
 pub use self::snapshot::{Fetched, Snapshot, Trust};
 use crate::config::{CollectionConfig, Config, EngineConfig, KnowledgeConfig};
 
@@ -28,8 +30,9 @@ pub async fn open(config: &KnowledgeConfig) -> Result<Option<Arc<dyn Knowledge>>
         EngineConfig::Embedded { folder } => {
             let limits = SnapshotLimits { bytes_max: config.unpacked_bytes_max };
             let embedded = Embedded::open(folder, limits);
-            let embedded = embedded.context("opening the knowledge bases");
-            Ok(Some(Arc::new(embedded?)))
+            let embedded = embedded.context("opening the knowledge bases")?;
+            scratch::sweep(folder);
+            Ok(Some(Arc::new(embedded)))
         }
         EngineConfig::Server { url, rest_url, api_key_file } => {
             let api_key = api_key_file.as_deref().map(read_key).transpose()?;

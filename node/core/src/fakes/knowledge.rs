@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::knowledge::{
-    By, Change, Collection, CollectionSpec, Import, Page, Point, PointId, Ranked, Reply, Restore, Scan,
-    Search, check_name,
+    By, Change, Collection, CollectionSpec, Import, Page, Point, PointId, Ranked, Reply, Restore,
+    Scan, Search, check_name,
 };
 use crate::{Knowledge, KnowledgeError};
 

@@ -1,10 +1,13 @@
-//! Asks a node over HTTP: one request per connection, answers in JSON.
+//! Asks a node over HTTP: one request per connection, answers in JSON; files and events in [`transfer`].
+
+mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use http_body::Body;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -129,13 +132,7 @@ impl Client {
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Value> {
         let context = || format!("asking the node at http://{}", self.authority);
         let (status, body) = self.send(request).await.with_context(context)?;
-        let answer: Value = serde_json::from_slice(&body)
-            .with_context(|| format!("the answer ({status}) is not JSON: is this a Gaia node?"))?;
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let message = answer["error"]["message"].as_str().unwrap_or("it gave no reason");
-        bail!("the node refused ({status}): {message}")
+        judge(status, &body)
     }
 
     /// The head of a request, with the key.
@@ -154,9 +151,7 @@ impl Client {
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
         self.send_with(request, async |response| {
             let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?;
-            Ok((status, body.to_bytes()))
+            Ok((status, whole(response.into_body()).await?))
         })
         .await
     }
@@ -171,10 +166,7 @@ impl Client {
         request: Request<Full<Bytes>>,
         read: impl AsyncFnOnce(Response<Incoming>) -> Result<T>,
     ) -> Result<T> {
-        let connect = TcpStream::connect(&self.authority);
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect).await;
-        let stream = stream.context("it takes no connection")?.context("is it running?")?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) = self.connect().await?;
         let answer = async move {
             let response = sender.send_request(request).await?;
             drop(sender);
@@ -184,6 +176,37 @@ impl Client {
         let (answer, _) = futures_util::future::join(answer, connection).await;
         answer
     }
+
+    async fn connect<B>(&self) -> Result<(http1::SendRequest<B>, http1::Connection<Stream, B>)>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let connect = TcpStream::connect(&self.authority);
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect).await;
+        let stream = stream.context("it takes no connection")?.context("is it running?")?;
+        Ok(http1::handshake(TokioIo::new(stream)).await?)
+    }
+}
+
+type Stream = TokioIo<TcpStream>;
+
+/// An answer's JSON, or what it refuses.
+fn judge(status: StatusCode, body: &[u8]) -> Result<Value> {
+    let answer: Value = serde_json::from_slice(body)
+        .with_context(|| format!("the answer ({status}) is not JSON: is this a Gaia node?"))?;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let message = answer["error"]["message"].as_str().unwrap_or("it gave no reason");
+    bail!("the node refused ({status}): {message}")
+}
+
+/// A whole answer that is not large.
+async fn whole(body: Incoming) -> Result<Bytes> {
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+    Ok(body.map_err(|error| anyhow::anyhow!("its answer broke off: {error}"))?.to_bytes())
 }
 
 #[cfg(test)]

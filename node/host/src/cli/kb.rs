@@ -2,6 +2,7 @@
 
 mod fixes;
 mod ingest;
+mod portable;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,6 +69,12 @@ enum Command {
         /// The new file
         file: PathBuf,
     },
+    /// Write a collection to one file that outlives engines and embedding models
+    Export(portable::Export),
+    /// Make a collection of such a file, all of it or nothing, while the node serves
+    ///
+    /// If another model is served than the one that made its vectors, its texts are embedded anew.
+    Import(portable::Import),
     /// Replace a collection by a Qdrant snapshot, while the node serves
     Restore {
         /// The collection
@@ -112,6 +119,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
             let answer = client.ask("POST", &path, Some(&body)).await?;
             super::print(&format!("{} bytes", answer["bytes"]))?;
         }
+        Command::Export(arguments) => portable::export(&client, arguments).await?,
+        Command::Import(arguments) => portable::import(&client, arguments).await?,
         Command::Restore { collection, snapshot, sha256, embedder } => {
             let is_url = snapshot.contains("://");
             let snapshot = if is_url { snapshot } else { absolute(&PathBuf::from(snapshot))? };

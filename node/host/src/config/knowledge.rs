@@ -29,6 +29,8 @@ pub struct KnowledgeConfig {
     pub unpacked_bytes_max: u64,
     /// Bytes of a document at most.
     pub document_bytes_max: u64,
+    /// Whether an import makes new vectors where another model is to serve it, without being asked.
+    pub import_reembeds: bool,
     /// Collections that the node takes care of.
     pub collections: Vec<CollectionConfig>,
 }
@@ -112,6 +114,7 @@ impl KnowledgeConfig {
             snapshot_bytes_max: 64 << 30,
             unpacked_bytes_max: 256 << 30,
             document_bytes_max: 64 << 20,
+            import_reembeds: true,
             collections: vec![],
         }
     }
@@ -138,6 +141,7 @@ impl KnowledgeConfig {
                 default.document_bytes_max,
                 1..=1 << 32,
             ),
+            import_reembeds: table.value("import_reembeds", true),
             engine: read_engine(&mut table, places),
             collections: vec![],
         };

@@ -49,6 +49,7 @@ use gaia_core::coder::fixes::FixSettings;
 use gaia_core::knowledge::{Conversation, Plan};
 use gaia_core::{Admission, Knowledge, Model, Models, Node, ServeError};
 use gaia_protocol::{ChatTask, ModelKind};
+use tokio::sync::Semaphore;
 
 use self::auth::Auth;
 use self::coder::Coding;
@@ -75,6 +76,9 @@ use crate::workers::Manager;
 /// Repairs and generations at once: each has up to four jobs in the line of the sandbox. Twenty that
 /// one key sends together wait for their turns.
 const WORKS: QueueConfig = QueueConfig { at_once: 3, waiting_max: 64, waiting_per_key_max: 32 };
+
+/// Exports and imports at once: each takes room on the disk and a core.
+const TRANSFERS_MAX: usize = 2;
 
 /// What is kept for users between requests.
 pub struct Storage {
@@ -106,6 +110,8 @@ pub struct State {
     plans: HashMap<String, Plan>,
     knowledge: Option<KnowledgeConfig>,
     ingester: Option<Ingester>,
+    /// Exports and imports under way.
+    transfers: Arc<Semaphore>,
     compile: Offer,
     /// Repairs and generations, which wait in a line of their own.
     works: Queue,
@@ -146,6 +152,7 @@ impl State {
             plans: HashMap::new(),
             knowledge: None,
             ingester: None,
+            transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             compile: Offer::Closed("this node compiles nothing".into()),
             works: Queue::new(WORKS),
             vector_stores: None,

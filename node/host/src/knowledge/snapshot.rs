@@ -107,11 +107,7 @@ pub fn allowed(file: &Path, folders: &[PathBuf]) -> Result<PathBuf> {
 }
 
 fn target(config: &KnowledgeConfig, source: &str) -> Result<PathBuf> {
-    let folder = match &config.engine {
-        crate::config::EngineConfig::Embedded { folder } => folder.join("downloads"),
-        crate::config::EngineConfig::Server { .. } => std::env::temp_dir().join("gaia-node"),
-    };
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let folder = super::scratch::folder(config)?;
     // The same address goes on where it was cut off.
     Ok(folder.join(&gaia_documents::document_hash(source.as_bytes())[..32]))
 }

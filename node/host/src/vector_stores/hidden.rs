@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gaia_core::coder::fixes::is_memory_name;
-use gaia_core::knowledge::{Change, Collection, Import, Page, Ranked, Reply, Restore, Scan, Search};
+use gaia_core::knowledge::{
+    Change, Collection, Import, Page, Ranked, Reply, Restore, Scan, Search,
+};
 use gaia_core::{Knowledge, KnowledgeError};
 
 /// Digits behind `vs_`, as this node makes them.

@@ -81,7 +81,8 @@ impl Building {
         let count = self.shard.count()?;
         if count != points {
             let twice = points.saturating_sub(count);
-            let message = format!("of {points} points {twice} have the id of another: give each once");
+            let message =
+                format!("of {points} points {twice} have the id of another: give each once");
             return Err(KnowledgeError::Unreadable { message });
         }
         drop(self.shard);

@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use gaia_core::knowledge::{
-    Change, Collection, CollectionSpec, Import, Page, Ranked, Reply, Restore, Scan, Search, check_name,
+    Change, Collection, CollectionSpec, Import, Page, Ranked, Reply, Restore, Scan, Search,
+    check_name,
 };
 use gaia_core::{Knowledge, KnowledgeError};
 use tokio::sync::{Mutex, Semaphore};

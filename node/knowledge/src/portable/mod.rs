@@ -17,9 +17,9 @@ mod export;
 mod import;
 mod records;
 
+use gaia_archive::jsonl::{JsonlError, Limits};
 use gaia_core::KnowledgeError;
 use gaia_core::knowledge::{CollectionSpec, Point, PointId};
-use gaia_archive::jsonl::{JsonlError, Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -94,7 +94,9 @@ impl Record {
     fn point(self, dimension: u32, last: Option<PointId>) -> Result<Point, String> {
         let id: PointId = self.id.parse()?;
         if last.is_some_and(|last| id <= last) {
-            return Err(format!("its id {id} must be greater than the one before, each comes once"));
+            return Err(format!(
+                "its id {id} must be greater than the one before, each comes once"
+            ));
         }
         let values = self.vector.len();
         if values != 0 && values != dimension as usize {

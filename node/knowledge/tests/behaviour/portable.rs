@@ -136,9 +136,9 @@ pub async fn an_import_whose_waiter_is_gone_leaves_nothing(bench: &impl Bench) {
     let anew = ImportOptions { rule: Rule::Anew, ..options("c", &file) };
     let replacing = ImportOptions { replaces: true, ..anew };
     // It ends where the first points are embedded.
-    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (told, mut heard) = tokio::sync::mpsc::channel(64);
     let watch: Watch = Box::new(move |step| {
-        let _ = told.send(step);
+        let _ = told.try_send(step);
     });
     tokio::select! {
         biased;
@@ -203,7 +203,7 @@ pub async fn records_that_make_no_sense_are_refused_with_the_reason(bench: &impl
         ("unknown field `colour`", json!({"colour": 1})),
         ("its header", json!({"spec": {"dimension": -1}})),
     ] {
-        is_refused(&node, &file(&folder, &header, &[good.clone()]), why).await;
+        is_refused(&node, &file(&folder, &header, std::slice::from_ref(&good)), why).await;
     }
 }
 

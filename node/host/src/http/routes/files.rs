@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-pub use self::content::{content, download};
+pub use self::content::{attachment, body as body_of, content, download};
 pub use self::describe::routes;
 pub use self::upload::{post, too_slow, within};
 use super::Shared;

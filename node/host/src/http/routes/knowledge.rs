@@ -4,6 +4,9 @@
 pub mod collections;
 mod describe;
 pub mod documents;
+mod export;
+mod handed;
+mod import;
 mod search;
 mod snapshots;
 
@@ -30,6 +33,10 @@ pub fn router(state: &Arc<State>) -> Routes {
         .route(describe::delete_document(), documents::delete)
         .route(describe::write_snapshot(), snapshots::write)
         .route(describe::restore_snapshot(), snapshots::restore)
+        .route(describe::export(), export::get)
+        .route(describe::write_export(), export::post)
+        .route(describe::import(), import::post)
+        .route(describe::import_upload(), import::put)
         .route(create_rag::operation(), create_rag::post)
         .route(describe::optimize(), collections::optimize);
     open.merge(guarded.guarded(state))

@@ -13,6 +13,7 @@ mod knowledge;
 mod messages;
 mod openapi;
 mod pages;
+mod portable;
 mod refusals;
 mod responses;
 mod shapes;

@@ -48,13 +48,18 @@ async fn respond(state: &State, file: &FileInfo, kind: &'static str) -> Result<R
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(unknown(&file.id)),
         content => content.map_err(|error| refusal(error.into()))?,
     };
-    let mut response = Response::new(Body::from_stream(stream::unfold(content, next)));
+    let mut response = Response::new(body(content));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.bytes));
     // A browser shall not guess that a user's file is a page.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
+}
+
+/// A file's bytes as they are read.
+pub fn body(file: File) -> Body {
+    Body::from_stream(stream::unfold(file, next))
 }
 
 async fn next(mut file: File) -> Option<(io::Result<Bytes>, File)> {
@@ -83,7 +88,7 @@ fn kind(filename: &str) -> &'static str {
 }
 
 /// A foreign name as RFC 6266 and RFC 8187 carry it.
-fn attachment(filename: &str) -> String {
+pub fn attachment(filename: &str) -> String {
     let letter = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => char::from(byte).into(),
         _ => format!("%{byte:02X}"),

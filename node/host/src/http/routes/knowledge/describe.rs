@@ -9,6 +9,16 @@ const ALL: &str = "/v1/knowledge/collections";
 const ONE: &str = "/v1/knowledge/collections/{name}";
 const DOCUMENTS: &str = "/v1/knowledge/collections/{name}/documents";
 
+const EXPORT: &str = "/v1/knowledge/collections/{name}/export";
+const IMPORT: &str = "/v1/knowledge/collections/{name}/import";
+
+const REPLACE: &str = "Whether it may take the place of a collection of that name.";
+const REEMBED: &str =
+    "Make new vectors, or keep those of the file; without it, as the config says.";
+const EMBEDDER: &str = "The model that is to serve it.";
+const PREFIX: &str = "What the model wants before a text, for new vectors.";
+const PROGRESS: &str = "Events `progress`, and at the end `done` or `error`.";
+
 /// All collections.
 pub fn list_collections() -> Operation {
     Operation::get(ALL, "list_collections")
@@ -131,6 +141,70 @@ pub fn restore_snapshot() -> Operation {
         .says("Replaces a collection by a snapshot, of this node or of Qdrant.")
         .takes(body, json!({"snapshot": "/snapshots/notes.snapshot"}))
         .answers(collection())
+}
+
+/// A collection as a file.
+pub fn export() -> Operation {
+    of_one(Operation::get(EXPORT, "export_collection"))
+        .says("A collection as one file that outlives engines and embedding models: JSON lines under zstd.")
+        .answers_in("application/zstd", Schema::bytes())
+}
+
+/// The same, into a file of this machine.
+pub fn write_export() -> Operation {
+    let file = Schema::text().says("A new file in one of the folders of knowledge.snapshot_dirs.");
+    let answer = Schema::open()
+        .needs("collection", Schema::text())
+        .needs("file", Schema::text())
+        .needs("bytes", Schema::integer())
+        .needs("points", Schema::integer())
+        .needs("records_sha256", Schema::text());
+    of_one(Operation::post(EXPORT, "write_export"))
+        .says("Writes a collection to a file of this machine that outlives engines and models.")
+        .takes(Schema::object().needs("file", file), json!({"file": "/snapshots/notes.jsonl.zst"}))
+        .answers(answer)
+}
+
+/// Takes an export over.
+pub fn import() -> Operation {
+    let source = "A file in one of the folders of knowledge.snapshot_dirs, or an https address.";
+    let body = Schema::object()
+        .needs("source", Schema::text().says(source))
+        .may("sha256", Schema::text().says("The file's digest, which is checked."))
+        .may("replace", Schema::flag().default(false).says(REPLACE))
+        .may("reembed", Schema::flag().says(REEMBED))
+        .may("embedder", Schema::text().says(EMBEDDER))
+        .may("query_prefix", Schema::text().says(PREFIX))
+        .may("text_prefix", Schema::text().says(PREFIX))
+        .may("stream", Schema::flag().default(false));
+    of_one(Operation::post(IMPORT, "import_collection"))
+        .says("Makes a collection of an exported file: all of it or nothing.")
+        .takes(body, json!({"source": "/snapshots/notes.jsonl.zst"}))
+        .answers(imported())
+        .streams(PROGRESS)
+}
+
+/// The same, of a body.
+pub fn import_upload() -> Operation {
+    of_one(Operation::put(IMPORT, "import_upload"))
+        .says("Makes a collection of an exported file, which is the body: all of it or nothing.")
+        .query("replace", Schema::flag(), REPLACE)
+        .query("reembed", Schema::flag(), REEMBED)
+        .query("embedder", Schema::text(), EMBEDDER)
+        .query("query_prefix", Schema::text(), PREFIX)
+        .query("text_prefix", Schema::text(), PREFIX)
+        .query("stream", Schema::flag(), PROGRESS)
+        .takes_upload("application/zstd", Schema::bytes())
+        .answers(imported())
+        .streams(PROGRESS)
+}
+
+fn imported() -> Schema {
+    Schema::open()
+        .needs("collection", collection())
+        .needs("reembedded", Schema::flag().says("Its vectors are new."))
+        .needs("records", Schema::integer())
+        .needs("records_sha256", Schema::text())
 }
 
 fn of_one(operation: Operation) -> Operation {

@@ -59,13 +59,14 @@ pub async fn restore(
     Ok(json::ok(&restored))
 }
 
-fn config(state: &State) -> Result<&KnowledgeConfig, ApiError> {
+/// How the node keeps knowledge bases.
+pub fn config(state: &State) -> Result<&KnowledgeConfig, ApiError> {
     let missing = || ApiError::new(StatusCode::NOT_FOUND, "this node has no knowledge base");
     state.knowledge.as_ref().ok_or_else(missing)
 }
 
 /// A new file in one of the folders that requests may name.
-fn writable(config: &KnowledgeConfig, file: &FilePath) -> Result<PathBuf, ApiError> {
+pub fn writable(config: &KnowledgeConfig, file: &FilePath) -> Result<PathBuf, ApiError> {
     let refused = || {
         let message = "`file` must be a new file in a folder that knowledge.snapshot_dirs of the \
                        node's config names";

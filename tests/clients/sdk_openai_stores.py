@@ -34,6 +34,34 @@ def settled(store: str):
     return found
 
 
+def check_file_search(check):
+    """The tool of /v1/responses, whole and streamed."""
+    foxes = upload("foxes.md", FOXES)
+    store = client.vector_stores.create(file_ids=[foxes])
+    settled(store.id)
+    asked = {
+        "model": checks.CHAT,
+        "input": "What is a fox?",
+        "max_output_tokens": 16,
+        "tools": [{"type": "file_search", "vector_store_ids": [store.id], "max_num_results": 2, "ranking_options": {"score_threshold": 0.1}}],
+        "tool_choice": {"type": "file_search"},
+        "include": ["file_search_call.results"],
+    }
+    answer = client.responses.create(**asked)
+    call, message = answer.output[0], answer.output[-1]
+    check.equal((call.type, call.status, call.queries), ("file_search_call", "completed", ["What is a fox?"]), "a search is an item")
+    check.equal((call.results[0].file_id, call.results[0].filename), (foxes, "foxes.md"), "it shows what it found")
+    cited = message.content[0].annotations
+    check.equal([(one.type, one.file_id, one.filename) for one in cited], [("file_citation", foxes, "foxes.md")], "the answer cites the file")
+    with client.responses.stream(**asked) as stream:
+        kinds = [event.type for event in stream]
+        final = stream.get_final_response()
+    check.that("response.file_search_call.completed" in kinds, "a stream tells of the search", kinds)
+    check.equal(final.output[0].type, "file_search_call", "and ends with it")
+    client.vector_stores.delete(store.id)
+    client.files.delete(foxes)
+
+
 def check_life(check):
     foxes, bread = upload("foxes.md", FOXES), upload("bread.md", BREAD)
     store = client.vector_stores.create(
@@ -130,4 +158,4 @@ def check_rag(check):
     httpx.delete(f"{url}/knowledge/collections/{form['vdb_collection_name']}")
 
 
-checks.run({"life": check_life, "search": check_search, "failures": check_failures, "rag": check_rag})
+checks.run({"life": check_life, "search": check_search, "file_search": check_file_search, "failures": check_failures, "rag": check_rag})

@@ -126,8 +126,9 @@ impl Lookup {
 
     async fn search(&self, talk: &mut Talk, query: String) -> Result<String, ServeError> {
         let grounding = &self.plan.grounding;
-        let passages = retrieve(&self.node, &self.plan.retrieval(query)).await?;
-        self.sources.ask();
+        let retrieval = self.plan.retrieval(query);
+        let passages = retrieve(&self.node, &retrieval).await?;
+        self.sources.note(&retrieval.query, &passages);
         if passages.is_empty() {
             return Ok(grounding.no_hit_prompt.clone().unwrap_or_else(|| NO_HIT.into()));
         }

@@ -39,7 +39,7 @@ pub use ingest::{Chunk, Ingested, Source, ingest, remove_source};
 pub use passage::{PAYLOAD_TEXT, Passage, Point, PointId};
 pub use plan::{Conversation, Plan, converse};
 pub use retrieve::{Probe, Retrieval, SearchMode, Target, retrieve};
-pub use sources::Sources;
+pub use sources::{Searched, Sources};
 
 /// An answer of an engine that is being waited for. Dropping it gives up waiting; a change that has
 /// begun is finished all the same.

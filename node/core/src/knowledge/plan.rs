@@ -90,7 +90,11 @@ async fn prepare(
     if query.trim().is_empty() {
         return Ok(Sources::default());
     }
-    let passages = retrieve(node, &plan.retrieval(query)).await?;
+    let retrieval = plan.retrieval(query);
+    let passages = retrieve(node, &retrieval).await?;
+    let searched = passages.clone();
     let grounded = ground(node, model, task, (passages, &plan.grounding)).await?;
-    Ok(Sources::of(grounded.citations))
+    let sources = Sources::of(grounded.citations);
+    sources.note(&retrieval.query, &searched);
+    Ok(sources)
 }

@@ -4,12 +4,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Citation, Passage};
 
+/// A search that was made for an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Searched {
+    /// What was looked for.
+    pub query: String,
+    /// What was found, best first, whether or not there was room for it.
+    pub passages: Vec<Passage>,
+}
+
 /// The passages that a request's answers were given. Clones share them: an answer that searches for
 /// itself adds to them until its end.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// `None`: no knowledge base was asked.
     found: Arc<Mutex<Option<Vec<Citation>>>>,
+    searches: Arc<Mutex<Vec<Searched>>>,
     grow: bool,
 }
 
@@ -17,7 +27,7 @@ impl Sources {
     /// What was found before the answer began; empty where nothing was.
     #[must_use]
     pub fn of(citations: Vec<Citation>) -> Self {
-        Self { found: Arc::new(Mutex::new(Some(citations))), grow: false }
+        Self { found: Arc::new(Mutex::new(Some(citations))), ..Self::default() }
     }
 
     /// Those of answers that search for themselves.
@@ -37,9 +47,18 @@ impl Sources {
         self.lock().clone()
     }
 
-    /// Notes that a knowledge base was asked, whatever it finds.
-    pub(super) fn ask(&self) {
+    /// The searches so far, without the first ones.
+    #[must_use]
+    pub fn searches(&self, without: usize) -> Vec<Searched> {
+        let searches = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        searches.get(without..).unwrap_or_default().to_vec()
+    }
+
+    /// Notes that a knowledge base was asked, whatever it found.
+    pub(super) fn note(&self, query: &str, passages: &[Passage]) {
         self.lock().get_or_insert_default();
+        let search = Searched { query: query.to_owned(), passages: passages.to_vec() };
+        self.searches.lock().unwrap_or_else(PoisonError::into_inner).push(search);
     }
 
     /// The passage as it would be cited.

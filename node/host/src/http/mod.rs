@@ -234,9 +234,14 @@ impl State {
     async fn answer(self: &Arc<Self>, asked: Asked) -> Result<Running, ApiError> {
         let Asked { model, task, choices, wish } = asked;
         let chosen = self.node.models.choose(model.as_deref(), ModelKind::Chat)?;
+        // Vector stores are hidden from everybody but their owners, who were asked for.
+        let node = match (&wish, &self.vector_stores) {
+            (Wish::Stores(_), Some(keeper)) => keeper.node(),
+            _ => &self.node,
+        };
         let plan = wish.over(self.plans.get(chosen.name()))?;
         let conversation = Conversation { task, choices, plan };
-        let work = gaia_core::knowledge::converse(&self.node, model.as_deref(), conversation);
+        let work = gaia_core::knowledge::converse(node, model.as_deref(), conversation);
         let done = tokio::time::timeout(self.request_timeout, work).await;
         Ok(Running::new(self, done.unwrap_or(Err(ServeError::TimeLimit))?))
     }

@@ -36,6 +36,8 @@ pub enum Wish {
     None,
     /// These instead of what the config says.
     Changed(Box<Changes>),
+    /// The user's own vector stores, by the tool that searches files.
+    Stores(Box<Plan>),
 }
 
 /// What stands in for a model's own config.
@@ -82,6 +84,7 @@ impl Wish {
             Self::Default => Ok(own.cloned()),
             Self::None => Ok(None),
             Self::Changed(changes) => changes.over(own).map(Some),
+            Self::Stores(plan) => Ok(Some(*plan)),
         }
     }
 }

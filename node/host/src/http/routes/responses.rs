@@ -7,6 +7,7 @@
 mod answer;
 mod conversation;
 mod describe;
+mod file_search;
 mod input;
 mod item;
 mod output;
@@ -97,7 +98,14 @@ impl Asked {
         let input = stored::resolve(state, &owner, input, &mut budget)?;
         items.extend_from_slice(&input);
         let messages = conversation::messages(settings.instructions.as_deref(), &items)?;
-        let Task { tools, format, template_options, sampling } = task;
+        let Task { tools, format, template_options, sampling, file_search, with_results } = task;
+        let (wish, searchable) = match file_search {
+            Some(search) => {
+                let (wish, found) = search.open(state, &owner, (wish, with_results)).await?;
+                (wish, Some(found))
+            }
+            None => (wish, None),
+        };
         let (max_tokens, stop) = (settings.max_output_tokens, vec![]);
         let task =
             ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
@@ -105,7 +113,7 @@ impl Asked {
         let (id, created_at) = (new_id("resp_"), now_s());
         let head = Head { id, created_at, model: running.model().to_owned(), settings };
         let state = Arc::clone(state);
-        let output = Output::resting_on(running.sources().clone());
+        let output = Output::resting_on(running.sources().clone(), searchable);
         Ok((Draft { head, output, input, owner, state }, running))
     }
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 
+pub use self::describe::ranking;
+pub use self::search::{of_attributes, take_ranking};
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::ids::now_s;
@@ -82,6 +84,19 @@ fn find(state: &State, owner: &Owner, id: &str) -> Result<Arc<VectorStore>, ApiE
 fn find_live(state: &State, owner: &Owner, id: &str) -> Result<Arc<VectorStore>, ApiError> {
     let store = find(state, owner, id)?;
     store.check_live(now_s()).map_err(refused)?;
+    Ok(store)
+}
+
+/// The same, which counts as used now.
+pub async fn store_in_use(
+    state: &State,
+    owner: &Owner,
+    id: &str,
+) -> Result<Arc<VectorStore>, ApiError> {
+    let store = find_live(state, owner, id)?;
+    if let Err(error) = keeper(state)?.stores().touch(id, now_s()).await {
+        tracing::warn!(%error, "a vector store's use could not be noted");
+    }
     Ok(store)
 }
 

@@ -7,6 +7,7 @@ mod clients;
 mod coder;
 mod compile;
 mod connections;
+mod file_search;
 mod files;
 mod fixes;
 mod knowledge;

@@ -14,11 +14,11 @@ use crate::config::{ApiKey, KnowledgeConfig};
 use crate::http::ids::new_id;
 use crate::store::{VectorLimits, VectorStores};
 
-const TEXT: &str = "Foxes are quick.";
+pub(super) const TEXT: &str = "Foxes are quick.";
 
 /// A server with stores, in a folder that goes when the test ends.
-struct Keeper {
-    server: Server,
+pub(super) struct Keeper {
+    pub(super) server: Server,
     knowledge: Arc<FakeKnowledge>,
     folder: PathBuf,
 }
@@ -34,11 +34,21 @@ impl Keeper {
         auth: AuthConfig,
         (limits, model): (VectorLimits, Arc<FakeModel>),
     ) -> Self {
+        Self::of(folder, auth, (limits, vec![model])).await
+    }
+
+    /// One that serves these models.
+    pub(super) async fn of(
+        folder: PathBuf,
+        auth: AuthConfig,
+        (limits, models): (VectorLimits, Vec<Arc<FakeModel>>),
+    ) -> Self {
+        let models = models.into_iter().map(|model| model as Arc<dyn Model>).collect();
         let storage = storage_of(FilesConfig::in_folder(folder.join("files")));
         let knowledge = Arc::new(FakeKnowledge::default());
         let stores = VectorStores::open(folder.join("vector_stores"), limits).expect("readable");
         let config = KnowledgeConfig::in_folder(folder.join("knowledge"));
-        let state = State::new(&ServerConfig::default(), &auth, vec![model], storage)
+        let state = State::new(&ServerConfig::default(), &auth, models, storage)
             .knowing(Arc::clone(&knowledge) as _, config, HashMap::new())
             .storing(stores, Arc::clone(&knowledge) as _);
         Self { server: Server::serving(state).await, knowledge, folder }
@@ -48,7 +58,7 @@ impl Keeper {
         Self::start(AuthConfig::default(), VectorLimits::default()).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> client::Answer {
+    pub(super) async fn post(&self, path: &str, body: Value) -> client::Answer {
         self.server.client.post(path, &body.to_string()).await
     }
 
@@ -62,12 +72,12 @@ impl Keeper {
     }
 
     /// The id of a new store.
-    async fn store(&self, body: Value) -> String {
+    pub(super) async fn store(&self, body: Value) -> String {
         id(&good(&self.post("/v1/vector_stores", body).await))
     }
 
     /// The id of a new file.
-    async fn file(&self, name: &str) -> String {
+    pub(super) async fn file(&self, name: &str) -> String {
         let part = format!("name=\"file\"; filename=\"{name}\"");
         id(&good(&self.form("/v1/files", "", &[(&part, TEXT)]).await))
     }
@@ -86,7 +96,7 @@ impl Keeper {
     }
 
     /// Waits until something of this place is no longer under way.
-    async fn settled(&self, path: &str) -> Value {
+    pub(super) async fn settled(&self, path: &str) -> Value {
         for _ in 0..500 {
             let found = self.get(path).await;
             if found["status"] != "in_progress" {
@@ -117,7 +127,7 @@ impl Drop for Keeper {
 }
 
 /// Cuts one text, and makes the same vector of every text.
-fn model() -> Arc<FakeModel> {
+pub(super) fn model() -> Arc<FakeModel> {
     let token = TokenText { id: 1, bytes: TEXT.into() };
     let tokens = vec![Ok(Event::Tokens { tokens: vec![token] }), finish(0)];
     let mut vector = vec![0.0; 576];
@@ -129,7 +139,7 @@ fn model() -> Arc<FakeModel> {
     Arc::new(FakeModel::new("embed", ModelKind::Embedding).answering_in_turn(scripts))
 }
 
-fn good(answer: &client::Answer) -> Value {
+pub(super) fn good(answer: &client::Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.body);
     serde_json::from_str(&answer.body).expect("JSON")
 }

@@ -55,6 +55,8 @@ impl Writer {
                 self.turn().tool_calls.push(ToolCall { id, name, arguments });
             }
             Item::FunctionCallOutput { call_id, output, .. } => self.add_output(call_id, output)?,
+            // The answer behind it says what came of it.
+            Item::FileSearchCall { .. } => {}
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::item::Item;
 use super::settings::{METADATA_MAX, TOP_LOGPROBS_MAX};
-use super::{post, stored};
+use super::{file_search, post, stored};
 use crate::http::functions::TOOLS_MAX;
 use crate::http::knowledge;
 use crate::http::openapi::{Operation, Routes, Schema};
@@ -58,7 +58,8 @@ fn create() -> Operation {
 fn takes() -> Schema {
     let label = || Schema::text().says("It changes nothing.");
     let items = Schema::list(Schema::open().says("An item, as OpenAI's clients write it."));
-    let includes = ["message.output_text.logprobs", "reasoning.encrypted_content"];
+    let includes =
+        ["message.output_text.logprobs", "file_search_call.results", "reasoning.encrypted_content"];
     let top = Schema::integer().within(0, TOP_LOGPROBS_MAX);
     Schema::object()
         .needs("input", Schema::either([Schema::text(), items]))
@@ -105,13 +106,17 @@ fn shape(body: Schema) -> Schema {
 }
 
 fn tools(body: Schema) -> Schema {
-    let tool = Schema::object()
+    let function = Schema::object()
         .needs("type", Schema::words(&["function"]))
         .needs("name", Schema::text())
         .may("description", Schema::text())
         .may("parameters", Schema::open().says("The JSON Schema of its arguments."))
         .may("strict", Schema::flag());
     let choice = Schema::either([Schema::words(&["auto", "none", "required"]), Schema::open()]);
-    body.may("tools", Schema::list(tool).items(0, TOOLS_MAX).says("Functions the model may call."))
-        .may("tool_choice", choice.says("Or {\"type\": \"function\", \"name\": …}."))
+    let tools = Schema::list(Schema::either([function, file_search::schema()]));
+    let what = "Functions the model may call, and the search in files of vector stores.";
+    body.may("tools", tools.items(0, TOOLS_MAX).says(what)).may(
+        "tool_choice",
+        choice.says("Or {\"type\": \"function\", \"name\": …} or {\"type\": \"file_search\"}."),
+    )
 }

@@ -51,14 +51,15 @@ fn item(path: &str, value: Value) -> Result<Input, ApiError> {
         None | Some("message") => read_message(&mut object)?,
         Some("function_call") => read_call(&mut object)?,
         Some("function_call_output") => read_output(&mut object)?,
+        Some("file_search_call") => read_search(&mut object)?,
         Some("reasoning") => read_reasoning(&mut object)?,
         Some("item_reference") => {
             let reference = Input::Reference { id: object.name("id")?, param: object.path("id") };
             return object.finish().map(|()| reference);
         }
         Some(_) => {
-            let kinds = "\"message\", \"function_call\", \"function_call_output\", \"reasoning\" \
-                         or \"item_reference\"";
+            let kinds = "\"message\", \"function_call\", \"function_call_output\", \
+                         \"file_search_call\", \"reasoning\" or \"item_reference\"";
             return Err(must_be(&object.path("type"), kinds));
         }
     };
@@ -140,6 +141,20 @@ fn read_output(object: &mut Object) -> Result<Item, ApiError> {
     Ok(Item::FunctionCallOutput { id, call_id, output, status: Status::Completed })
 }
 
+/// What was found is looked up again if it is asked for again.
+fn read_search(object: &mut Object) -> Result<Item, ApiError> {
+    let id = id(object, "fs_")?;
+    object.ignore(&["results"]);
+    let path = object.path("queries");
+    let queries = match object.take("queries") {
+        None => Some(vec![]),
+        Some(Value::Array(list)) => list.iter().map(|v| v.as_str().map(str::to_owned)).collect(),
+        Some(_) => None,
+    };
+    let queries = queries.ok_or_else(|| must_be(&path, "a list of strings"))?;
+    Ok(Item::FileSearchCall { id, queries, results: None, status: Status::Completed })
+}
+
 fn read_reasoning(object: &mut Object) -> Result<Item, ApiError> {
     let id = id(object, "rs_")?;
     // A summary is no thought, and what another node has encrypted can't be read here.
@@ -199,6 +214,7 @@ mod tests {
             (json!([{"type": "function_call_output", "call_id": "c"}]), "input[0].output"),
             (json!([{"type": "reasoning", "content": "a"}]), "input[0].content"),
             (json!([{"type": "reasoning", "content": [{}]}]), "input[0].content[0].type"),
+            (json!([{"type": "file_search_call", "queries": "a"}]), "input[0].queries"),
             (json!([{"type": "item_reference"}]), "input[0].id"),
         ] {
             let error = read(input.clone()).expect_err("refused");
@@ -216,6 +232,12 @@ mod tests {
                 status: Status::Completed,
             },
             message("msg_1".into(), Speaker::Assistant, vec![Part::output("a".into())]),
+            Item::FileSearchCall {
+                id: "fs_1".into(),
+                queries: vec!["b".into()],
+                results: None,
+                status: Status::Completed,
+            },
             Item::FunctionCall {
                 id: "fc_1".into(),
                 call_id: "call_1".into(),

@@ -5,6 +5,8 @@ use gaia_protocol::{TokenLogprob, TokenText};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::file_search::{FoundText, Searchable};
+
 /// OpenAI's number for "as good as impossible"; JSON has no infinity.
 const LOGPROB_MIN: f32 = -9999.0;
 
@@ -45,6 +47,17 @@ pub enum Item {
         call_id: String,
         /// What it answers.
         output: String,
+        /// Whether it is whole.
+        status: Status,
+    },
+    /// The node has searched files for the model.
+    FileSearchCall {
+        /// `fs_…`
+        id: String,
+        /// What it looked for.
+        queries: Vec<String>,
+        /// What it found, if that is to be shown.
+        results: Option<Vec<FoundText>>,
         /// Whether it is whole.
         status: Status,
     },
@@ -123,9 +136,9 @@ pub enum Part {
 #[serde(tag = "type", rename = "file_citation")]
 #[schemars(rename = "ResponseAnnotation")]
 pub struct Annotation {
-    /// The passage's point.
+    /// The file, or else the passage's point.
     file_id: String,
-    /// The document it is from, or else the collection.
+    /// The file's name, the document it is from, or else the collection.
     filename: String,
     /// The character of the text behind which it is cited: the last.
     index: usize,
@@ -155,6 +168,7 @@ impl Item {
             Self::Message { id, .. }
             | Self::FunctionCall { id, .. }
             | Self::FunctionCallOutput { id, .. }
+            | Self::FileSearchCall { id, .. }
             | Self::Reasoning { id, .. } => id,
         }
     }
@@ -169,6 +183,8 @@ impl Item {
                 }
                 Self::FunctionCall { name, arguments, .. } => name.len() + arguments.len(),
                 Self::FunctionCallOutput { output, .. } => output.len(),
+                // What was found then is no part of the conversation.
+                Self::FileSearchCall { .. } => 0,
             }
     }
 
@@ -178,6 +194,7 @@ impl Item {
             Self::Message { status, .. }
             | Self::FunctionCall { status, .. }
             | Self::FunctionCallOutput { status, .. }
+            | Self::FileSearchCall { status, .. }
             | Self::Reasoning { status, .. } => *status = new,
         }
     }
@@ -186,7 +203,9 @@ impl Item {
     pub fn parts_mut(&mut self) -> Option<&mut Vec<Part>> {
         match self {
             Self::Message { content, .. } | Self::Reasoning { content, .. } => Some(content),
-            Self::FunctionCall { .. } | Self::FunctionCallOutput { .. } => None,
+            Self::FunctionCall { .. }
+            | Self::FunctionCallOutput { .. }
+            | Self::FileSearchCall { .. } => None,
         }
     }
 }
@@ -205,10 +224,15 @@ impl Part {
     }
 
     /// Cites `citations` at the end of a text of the model.
-    pub fn annotate(&mut self, citations: &[Citation]) -> &[Annotation] {
+    pub fn annotate(
+        &mut self,
+        citations: &[Citation],
+        files: Option<&Searchable>,
+    ) -> &[Annotation] {
         let Self::Output { annotations, text, .. } = self else { return &[] };
         let index = text.chars().count();
-        annotations.extend(citations.iter().map(|citation| Annotation::new(citation, index)));
+        let cited = citations.iter().map(|citation| Annotation::new(citation, index, files));
+        annotations.extend(cited);
         annotations
     }
 
@@ -225,7 +249,10 @@ impl Part {
 }
 
 impl Annotation {
-    fn new(Citation { passage, .. }: &Citation, index: usize) -> Self {
+    fn new(Citation { passage, .. }: &Citation, index: usize, files: Option<&Searchable>) -> Self {
+        if let Some(file) = files.and_then(|files| files.file(passage)) {
+            return Self { file_id: file.id.clone(), filename: file.filename.clone(), index };
+        }
         let filename = passage.document().unwrap_or(&passage.collection).to_owned();
         Self { file_id: passage.id.to_string(), filename, index }
     }

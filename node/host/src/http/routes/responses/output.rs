@@ -3,6 +3,7 @@
 use gaia_core::knowledge::Sources;
 use gaia_protocol::{Channel, Event, FinishReason, Usage};
 
+use super::file_search::Searchable;
 use super::item::{Annotation, Item, Logprob, Part, Speaker, Status};
 use crate::http::ids::new_id;
 
@@ -13,6 +14,10 @@ pub struct Output {
     open: Option<Kind>,
     end: Option<(FinishReason, Usage)>,
     sources: Sources,
+    /// Where searches are told: the tool that searches files was given.
+    files: Option<Searchable>,
+    /// How many searches were told.
+    searches: usize,
 }
 
 /// What happens to the last item.
@@ -36,6 +41,8 @@ pub enum Change<'a> {
         /// The source.
         annotation: &'a Annotation,
     },
+    /// The search that it is has got so far.
+    Searching(&'static str),
     /// Its text is whole.
     TextDone,
     /// Its part is whole.
@@ -55,9 +62,10 @@ enum Kind {
 }
 
 impl Output {
-    /// Nothing yet; its texts cite `sources`, which may come while it grows.
-    pub fn resting_on(sources: Sources) -> Self {
-        Self { sources, ..Self::default() }
+    /// Nothing yet; its texts cite `sources`, which may come while it grows. Searches in `files` are
+    /// items of it.
+    pub fn resting_on(sources: Sources, files: Option<Searchable>) -> Self {
+        Self { sources, files, ..Self::default() }
     }
 
     /// What it rests on.
@@ -77,6 +85,7 @@ impl Output {
 
     /// Takes the next event.
     pub fn apply(&mut self, event: Event, tell: Tell<'_>) {
+        self.tell_searches(tell);
         match event {
             Event::Delta { text, channel, logprobs, .. } => {
                 let logprobs: Vec<_> = logprobs.iter().map(Logprob::from).collect();
@@ -118,12 +127,32 @@ impl Output {
         self.tell(Change::Done, tell);
     }
 
+    /// Searches were made since the last event.
+    fn tell_searches(&mut self, tell: Tell<'_>) {
+        let Some(files) = self.files.clone() else { return };
+        for search in self.sources.searches(self.searches) {
+            self.close(Status::Completed, tell);
+            self.searches += 1;
+            let (id, queries) = (new_id("fs_"), vec![search.query.clone()]);
+            let status = Status::InProgress;
+            self.items.push(Item::FileSearchCall { id, queries, results: None, status });
+            self.tell(Change::Added, tell);
+            self.tell(Change::Searching("response.file_search_call.in_progress"), tell);
+            self.tell(Change::Searching("response.file_search_call.searching"), tell);
+            if let Some(Item::FileSearchCall { results, status, .. }) = self.items.last_mut() {
+                (*results, *status) = (files.results(&search), Status::Completed);
+            }
+            self.tell(Change::Searching("response.file_search_call.completed"), tell);
+            self.tell(Change::Done, tell);
+        }
+    }
+
     /// Cites what is known when a text ends.
     fn annotate(&mut self, tell: Tell<'_>) {
         let citations = self.sources.get().unwrap_or_default();
         let Some(parts) = self.items.last_mut().and_then(Item::parts_mut) else { return };
         let Some(part) = parts.last_mut() else { return };
-        let annotations = part.annotate(&citations).to_vec();
+        let annotations = part.annotate(&citations, self.files.as_ref()).to_vec();
         for (index, annotation) in annotations.iter().enumerate() {
             self.tell(Change::Annotated { index, annotation }, tell);
         }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::file_search::FileSearch;
 use super::tools;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, Unsupported, must_be};
@@ -77,6 +78,10 @@ pub struct Task {
     pub template_options: Map<String, Value>,
     /// How tokens are chosen.
     pub sampling: Sampling,
+    /// The search in files that the model may use.
+    pub file_search: Option<FileSearch>,
+    /// Whether what it finds is to be shown.
+    pub with_results: bool,
 }
 
 /// Takes everything but `model`, `input` and `stream`, and refuses what is left.
@@ -98,8 +103,11 @@ pub fn take(mut fields: Fields) -> Result<(Settings, Task), ApiError> {
     };
     settings.reasoning = take_reasoning(&mut fields, &mut task.template_options)?;
     (settings.text, task.format) = take_text(&mut fields)?;
-    take_sampling(&mut fields, &mut settings, &mut task.sampling)?;
+    let included = take_include(&mut fields)?;
+    task.with_results = included.results;
+    take_sampling(&mut fields, &mut settings, (&mut task.sampling, included.logprobs))?;
     let tools = tools::take(&mut fields, settings.parallel_tool_calls)?;
+    task.file_search = tools.file_search;
     (task.tools, settings.tools, settings.tool_choice) = (tools.tools, tools.list, tools.choice);
     fields.finish(UNSUPPORTED)?;
     Ok((settings, task))
@@ -117,12 +125,11 @@ fn flag(fields: &mut Fields, name: &str) -> Result<bool, ApiError> {
 fn take_sampling(
     fields: &mut Fields,
     settings: &mut Settings,
-    sampling: &mut Sampling,
+    (sampling, asked): (&mut Sampling, bool),
 ) -> Result<(), ApiError> {
     let temperature = fields.number("temperature", "from 0 to 2", |x| (0.0..=2.0).contains(&x))?;
     let top_p = fields.number("top_p", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
     let top = take_top_logprobs(fields)?;
-    let asked = take_include(fields)?;
     (settings.temperature, settings.top_p) = (temperature, top_p);
     (sampling.temperature, sampling.top_p) = (temperature, top_p);
     settings.top_logprobs = top;
@@ -137,26 +144,35 @@ fn take_top_logprobs(fields: &mut Fields) -> Result<u32, ApiError> {
     top.ok_or_else(|| must_be("top_logprobs", &format!("an integer from 0 to {TOP_LOGPROBS_MAX}")))
 }
 
-/// Whether log probabilities are to be included. Reasoning needs no encryption here: it is sent as
-/// it is, so asking for it asks nothing.
-fn take_include(fields: &mut Fields) -> Result<bool, ApiError> {
+/// What is to be included.
+#[derive(Default)]
+struct Included {
+    logprobs: bool,
+    /// What searches in files find.
+    results: bool,
+}
+
+/// Reasoning needs no encryption here: it is sent as it is, so asking for it asks nothing.
+fn take_include(fields: &mut Fields) -> Result<Included, ApiError> {
     let wanted = match fields.take("include") {
-        None => return Ok(false),
+        None => return Ok(Included::default()),
         Some(Value::Array(wanted)) => wanted,
         Some(_) => return Err(must_be("include", "a list of strings")),
     };
-    let mut logprobs = false;
+    let mut included = Included::default();
     for (index, what) in wanted.iter().enumerate() {
         match what.as_str() {
-            Some("message.output_text.logprobs") => logprobs = true,
+            Some("message.output_text.logprobs") => included.logprobs = true,
+            Some("file_search_call.results") => included.results = true,
             Some("reasoning.encrypted_content") => {}
             _ => {
-                let known = "\"message.output_text.logprobs\" or \"reasoning.encrypted_content\"";
+                let known = "\"message.output_text.logprobs\", \"file_search_call.results\" or \
+                             \"reasoning.encrypted_content\"";
                 return Err(must_be(&format!("include[{index}]"), known));
             }
         }
     }
-    Ok(logprobs)
+    Ok(included)
 }
 
 fn take_metadata(fields: &mut Fields) -> Result<Map<String, Value>, ApiError> {

@@ -122,6 +122,7 @@ impl Told {
 fn name(item: &Item, change: &Change<'_>) -> &'static str {
     match (change, item) {
         (Change::Added, _) => "response.output_item.added",
+        (Change::Searching(name), _) => name,
         (Change::Done, _) => "response.output_item.done",
         (Change::PartAdded, _) => "response.content_part.added",
         (Change::PartDone, _) => "response.content_part.done",
@@ -148,7 +149,7 @@ fn add_details(event: &mut Value, item: &Item, change: &Change<'_>) {
             return;
         }
         Item::Message { content, .. } | Item::Reasoning { content, .. } => content,
-        Item::FunctionCallOutput { .. } => return,
+        Item::FunctionCallOutput { .. } | Item::FileSearchCall { .. } => return,
     };
     event["content_index"] = json!(0);
     let (first, is_message) = (parts.first(), matches!(item, Item::Message { .. }));

@@ -16,6 +16,15 @@ fn function(name: &str) -> Value {
     json!({"type": "function", "name": name, "parameters": {"type": "object"}, "strict": true})
 }
 
+/// The search in files with these fields.
+fn files(more: Value) -> Value {
+    let mut tool = json!({"type": "file_search", "vector_store_ids": ["vs_1"]});
+    for (name, value) in more.as_object().expect("an object") {
+        tool[name] = value.clone();
+    }
+    tool
+}
+
 #[test]
 fn each_wrong_setting_is_named() {
     let twice = json!([function("f"), function("f")]);
@@ -28,7 +37,16 @@ fn each_wrong_setting_is_named() {
         (json!({"temperature": 3}), "temperature"),
         (json!({"top_p": 0}), "top_p"),
         (json!({"top_logprobs": 21}), "top_logprobs"),
-        (json!({"include": ["file_search_call.results"]}), "include[0]"),
+        (json!({"include": ["web_search_call.results"]}), "include[0]"),
+        (json!({"tools": [{"type": "file_search"}]}), "tools[0].vector_store_ids"),
+        (json!({"tools": [files(json!({"max_num_results": 51}))]}), "tools[0].max_num_results"),
+        (json!({"tools": [files(json!({"filters": 7}))]}), "tools[0].filters"),
+        (json!({"tools": [files(json!({"colour": 7}))]}), "tools[0].colour"),
+        (
+            json!({"tools": [files(json!({"ranking_options": {"score_threshold": 2}}))]}),
+            "tools[0].ranking_options.score_threshold",
+        ),
+        (json!({"tools": [files(json!({})), files(json!({}))]}), "tools[1]"),
         (json!({"metadata": {"a": 1}}), "metadata"),
         (json!({"metadata": {"a": "b".repeat(513)}}), "metadata"),
         (json!({"store": 1}), "store"),

@@ -1,8 +1,9 @@
-//! Reads `tools` and `tool_choice`.
+//! Reads `tools` and `tool_choice`: functions of the client's, and this node's search in files.
 
 use gaia_protocol::{Tool, ToolChoice, Tools};
 use serde_json::{Value, json};
 
+use super::file_search::{self, FILE_SEARCH, FileSearch};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
 use crate::http::functions::{TOOLS_MAX, check_choice, check_names};
@@ -16,6 +17,8 @@ pub struct Taken {
     pub list: Vec<Value>,
     /// `tool_choice`, repeated.
     pub choice: Value,
+    /// The search in files, unless it may not be used.
+    pub file_search: Option<FileSearch>,
 }
 
 /// Takes both fields.
@@ -25,19 +28,71 @@ pub fn take(fields: &mut Fields, parallel: bool) -> Result<Taken, ApiError> {
         Some(Value::Array(list)) if list.len() <= TOOLS_MAX => list,
         Some(_) => return Err(must_be("tools", &format!("a list of at most {TOOLS_MAX} tools"))),
     };
-    let list = list.into_iter().enumerate().map(tool).collect::<Result<Vec<_>, _>>()?;
-    check_names(&list, "tools")?;
+    let Given { functions, mut file_search, echo } = Given::read(list, fields)?;
+    check_names(&functions, "tools")?;
     let given = fields.take("tool_choice").unwrap_or_else(|| "auto".into());
-    let choice = choice(given.clone(), &list)?;
-    let echo = list.iter().map(echo).collect();
-    Ok(Taken { tools: Tools { list, choice, single: !parallel }, list: echo, choice: given })
+    let choice = match file_search.as_mut() {
+        Some(search) => beside_search(&given, &functions, search)?,
+        None => None,
+    };
+    let choice = choice.map_or_else(|| read_choice(given.clone(), &functions), Ok)?;
+    if given == "none" {
+        file_search = None;
+    }
+    let tools = Tools { list: functions, choice, single: !parallel };
+    Ok(Taken { tools, list: echo, choice: given, file_search })
 }
 
-fn tool((index, value): (usize, Value)) -> Result<Tool, ApiError> {
-    let mut object = Object::new(&format!("tools[{index}]"), value)?;
+/// The tools of a request.
+#[derive(Default)]
+struct Given {
+    functions: Vec<Tool>,
+    file_search: Option<FileSearch>,
+    echo: Vec<Value>,
+}
+
+impl Given {
+    fn read(list: Vec<Value>, fields: &Fields) -> Result<Self, ApiError> {
+        let mut given = Self::default();
+        for (index, value) in list.into_iter().enumerate() {
+            let place = format!("tools[{index}]");
+            if value["type"] != FILE_SEARCH {
+                let tool = function(&place, value)?;
+                given.echo.push(echo(&tool));
+                given.functions.push(tool);
+                continue;
+            }
+            if given.file_search.is_some() {
+                let message = format!("`{place}`: file_search stands there already");
+                return Err(ApiError::invalid(&place, message));
+            }
+            let (search, echo) = file_search::read(fields.nested(&place, value)?)?;
+            given.echo.push(echo);
+            given.file_search = Some(search);
+        }
+        Ok(given)
+    }
+}
+
+/// What a choice means beside a search in files; nothing if it means what it always does.
+fn beside_search(
+    given: &Value,
+    functions: &[Tool],
+    search: &mut FileSearch,
+) -> Result<Option<ToolChoice>, ApiError> {
+    let names_it = given["type"] == FILE_SEARCH;
+    search.is_forced = names_it || (given == "required" && functions.is_empty());
+    if names_it && given.as_object().is_some_and(|choice| choice.len() > 1) {
+        return Err(must_be("tool_choice", "{\"type\": \"file_search\"}"));
+    }
+    Ok(search.is_forced.then_some(ToolChoice::Auto))
+}
+
+fn function(place: &str, value: Value) -> Result<Tool, ApiError> {
+    let mut object = Object::new(place, value)?;
     if object.string("type")?.as_deref() != Some("function") {
-        let message = "this node calls functions alone";
-        return Err(must_be(&object.path("type"), &format!("\"function\": {message}")));
+        let kinds = "\"function\" or \"file_search\": this node has no other tools";
+        return Err(must_be(&object.path("type"), kinds));
     }
     let (name, description) = (object.name("name")?, object.string("description")?);
     let parameters = object.take("parameters");
@@ -60,7 +115,7 @@ fn echo(tool: &Tool) -> Value {
     })
 }
 
-fn choice(value: Value, list: &[Tool]) -> Result<ToolChoice, ApiError> {
+fn read_choice(value: Value, list: &[Tool]) -> Result<ToolChoice, ApiError> {
     let wrong = || {
         let choices = "\"auto\", \"none\", \"required\" or {\"type\": \"function\", \"name\": …}";
         must_be("tool_choice", choices)

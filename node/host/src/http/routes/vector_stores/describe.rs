@@ -64,19 +64,27 @@ pub fn delete_store() -> Operation {
         .answers(deleted())
 }
 
+/// How passages are ranked.
+pub fn ranking() -> Schema {
+    let rankers = ["none", "auto", "default-2024-11-15"];
+    let weights = Schema::object()
+        .may("embedding_weight", Schema::number().within(0, 1_000_000))
+        .may("text_weight", Schema::number().within(0, 1_000_000));
+    Schema::object()
+        .may("ranker", Schema::words(&rankers).says("none: by meaning alone."))
+        .may("score_threshold", Schema::number().within(0, 1))
+        .may("hybrid_search", weights.says("How much meaning and words count."))
+}
+
 /// Searches a store.
 pub fn search() -> Operation {
-    let rankers = ["none", "auto", "default-2024-11-15"];
-    let ranking = Schema::object()
-        .may("ranker", Schema::words(&rankers).says("none: by meaning alone."))
-        .may("score_threshold", Schema::number().within(0, 1));
     let queries = Schema::list(Schema::text()).items(1, QUERIES_MAX);
     let results = Schema::integer().within(1, RESULTS_MAX).default(RESULTS);
     let body = Schema::object()
         .needs("query", Schema::either([Schema::text(), queries]))
         .may("max_num_results", results)
         .may("filters", Schema::named("Filter"))
-        .may("ranking_options", ranking)
+        .may("ranking_options", ranking())
         .may("rewrite_query", Schema::flag().says("False, or left out."));
     let text = Schema::open().needs("type", Schema::text()).needs("text", Schema::text());
     let found = Schema::open()

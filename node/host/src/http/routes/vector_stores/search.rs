@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use axum::extract::{Path, Request};
 use axum::response::Response;
 use gaia_core::ServeError;
-use gaia_core::knowledge::{Filter, Passage, PointId, Retrieval, SearchMode, Target, retrieve};
+use gaia_core::knowledge::{
+    Filter, Fusion, Passage, PointId, Retrieval, SearchMode, Target, retrieve,
+};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{find_live, keeper};
+use super::{keeper, store_in_use};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, missing, must_be, not_supported};
-use crate::http::ids::now_s;
 use crate::http::knowledge::parse_filter;
 use crate::http::routes::Shared;
 use crate::http::{State, auth, body, json};
@@ -42,14 +43,11 @@ pub async fn post(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let store = find_live(&state, &auth::owner(&request), &id)?;
+    let store = store_in_use(&state, &auth::owner(&request), &id).await?;
     let asked = parse(body::read_fields(&state, request).await?)?;
     let work = search(&state, &store, &asked);
     let done = timeout(state.request_timeout, work).await;
     let passages = done.unwrap_or(Err(ServeError::TimeLimit.into()))?;
-    if let Err(error) = keeper(&state)?.stores().touch(&id, now_s()).await {
-        tracing::warn!(%error, "a vector store's use could not be noted");
-    }
     let data: Vec<_> = passages.iter().filter_map(|passage| result(&store, passage)).collect();
     Ok(json::ok(&json!({
         "object": "vector_store.search_results.page",
@@ -95,21 +93,42 @@ fn take_queries(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
 }
 
 /// By meaning and words, unless ranking is switched off: then by meaning alone.
-fn take_ranking(fields: &mut Fields) -> Result<(SearchMode, Option<f32>), ApiError> {
+pub fn take_ranking(fields: &mut Fields) -> Result<(SearchMode, Option<f32>), ApiError> {
     let Some(mut ranking) = fields.object("ranking_options")? else {
         return Ok((SearchMode::default(), None));
     };
     let ranker = ranking.word("ranker", &["none", "auto", "default-2024-11-15"])?;
     let threshold =
         ranking.number("score_threshold", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
+    let weight = take_weight(&mut ranking)?;
     ranking.finish(&[])?;
-    let mode = if ranker == Some("none") { SearchMode::Vector } else { SearchMode::default() };
+    let mode = match (ranker, weight) {
+        (Some("none"), _) => SearchMode::Vector,
+        (_, Some(words_weight)) => SearchMode::Hybrid(Fusion::ReciprocalRank { words_weight }),
+        _ => SearchMode::default(),
+    };
     // 0 asks nothing: a score below it is shown as 0.
     Ok((mode, threshold.filter(|threshold| *threshold > 0.0)))
 }
 
+/// How much words count beside meaning.
+fn take_weight(ranking: &mut Fields) -> Result<Option<f32>, ApiError> {
+    let Some(mut weights) = ranking.object("hybrid_search")? else { return Ok(None) };
+    let fits: fn(f64) -> bool = |x| (0.0..=1e6).contains(&x);
+    let mut weight = |name| {
+        let weight = weights.number(name, "from 0 to 1000000", fits)?;
+        Ok::<f32, ApiError>(weight.unwrap_or(0.0))
+    };
+    let (meaning, words) = (weight("embedding_weight")?, weight("text_weight")?);
+    if meaning + words <= 0.0 {
+        return Err(must_be(&weights.at("text_weight"), "above 0, or else `embedding_weight`"));
+    }
+    weights.finish(&[])?;
+    Ok(Some(words / (meaning + words)))
+}
+
 /// A user's filter speaks of attributes.
-fn of_attributes(filter: Filter) -> Filter {
+pub fn of_attributes(filter: Filter) -> Filter {
     let all = |list: Vec<Filter>| list.into_iter().map(of_attributes).collect();
     match filter {
         Filter::All(list) => Filter::All(all(list)),

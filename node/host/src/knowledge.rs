@@ -10,13 +10,17 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use gaia_core::knowledge::{Change, Plan, Restore};
 use gaia_core::{Knowledge, ModelStatus, Models, Node};
+use gaia_knowledge::keywords::{Elastic, ElasticSettings, Keyed, KeywordIndex, Tidb, TidbSettings};
 use gaia_knowledge::server::{Server, ServerSettings};
 use gaia_knowledge::{Embedded, SnapshotLimits};
 use gaia_protocol::ModelKind;
 
 pub use self::scratch::Scratch;
 pub use self::snapshot::{Fetched, Snapshot, Trust};
-use crate::config::{CollectionConfig, Config, EngineConfig, KnowledgeConfig};
+use crate::config::{
+    CollectionConfig, Config, EngineConfig, KeywordsConfig, KeywordsEngine, KnowledgeConfig,
+    key_from_environment,
+};
 
 /// Opens the store; nothing if the config wants none.
 ///
@@ -26,13 +30,35 @@ pub async fn open(config: &KnowledgeConfig) -> Result<Option<Arc<dyn Knowledge>>
     if !config.enabled {
         return Ok(None);
     }
+    let engine = open_engine(config).await?;
+    let Some(keywords) = &config.keywords else { return Ok(Some(engine)) };
+    let index = open_keywords(keywords).await;
+    let index = index.with_context(|| format!("knowledge.keywords: opening {}", keywords.url))?;
+    Ok(Some(Arc::new(Keyed::new(engine, index, keywords.collections.clone()))))
+}
+
+async fn open_keywords(config: &KeywordsConfig) -> Result<Arc<dyn KeywordIndex>> {
+    let (url, index) = (config.url.clone(), config.index.clone());
+    let password = config.password_env.as_deref().map(key_from_environment).transpose()?;
+    let login = config.user.clone().zip(password);
+    Ok(match config.engine {
+        KeywordsEngine::Elasticsearch => {
+            Arc::new(Elastic::connect(ElasticSettings { url, index, login }).await?)
+        }
+        KeywordsEngine::Tidb => {
+            Arc::new(Tidb::connect(TidbSettings { url, table: index, login }).await?)
+        }
+    })
+}
+
+async fn open_engine(config: &KnowledgeConfig) -> Result<Arc<dyn Knowledge>> {
     match &config.engine {
         EngineConfig::Embedded { folder } => {
             let limits = SnapshotLimits { bytes_max: config.unpacked_bytes_max };
             let embedded = Embedded::open(folder, limits);
             let embedded = embedded.context("opening the knowledge bases")?;
             scratch::sweep(folder);
-            Ok(Some(Arc::new(embedded)))
+            Ok(Arc::new(embedded))
         }
         EngineConfig::Server { url, rest_url, api_key_file } => {
             let api_key = api_key_file.as_deref().map(read_key).transpose()?;
@@ -40,7 +66,7 @@ pub async fn open(config: &KnowledgeConfig) -> Result<Option<Arc<dyn Knowledge>>
                 ServerSettings { api_key, rest_url: rest_url.clone(), ..ServerSettings::new(url) };
             let server = Server::connect(settings).await;
             let server = server.with_context(|| format!("knowledge.url: connecting to {url}"))?;
-            Ok(Some(Arc::new(server)))
+            Ok(Arc::new(server))
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, Url};
@@ -54,6 +56,13 @@ pub enum Auth {
     Bearer(String),
     /// `api-key: …`, as Qdrant takes it.
     ApiKey(String),
+    /// `Authorization: Basic …`, as Elasticsearch takes it.
+    Basic {
+        /// The user's name; it holds no colon.
+        user: String,
+        /// The password.
+        password: String,
+    },
 }
 
 impl fmt::Debug for Auth {
@@ -62,6 +71,7 @@ impl fmt::Debug for Auth {
             Self::None => "None",
             Self::Bearer(_) => "Bearer(hidden)",
             Self::ApiKey(_) => "ApiKey(hidden)",
+            Self::Basic { .. } => "Basic(hidden)",
         })
     }
 }
@@ -70,7 +80,9 @@ impl Auth {
     fn secret(&self) -> Option<&str> {
         match self {
             Self::None => None,
-            Self::Bearer(key) | Self::ApiKey(key) => Some(key).filter(|key| !key.is_empty()),
+            Self::Bearer(key) | Self::ApiKey(key) | Self::Basic { password: key, .. } => {
+                Some(key).filter(|key| !key.is_empty())
+            }
         }
         .map(String::as_str)
     }
@@ -80,6 +92,10 @@ impl Auth {
             Self::None => return Ok(()),
             Self::Bearer(key) => header("authorization", &format!("Bearer {key}"))?,
             Self::ApiKey(key) => header("api-key", key)?,
+            Self::Basic { user, password } => {
+                let login = BASE64_STANDARD.encode(format!("{user}:{password}"));
+                header("authorization", &format!("Basic {login}"))?
+            }
         };
         headers.insert(name, value);
         Ok(())
@@ -122,6 +138,8 @@ pub struct Call {
     pub url: String,
     /// The JSON to send, if any; a GET sends none.
     pub body: Option<Value>,
+    /// Whether the body, a list, is sent as lines of JSON.
+    pub is_lines: bool,
     /// The key to send.
     pub auth: Auth,
     /// More headers, names and values; no value is ever shown.
@@ -137,7 +155,8 @@ impl Call {
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         let (url, auth, timeout) = (url.into(), Auth::None, Duration::from_secs(30));
-        Self { method, url, body: None, auth, headers: vec![], timeout, bytes_max: 16 << 20 }
+        let (body, is_lines, headers) = (None, false, vec![]);
+        Self { method, url, body, is_lines, auth, headers, timeout, bytes_max: 16 << 20 }
     }
 
     /// Whether it can be made as it is: its URL is one, and its headers can be sent.
@@ -259,6 +278,10 @@ impl Client {
         }
         let (url, request) = self.request(call)?;
         let request = match &call.body {
+            Some(Value::Array(lines)) if call.is_lines => {
+                let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                request.header(CONTENT_TYPE, "application/x-ndjson").body(lines)
+            }
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.to_string()),
             None => request,
         };

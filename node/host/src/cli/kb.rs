@@ -69,6 +69,11 @@ enum Command {
         /// The new file
         file: PathBuf,
     },
+    /// Bring a collection's indices up to date, and its words in line where these are kept elsewhere
+    Optimize {
+        /// The collection
+        collection: String,
+    },
     /// Write a collection to one file that outlives engines and embedding models
     Export(portable::Export),
     /// Make a collection of such a file, all of it or nothing, while the node serves
@@ -118,6 +123,10 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
             let path = of(&collection) + "/snapshot";
             let answer = client.ask("POST", &path, Some(&body)).await?;
             super::print(&format!("{} bytes", answer["bytes"]))?;
+        }
+        Command::Optimize { collection } => {
+            let answer = client.ask("POST", &(of(&collection) + "/optimize"), None).await?;
+            super::print(&line(&answer))?;
         }
         Command::Export(arguments) => portable::export(&client, arguments).await?,
         Command::Import(arguments) => portable::import(&client, arguments).await?,

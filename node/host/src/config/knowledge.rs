@@ -8,6 +8,7 @@ use gaia_core::knowledge::{
 use serde::Deserialize;
 use toml::Table;
 
+use super::keywords::{self, KeywordsConfig};
 use super::paths::Places;
 use super::reader::{Problem, Reader};
 
@@ -31,6 +32,8 @@ pub struct KnowledgeConfig {
     pub document_bytes_max: u64,
     /// Whether an import makes new vectors where another model is to serve it, without being asked.
     pub import_reembeds: bool,
+    /// Where words are looked up, if not where the points are.
+    pub keywords: Option<KeywordsConfig>,
     /// Collections that the node takes care of.
     pub collections: Vec<CollectionConfig>,
 }
@@ -115,6 +118,7 @@ impl KnowledgeConfig {
             unpacked_bytes_max: 256 << 30,
             document_bytes_max: 64 << 20,
             import_reembeds: true,
+            keywords: None,
             collections: vec![],
         }
     }
@@ -143,6 +147,7 @@ impl KnowledgeConfig {
             ),
             import_reembeds: table.value("import_reembeds", true),
             engine: read_engine(&mut table, places),
+            keywords: read_keywords(&mut table),
             collections: vec![],
         };
         let tables = table.tables("collections");
@@ -153,6 +158,12 @@ impl KnowledgeConfig {
         table.finish();
         read
     }
+}
+
+/// A table that is there must be whole.
+fn read_keywords(table: &mut Reader<'_>) -> Option<KeywordsConfig> {
+    let given: Table = table.optional("keywords")?;
+    keywords::read(Reader::new("knowledge.keywords", given, table.problems()))
 }
 
 fn read_engine(table: &mut Reader<'_>, places: &Places) -> EngineConfig {

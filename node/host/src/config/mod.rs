@@ -6,6 +6,7 @@
 mod admin;
 mod coder;
 mod compile;
+mod keywords;
 mod knowledge;
 mod mcp;
 mod model;
@@ -28,6 +29,7 @@ use toml::Table;
 pub use admin::{AdminConfig, Changes};
 pub use coder::CoderConfig;
 pub use compile::{CompileConfig, JobsConfig, QueueConfig};
+pub use keywords::{KeywordsConfig, KeywordsEngine};
 pub use knowledge::{CollectionConfig, EngineConfig, KnowledgeConfig};
 pub use mcp::{McpConfig, McpJobsConfig, SessionsConfig};
 pub use model::{LoadWhen, ServedConfig};

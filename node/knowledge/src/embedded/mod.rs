@@ -9,6 +9,7 @@
 mod convert;
 mod engine;
 mod import;
+mod room;
 mod shard;
 mod shelf;
 mod snapshot;

@@ -18,6 +18,7 @@ use qdrant_edge::{
 
 use super::convert;
 use super::engine::Engine;
+use super::room;
 use super::words::{Sparse, Words};
 
 /// The sparse vector that holds a text's words.
@@ -47,6 +48,7 @@ impl Shard {
     /// # Errors
     /// A spec that makes no sense; a disk that fails.
     pub fn create(folder: &Path, spec: &CollectionSpec) -> Result<Self, KnowledgeError> {
+        room::check(folder, 0)?;
         let words = Words::new(spec)?;
         let dense =
             EdgeVectorParams::builder(spec.dimension as usize, convert::distance(spec.distance));
@@ -156,6 +158,7 @@ impl Shard {
     pub fn upsert(&self, points: &[Point]) -> Result<(), KnowledgeError> {
         let dimension = self.dimension();
         points.iter().try_for_each(|point| check_vector(&point.vector, dimension))?;
+        room::check(self.engine.shard().path(), points.iter().map(weight).sum())?;
         let points: Result<Vec<_>, _> = points.iter().map(|point| self.stored(point)).collect();
         let list = PointInsertOperations::PointsList(points?.into_iter().map(Into::into).collect());
         self.write(UpdateOperation::PointOperation(PointOperations::UpsertPoints(list)))
@@ -207,6 +210,9 @@ impl Shard {
     /// The engine's own.
     pub fn optimize(&self) -> Result<(), KnowledgeError> {
         let _writing = self.writing();
+        // New segments stand beside the old ones until they are whole.
+        let folder = self.engine.shard().path();
+        room::check(folder, room::taken(folder)?)?;
         self.engine.optimize()
     }
 
@@ -232,6 +238,12 @@ impl Shard {
     fn dimension(&self) -> usize {
         self.engine.shard().config().vectors.get(&self.vector).map_or(0, |params| params.size)
     }
+}
+
+/// About as many bytes as a point takes: in the log and in the stores, once each.
+fn weight(point: &Point) -> u64 {
+    let text = serde_json::to_string(&point.payload).map_or(0, |text| text.len());
+    2 * (4 * point.vector.len() + text) as u64
 }
 
 fn sparse_vector((places, values): Sparse) -> Result<Vector, KnowledgeError> {

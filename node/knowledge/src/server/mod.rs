@@ -64,6 +64,7 @@ use points::{Error, Points};
 use rest::Rest;
 
 pub use settings::ServerSettings;
+pub(crate) use words::document_words;
 pub use words::{Bm25, Bm25For, Weigh};
 
 /// A Qdrant server.

@@ -43,7 +43,7 @@ pub(super) fn as_embedded() -> Bm25For {
 }
 
 /// What of a payload is searched by words: its heading and its text.
-pub(super) fn document_words(payload: &Map<String, Value>) -> String {
+pub(crate) fn document_words(payload: &Map<String, Value>) -> String {
     let texts = ["heading", PAYLOAD_TEXT].map(|key| payload.get(key).and_then(Value::as_str));
     texts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

@@ -228,7 +228,11 @@ fn tests_touched(
         let lines = (line(item.bytes.0), line(item.bytes.1));
         !are.contains(&spelled(old, item)) && !complaints.are_about(path, lines)
     })?;
-    Some(format!("changes the test code `{}`, where no error is", touched.name))
+    let name = &touched.name;
+    Some(match new.items.iter().any(|item| item.name == *name) {
+        true => format!("changes the test code `{name}`, where no error is"),
+        false => format!("takes the test code `{name}` away"),
+    })
 }
 
 /// What only exists for tests, but for modules and what stands in other items; imports are none.

@@ -161,7 +161,10 @@ fn with_little_room_fewer_answers_are_asked_for() {
 fn what_silences_the_compiler_is_refused() {
     let text = "fn main() {\n    wrong();\n}\n\nfn kept() {}\n\n#[test]\nfn it_is() {\n    assert!(true);\n}\n";
     for (answer, reason) in [
-        ("fn main() { assert!(true); }\n\nfn kept() {}".to_owned(), "takes the test `it_is` away"),
+        (
+            "fn main() { assert!(true); }\n\nfn kept() {}".to_owned(),
+            "takes the test code `it_is` away",
+        ),
         (
             text.replace("wrong();", "").replace("fn kept() {}\n", ""),
             "takes the function `kept` away",

@@ -113,7 +113,7 @@ fn what_is_refused_is_named() {
 
 #[test]
 fn documentation_is_given_out_as_json() {
-    let node = node_with("program_bytes_max = 100000");
+    let node = node_with("program_bytes_max = 400000");
     let manifest = format!("{MANIFEST}[dependencies]\nserde_json = \"1\"\n");
     let document = |source: &str| {
         let files = json!({"Cargo.toml": manifest, "src/lib.rs": source});
@@ -124,7 +124,7 @@ fn documentation_is_given_out_as_json() {
     assert_eq!(answer["verdict"], "ok", "{answer:#}");
     assert_eq!(answer["rustdoc_json"][0]["name"], "doc/p.json");
     assert!(answer["rustdoc_json"][0]["bytes"].as_u64() > Some(100));
-    let large = (0..500).map(|number| format!("/// More.\npub fn f{number}() {{}}\n"));
+    let large = (0..2000).map(|number| format!("/// More.\npub fn f{number}() {{}}\n"));
     let answer = document(&large.collect::<String>());
     assert!(answer["rustdoc_json"].is_null());
     assert!(

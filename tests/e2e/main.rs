@@ -16,6 +16,7 @@ mod failures;
 mod fixes;
 mod gpu;
 mod hostile;
+mod hostile_projects;
 mod knowledge;
 mod management;
 mod run_app;

@@ -41,6 +41,7 @@ fn own(job: &Job) -> Vec<String> {
         // Every failed test is worth knowing.
         Task::Test => vec!["--no-fail-fast".to_owned()],
         Task::Doc => vec!["--no-deps".to_owned()],
+        Task::Check | Task::Clippy if !speaks_of_more(job) => vec![],
         Task::Check | Task::Clippy => vec!["--all-targets".to_owned()],
         Task::Build | Task::Run => {
             program(job).map_or(vec![], |name| vec!["--bin".to_owned(), name])
@@ -48,6 +49,18 @@ fn own(job: &Job) -> Vec<String> {
         Task::Fmt => vec![],
     }
 }
+
+/// Whether there may be more than libraries and programs. Where no path and no text has one of these
+/// words, tests, examples and benches are nothing but the same sources compiled once more.
+fn speaks_of_more(job: &Job) -> bool {
+    let speaks = |text: &[u8]| {
+        let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
+        MORE.iter().any(|word| has(word.as_bytes()))
+    };
+    job.project.files().any(|(path, text)| speaks(path.as_str().as_bytes()) || speaks(text))
+}
+
+const MORE: [&str; 3] = ["test", "example", "bench"];
 
 /// The program that is meant, if the job or the manifest names one.
 pub fn program(job: &Job) -> Option<String> {
@@ -108,10 +121,28 @@ mod tests {
     #[test]
     fn each_task_is_a_command() {
         let json = "--offline --message-format=json";
-        assert_eq!(line(&job(Task::Check)), format!("cargo check {json} --all-targets"));
+        assert_eq!(line(&job(Task::Check)), format!("cargo check {json}"));
         assert_eq!(line(&job(Task::Run)), format!("cargo build {json} --bin y"));
         assert_eq!(line(&job(Task::Fmt)), "cargo fmt --all");
         assert_eq!(line(&job(Task::Doc)), format!("cargo doc {json} --no-deps"));
+    }
+
+    #[test]
+    fn tests_and_examples_are_checked_where_there_may_be_some() {
+        for (path, text) in [
+            ("src/lib.rs", "#[cfg(test)] mod m;"),
+            ("src/lib.rs", "#[tokio::test] async fn a() {}"),
+            ("m/benches/a.rs", ""),
+            ("Cargo.toml", "[[example]]\nname = \"x\"\n"),
+        ] {
+            let flat = format!(
+                "[filename: Cargo.toml]\n[package]\nname = \"x\"\n\n[filename: {path}]\n{text}\n"
+            );
+            let flat =
+                if path == "Cargo.toml" { format!("[filename: {path}]\n{text}\n") } else { flat };
+            let project = Project::from_flat(&flat, &Limits::default()).expect("accepted");
+            assert!(line(&Job::new(project, Task::Check)).ends_with(" --all-targets"), "{path}");
+        }
     }
 
     #[test]

@@ -104,6 +104,9 @@ def answers_are_as_described(checks: Checks, described: Described) -> None:
         ("POST", "/v1/compile", {"code": "fn main() { let x: u8 = true; }", "explain": True}),
         ("POST", "/v1/compile", {"files": {"Cargo.toml": ""}}),
         ("POST", "/compile", {"code": "fn main() {"}),
+        ("POST", "/v1/explain", {"code": "E0502", "without_model": True}),
+        ("POST", "/v1/score", {"candidates": [{"code": "fn main() {}"}, {"code": "fn main() {"}]}),
+        ("GET", "/v1/fixes", None),
     ]:
         status, answer = ask(method, path, body)
         what = f"{method} {path} answers as described"

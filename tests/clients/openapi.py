@@ -113,6 +113,8 @@ def answers_are_as_described(checks: Checks, described: Described) -> None:
         checks.that(status in (200, 201), what + ": a good answer", answer)
         wrong = described.wrong(method, path, status, answer)
         checks.that(not wrong, what, f"{wrong} in {answer}")
+    status, _ = ask("DELETE", "/v1/knowledge/collections/described")
+    checks.equal(status, 200, "what was made is removed")
 
 
 def refusals_are_as_described(checks: Checks, described: Described) -> None:

@@ -36,6 +36,8 @@ pub struct ServerConfig {
     pub ignore_fields: Vec<String>,
     /// Show `/metrics` without a key.
     pub metrics_public: bool,
+    /// Where clients reach the node, for `/openapi.json`; without it, as each client calls it.
+    pub public_url: Option<String>,
 }
 
 /// The pages of this machine itself: any other page that a person opens could use the node too.
@@ -55,6 +57,7 @@ impl Default for ServerConfig {
             cors_origins: LOOPBACK.map(str::to_owned).to_vec(),
             ignore_fields: vec![],
             metrics_public: false,
+            public_url: None,
         }
     }
 }
@@ -75,6 +78,7 @@ impl ServerConfig {
             cors_origins: table.value("cors_origins", default.cors_origins),
             ignore_fields: table.value("ignore_fields", default.ignore_fields),
             metrics_public: table.value("metrics_public", default.metrics_public),
+            public_url: table.optional("public_url"),
         };
         for (index, origin) in read.cors_origins.iter().enumerate() {
             if !is_origin(origin) {
@@ -84,9 +88,19 @@ impl ServerConfig {
                 table.wrong(&key, &format!("write an origin such as {right}"));
             }
         }
+        if read.public_url.as_ref().is_some_and(|url| !is_address(url)) {
+            table.wrong("public_url", "write an address such as \"https://example.org/gaia\"");
+        }
         table.finish();
         read
     }
+}
+
+/// An `http` address that paths can be put behind.
+fn is_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte);
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/') && rest.bytes().all(is_plain))
 }
 
 fn is_origin(origin: &str) -> bool {

@@ -207,6 +207,17 @@ fn is_setting(text: &str) -> bool {
 }
 
 #[test]
+fn the_public_address_is_one() {
+    for url in ["", "example.org", "https://", "https://x/", "https://x y", "ftp://x", "http://x?y"]
+    {
+        assert!(
+            complaint(&format!("[server]\npublic_url = {url:?}\n")).contains("public_url"),
+            "{url}"
+        );
+    }
+}
+
+#[test]
 fn only_layers_that_there_are_can_be_accepted() {
     let with = |line: &str| format!("[compile]\n{line}\n{MODEL}");
     assert!(complaint(&with("accept = [\"door\"]")).contains("compile.accept"));

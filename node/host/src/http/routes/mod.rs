@@ -50,7 +50,7 @@ pub fn all(state: &Arc<State>) -> Router<Arc<State>> {
         .merge(node())
         .merge(page::routes())
         .merge(admin::router(state));
-    openapi::described(described, state.auth.has_keys())
+    openapi::described(described, state)
 }
 
 /// What turns texts into texts and numbers.

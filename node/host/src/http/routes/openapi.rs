@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 
+use super::Shared;
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::json;
@@ -16,13 +17,17 @@ use crate::http::query::Query;
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// These routes, and one that describes them and itself.
-pub fn described(routes: Routes, has_keys: bool) -> Router<Arc<State>> {
+pub fn described(routes: Routes, state: &Arc<State>) -> Router<Arc<State>> {
     let own = operation();
     let operations = routes.operations().iter().chain([&own]);
-    let document = Arc::new(Document::new(operations, has_keys));
-    let get = move |request: Request| {
+    let document = Arc::new(Document::new(operations, state.auth.has_keys()));
+    let get = move |axum::extract::State(state): Shared, request: Request| {
         let document = Arc::clone(&document);
-        async move { get(&document, &request) }
+        async move {
+            let configured = state.public_url.clone();
+            let address = configured.unwrap_or_else(|| address(request.headers()));
+            get(&document, &address, &request)
+        }
     };
     routes.route(own, get).into_router()
 }
@@ -36,12 +41,12 @@ fn operation() -> Operation {
         .for_everyone()
 }
 
-fn get(document: &Document, request: &Request) -> Result<Response, ApiError> {
+fn get(document: &Document, address: &str, request: &Request) -> Result<Response, ApiError> {
     let mut query = Query::parse(request.uri())?;
     let only = query.take("only").unwrap_or_default();
     query.finish()?;
     let only: Vec<_> = only.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    let described = document.of(&address(request.headers()), &only).map_err(|unknown| {
+    let described = document.of(address, &only).map_err(|unknown| {
         let message = format!("`only`: no operation and no tag is called {unknown:?}");
         ApiError::invalid("only", message)
     })?;

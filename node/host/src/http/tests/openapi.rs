@@ -136,6 +136,16 @@ async fn an_unknown_part_of_the_document_is_refused() {
 }
 
 #[tokio::test]
+async fn the_configured_address_is_told_to_everyone() {
+    let url = "https://example.org/gaia";
+    let config = ServerConfig { public_url: Some(url.into()), ..ServerConfig::default() };
+    let server = Server::start(config, AuthConfig::default(), vec![]).await;
+    let answer = server.client.get("/openapi.json?only=health").await;
+    let document: Value = serde_json::from_str(&answer.body).expect("JSON");
+    assert_eq!(document["servers"], json!([{"url": url}]));
+}
+
+#[tokio::test]
 async fn the_document_needs_no_key_and_says_that_others_do() {
     let hash = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
     let key = ApiKey { name: "ada".into(), hash: hash.into(), admin: false };

@@ -21,13 +21,13 @@ use crate::build::{BuildJob, BuildReport, Command, Diagnostic, Files, Level, Tes
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Weights {
     /// That it compiles.
-    pub compiles: f32,
+    pub compiles: f64,
     /// That the compiler warns of nothing.
-    pub warnings: f32,
+    pub warnings: f64,
     /// That clippy finds nothing.
-    pub clippy: f32,
+    pub clippy: f64,
     /// That its tests pass.
-    pub tests: f32,
+    pub tests: f64,
 }
 
 impl Default for Weights {
@@ -50,20 +50,20 @@ pub struct Score {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct ScoreParts {
     /// Whether it compiles.
-    pub compiles: f32,
+    pub compiles: f64,
     /// How little the compiler warns of.
-    pub warnings: f32,
+    pub warnings: f64,
     /// How little clippy finds.
-    pub clippy: f32,
+    pub clippy: f64,
     /// The share of tests that pass.
-    pub tests: f32,
+    pub tests: f64,
 }
 
 /// How good a project is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scored {
     /// From 0 to 1.
-    pub score: f32,
+    pub score: f64,
     /// What it is made of.
     pub parts: ScoreParts,
     /// How its compiling, and then its tests, went.
@@ -164,20 +164,20 @@ fn manners(scored: &Scored) -> ScoreParts {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a job prints a few thousand tests at most")]
-fn share(part: usize, whole: usize) -> f32 {
-    if whole == 0 { 0.0 } else { part as f32 / whole as f32 }
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// A weight of 0 takes a part out; all of them 0 is refused where the weights come in.
-fn mean(parts: &ScoreParts, weights: &Weights) -> f32 {
+fn mean(parts: &ScoreParts, weights: &Weights) -> f64 {
     let pairs = [
         (parts.compiles, weights.compiles),
         (parts.warnings, weights.warnings),
         (parts.clippy, weights.clippy),
         (parts.tests, weights.tests),
     ];
-    let whole: f32 = pairs.iter().map(|(_, weight)| weight).sum();
-    let sum: f32 = pairs.iter().map(|(part, weight)| part * weight).sum();
+    let whole: f64 = pairs.iter().map(|(_, weight)| weight).sum();
+    let sum: f64 = pairs.iter().map(|(part, weight)| part * weight).sum();
     if whole > 0.0 { sum / whole } else { 0.0 }
 }
 

@@ -12,8 +12,8 @@ fn scored(reports: Vec<BuildReport>, weights: Weights) -> (Scored, Vec<Command>)
     (scored, builder.commands())
 }
 
-fn near(one: f32, other: f32) -> bool {
-    (one - other).abs() < 1e-6
+fn near(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-9
 }
 
 #[test]

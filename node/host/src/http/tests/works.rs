@@ -96,6 +96,9 @@ async fn a_project_that_is_refused_is_an_answer() {
         (&answer["success"], &answer["report"]["verdict"]),
         (&json!(false), &json!("refused"))
     );
+    let streamed = json!({"files": {"/x": ""}, "stream": true}).to_string();
+    let streamed = server.client.post("/v1/repair", &streamed).await.body;
+    assert!(streamed.starts_with("event: result\ndata: {"), "{streamed}");
     let flat = json!({"code": "[filename: ../x]\na\n", "description": "d"}).to_string();
     let answer = body(&server.client.post("/compile-and-fix", &flat).await);
     assert_eq!((&answer["success"], &answer["build_success"]), (&json!(false), &json!(false)));

@@ -18,6 +18,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
 use crate::http::routes::compile::service;
 use crate::http::routes::compile::source::{Source, detail};
+use crate::http::sse::{self, Frame};
 use crate::http::{State, auth, body, json};
 use crate::store::Owner;
 
@@ -35,7 +36,7 @@ pub async fn post(
     let Wanted { source, repair, detail, how } = Wanted::parse(fields, desk::budget(&state))?;
     let project = match source.read().await? {
         Ok(project) => project,
-        Err(error) => return Ok(json::ok(&refused(&error))),
+        Err(error) => return Ok(at_once(&refused(&error), how)),
     };
     let work = work((&state, &owner), &project, repair)?;
     deliver((service, &owner), (work, detail), how).await
@@ -57,6 +58,14 @@ pub fn work(
     let coder = state.coder_with(owner, Arc::new(builder));
     let order = Order::Repair(Box::new(Repair { files, ..repair }), others);
     Ok(Work { order, coder, turn, run: false })
+}
+
+/// What needs no work is answered as it is, in the form that the client reads.
+fn at_once(answer: &Value, how: How) -> Response {
+    match how {
+        How::Streamed => sse::of_body(sse::wire(Frame::named("result", answer)).into()),
+        How::Whole | How::Later => json::ok(answer),
+    }
 }
 
 /// A project that breaks a rule is an answer, as it is for `/v1/compile`.

@@ -104,12 +104,17 @@ fn candidate(fields: &Fields, (place, value): (usize, Value)) -> Result<Source, 
     Ok(source)
 }
 
+/// As it was written: an f32 has six digits.
+fn decimal(weight: f32) -> f64 {
+    (f64::from(weight) * 1e6).round() / 1e6
+}
+
 fn weights(fields: &mut Fields) -> Result<Weights, ApiError> {
     let default = Weights::default();
     let Some(mut given) = fields.object("weights")? else { return Ok(default) };
     let mut weight = |name: &str| {
         let weight = given.number(name, "from 0 to 1000", |x| (0.0..=1000.0).contains(&x));
-        weight.map(|weight| weight.unwrap_or(0.0))
+        weight.map(|weight| weight.map_or(0.0, decimal))
     };
     let weights = Weights {
         compiles: weight("compiles")?,

@@ -40,6 +40,7 @@ pub(super) fn draft(plan: &Plan, answer: &str) -> Result<Draft, String> {
             draft.code.insert(plan.main().to_owned(), text);
         }
     }
+    take_in_tests(&mut draft.code);
     let missing = plan.needed().iter().find(|path| !draft.code.contains_key(**path));
     match missing {
         None => Ok(draft),
@@ -47,6 +48,23 @@ pub(super) fn draft(plan: &Plan, answer: &str) -> Result<Draft, String> {
             "There was no file in your answer: write each behind a line [filename: path], {path} first."
         )),
         Some(path) => Err(format!("The file {path} was missing in your answer: write all files.")),
+    }
+}
+
+/// Tests in a file that nothing includes go to the end of the file that they are of.
+fn take_in_tests(code: &mut Files) {
+    let lost = code.keys().filter(|path| path.ends_with("src/tests.rs")).cloned();
+    for path in lost.collect::<Vec<_>>() {
+        let folder = path.trim_end_matches("tests.rs");
+        let roots = ["lib.rs", "main.rs"].map(|name| format!("{folder}{name}"));
+        let Some(root) = roots.into_iter().find(|root| code.contains_key(root)) else { continue };
+        if code[&root].contains("mod tests") {
+            continue;
+        }
+        let tests = code.remove(&path).unwrap_or_default();
+        let text = code.entry(root).or_default();
+        text.push('\n');
+        text.push_str(&tests);
     }
 }
 

@@ -22,7 +22,7 @@ use self::plan::Plan;
 use self::writing::Writing;
 use super::{Coder, CoderError, Goal, Repair, Repaired, Tell, repair};
 use crate::ServeError;
-use crate::build::Files;
+use crate::build::{Files, TestStatus};
 use crate::knowledge::Citation;
 
 /// Makes a project within a budget. When the time is over, the best state so far is the answer.
@@ -41,10 +41,10 @@ pub async fn generate(
     let mut writing = Writing::begin((coder, tell), (&request, &plan), model);
     let draft = writing.draft(&examples).await?;
     let mut outcome = match draft {
-        Some(files) => mend(&writing, files).await?,
+        Some(files) => worded(mend(&writing, files).await?),
         None => writing.nothing(),
     };
-    if request.tests && outcome.success && !has_tests(&outcome.files) {
+    if request.tests && outcome.success && !has_tests(&outcome) {
         outcome = with_tests(&mut writing, outcome).await;
     }
     writing.account(&mut outcome);
@@ -72,7 +72,7 @@ async fn with_tests(writing: &mut Writing<'_>, outcome: Repaired) -> Repaired {
         return remarked(outcome, "It has no tests: the model wrote none.");
     };
     match repair(writing.coder, writing.order(files), writing.tell).await {
-        Ok(tested) if tested.success && has_tests(&tested.files) => joined(outcome, tested),
+        Ok(tested) if tested.success && has_tests(&tested) => joined(outcome, worded(tested)),
         _ => remarked(outcome, "It has no tests: those that the model wrote did not pass."),
     }
 }
@@ -96,10 +96,19 @@ fn joined(first: Repaired, second: Repaired) -> Repaired {
     Repaired { attempts, spent, ..second }
 }
 
-/// Whether a test stands in one of the files.
-fn has_tests(files: &Files) -> bool {
-    let says = |text: &String| text.lines().any(|line| line.trim_start().starts_with("#[test]"));
-    files.iter().any(|(path, text)| path.ends_with(".rs") && says(text))
+/// Whether a test was run and passed; one in a file that nothing includes is none.
+fn has_tests(outcome: &Repaired) -> bool {
+    outcome.report.tests.iter().any(|test| test.status == TestStatus::Passed)
+}
+
+/// What a repair says of a draft that is good, of a project that is new.
+fn worded(outcome: Repaired) -> Repaired {
+    let message = match (outcome.success, has_tests(&outcome)) {
+        (false, _) => return outcome,
+        (true, true) => "It compiles, and its tests pass.",
+        (true, false) => "It compiles.",
+    };
+    Repaired { message: message.to_owned(), ..outcome }
 }
 
 impl Writing<'_> {

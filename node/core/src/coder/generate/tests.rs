@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use gaia_protocol::{Event, FinishReason, ModelKind, Task, Usage};
 
 use super::*;
-use crate::build::{BuildError, BuildJob, BuildReport, Verdict};
+use crate::build::{BuildError, BuildJob, BuildReport, TestStatus, Verdict};
+use crate::coder::scripted::test;
 use crate::coder::{Budget, Progress};
 use crate::fakes::{
     FakeBuilder, FakeClock, FakeKnowledge, FakeModel, block_on, error_at, node_of, report_of,
@@ -25,8 +26,20 @@ fn writing(answers: &[&str]) -> FakeModel {
     FakeModel::new("m", ModelKind::Chat).answering_in_turn(scripts)
 }
 
+/// Finds an error where one stands, and runs the tests of the main files.
 fn compiling() -> FakeBuilder {
-    FakeBuilder::finding(vec![("BROKEN", error_at("E0425", "broken", ("src/main.rs", 1)))])
+    FakeBuilder::new(|job: &BuildJob| Some(Ok(compiled(job))))
+}
+
+fn compiled(job: &BuildJob) -> BuildReport {
+    let is_there = |text: &str| job.files.values().any(|file| file.contains(text));
+    if is_there("BROKEN") {
+        return report_of(vec![error_at("E0425", "broken", ("src/main.rs", 1))]);
+    }
+    let mains = job.files.iter().filter(|(path, _)| !path.ends_with("tests.rs"));
+    let found = mains.filter(|(_, text)| text.contains("#[test]"));
+    let tests = found.map(|(path, _)| test(path, TestStatus::Passed)).collect();
+    BuildReport { tests, ..report_of(vec![]) }
 }
 
 fn coder(node: Node, builder: FakeBuilder) -> Coder {
@@ -161,7 +174,7 @@ fn crates_that_are_refused_are_told_and_in_the_end_left_out() {
                 notes: vec!["the crate \"sered\" is not available".into()],
                 ..report_of(vec![])
             };
-            Some(Ok(if manifest.contains("sered") { refused } else { report_of(vec![]) }))
+            Some(Ok(if manifest.contains("sered") { refused } else { compiled(job) }))
         })
     };
     let answer = format!("{GOOD}[filename: Cargo.toml]\n[dependencies]\nsered = \"1\"\n");
@@ -189,6 +202,17 @@ fn missing_tests_are_asked_for_and_their_lack_is_told() {
     }
     let (generated, model) = made(&[bare], Generate { tests: false, ..wanted() });
     assert!(generated.outcome.success && model.started() == 1);
+}
+
+#[test]
+fn tests_in_a_file_that_nothing_includes_are_taken_in() {
+    let answer = "[filename: src/main.rs]\nfn main() {}\n\n[filename: src/tests.rs]\n\
+                  #[cfg(test)]\nmod tests {\n    #[test]\n    fn good() {}\n}\n";
+    let (generated, model) = made(&[answer], wanted());
+    let files = &generated.outcome.files;
+    assert!(files["src/main.rs"].contains("#[test]") && !files.contains_key("src/tests.rs"));
+    assert_eq!((generated.outcome.success, model.started()), (true, 1));
+    assert_eq!(generated.outcome.message, "It compiles, and its tests pass.");
 }
 
 #[test]

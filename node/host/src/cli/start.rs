@@ -91,10 +91,10 @@ fn tools(
     if !config.mcp.enabled {
         return axum::Router::new();
     }
-    let (node, budget) = (state.node().clone(), config.coder.budget);
+    let (node, works, budget) = (state.node().clone(), state.works().clone(), config.coder.budget);
     let state = Arc::clone(state);
     let coders = Box::new(move |owner: &_, builder| state.coder_with(owner, builder));
-    let parts = mcp::Parts { node, compile, coders, budget, stopping };
+    let parts = mcp::Parts { node, compile, coders, works, budget, stopping };
     mcp::router(parts, &config.mcp, &config.server)
 }
 

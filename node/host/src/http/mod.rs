@@ -226,6 +226,12 @@ impl State {
         self
     }
 
+    /// The line of those who repair and generate.
+    #[must_use]
+    pub fn works(&self) -> &Queue {
+        &self.works
+    }
+
     /// What the use cases work with.
     #[must_use]
     pub fn node(&self) -> &Node {

@@ -42,7 +42,7 @@ use self::jobs::Jobs;
 use self::running::Running;
 use self::sse::Sessions;
 use self::tools::Tools;
-use crate::compile::Offer;
+use crate::compile::{Offer, Queue};
 use crate::config::{McpConfig, ServerConfig};
 use crate::ids::new_id;
 use crate::store::{Entry, Owner, Recent};
@@ -62,6 +62,8 @@ pub struct Parts {
     pub compile: Offer,
     /// What repairs and generates.
     pub coders: Coders,
+    /// The line of those who repair and generate.
+    pub works: Queue,
     /// The most that one of these may take.
     pub budget: Budget,
     /// Becomes true when the node ends: streams without an end of their own end then.

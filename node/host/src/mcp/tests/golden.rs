@@ -16,9 +16,17 @@ fn the_tools_are_these_in_this_order() {
     let names: Vec<_> = all_tools().iter().map(|tool| tool.name.to_string()).collect();
     assert_eq!(
         names,
-        ["compile_and_fix", "compile", "run", "explain_error", "search_knowledge", "wait_for_job"]
+        [
+            "generate",
+            "compile_and_fix",
+            "compile",
+            "run",
+            "explain_error",
+            "search_knowledge",
+            "wait_for_job"
+        ]
     );
-    let compile = serde_json::to_value(&all_tools()[1]).expect("a tool");
+    let compile = serde_json::to_value(&all_tools()[2]).expect("a tool");
     let input = json!({
         "type": "object",
         "properties": {

@@ -26,8 +26,8 @@ use tokio::sync::watch;
 
 use super::{Coders, Parts, router};
 use crate::clock::HostClock;
-use crate::compile::Offer;
-use crate::config::{McpConfig, ServerConfig};
+use crate::compile::{Offer, Queue};
+use crate::config::{McpConfig, QueueConfig, ServerConfig};
 use crate::store::Owner;
 
 const TEXT: &str = "A value has one owner";
@@ -67,7 +67,8 @@ impl Mcp {
             }
         });
         let budget = Budget::default();
-        let parts = Parts { node, compile, coders, budget, stopping };
+        let works = Queue::new(QueueConfig { at_once: 1, waiting_max: 1, waiting_per_key_max: 1 });
+        let parts = Parts { node, compile, coders, works, budget, stopping };
         let router = router(parts, &config, &server);
         Self { router, stop, embedder }
     }

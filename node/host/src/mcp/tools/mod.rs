@@ -4,6 +4,8 @@ mod arguments;
 mod build;
 mod compile;
 mod explain;
+mod generate;
+mod made;
 mod repair;
 mod report;
 mod run;
@@ -44,7 +46,8 @@ impl Tools {
     pub fn of(parts: &Parts) -> Self {
         let mut entries = vec![];
         if matches!(parts.compile, Offer::Open(_)) {
-            entries.extend([repair::entry(), compile::entry(), run::entry(), explain::entry()]);
+            entries.extend([generate::entry(), repair::entry(), compile::entry()]);
+            entries.extend([run::entry(), explain::entry()]);
         }
         if parts.node.knowledge.is_some() {
             entries.push(search::entry());
@@ -56,6 +59,7 @@ impl Tools {
     #[cfg(test)]
     pub fn all() -> Self {
         Self(vec![
+            generate::entry(),
             repair::entry(),
             compile::entry(),
             run::entry(),

@@ -188,8 +188,15 @@ fn shown_stderr(report: &BuildReport) -> String {
     let is_cargos = messages(report).next().is_some() || !report.tests.is_empty();
     match is_cargos && !is_programs {
         true => String::new(),
-        false => fit(&report.stderr, OUTPUT_BYTES_MAX),
+        false => fit(&without_steps(&report.stderr), OUTPUT_BYTES_MAX),
     }
+}
+
+/// Without the lines by which cargo tells that it works; the whole output has them.
+fn without_steps(stderr: &str) -> String {
+    let steps = ["Compiling ", "Checking ", "Finished "];
+    let is_step = |line: &&str| steps.iter().any(|step| line.trim_start().starts_with(step));
+    stderr.lines().filter(|line| !is_step(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Everything that was said.

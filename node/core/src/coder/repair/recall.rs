@@ -128,7 +128,7 @@ fn renamed(text: &str, near: (usize, usize), fix: &Fix) -> Option<(usize, usize,
         Some((window[0].start, window[window.len() - 1].end(), names))
     });
     let (start, end, names) = hits.next()?;
-    if hits.next().is_some() {
+    if hits.next().is_some() || exchanges_literals((&wanted, &after), &names) {
         return None;
     }
     Some((start, end, rewritten(&fix.after, &after, &names)))
@@ -163,6 +163,20 @@ fn names<'a>(wanted: &[Token<'a>], own: &[Token<'a>]) -> Option<BTreeMap<&'a str
     }
     // A fix of which not one word stands here says nothing about this place.
     (known > 0).then_some(names)
+}
+
+/// Whether a literal that is another one here would be lost for one that is the fix's own: what stands
+/// for `"5"` where it becomes `5`, nobody knows.
+fn exchanges_literals(
+    (before, after): (&[Token<'_>], &[Token<'_>]),
+    names: &BTreeMap<&str, &str>,
+) -> bool {
+    let only = |own: &[Token<'_>], other: &[Token<'_>], text: &str| {
+        own.iter().any(|token| token.kind == Kind::Literal && token.is(text))
+            && other.iter().all(|token| !token.is(text))
+    };
+    let brings = after.iter().any(|token| only(after, before, token.text));
+    brings && names.iter().any(|(wanted, own)| only(before, after, wanted) && wanted != own)
 }
 
 fn rewritten(text: &str, tokens: &[Token<'_>], names: &BTreeMap<&str, &str>) -> String {
@@ -219,5 +233,10 @@ mod tests {
         assert_eq!(with("swap(a, a);", &fix("swap(x, y);", "swap(y, x);")), None);
         assert_eq!(with("a(b)", &fix("x(y)", "x(&y)")), None, "no word is the same");
         assert_eq!(with("a", &fix("", "b")), None);
+        let quoted = fix("f(\"hello);", "f(\"hello\");");
+        assert_eq!(with("f(\"Hello, World!\"", &quoted), None, "the text is no other one");
+        let number = fix("f(\"5\")", "f(5)");
+        assert_eq!(with("f(\"7\")", &number), None);
+        assert_eq!(with("  f( \"5\" )", &number).as_deref(), Some("  f(5)"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::edit::Edit;
 use super::super::proposals::{Proposal, Sure};
-use super::super::tokens::{Kind, tokens};
+use super::super::tokens::{Kind, Token, tokens};
 use super::byte_at;
 use crate::build::{Diagnostic, Files, Span};
 
@@ -46,8 +46,10 @@ fn closed(file: (&str, &str), place: usize) -> Vec<Edit> {
         return vec![];
     };
     let end = text[place..].find('\n').map_or(text.len(), |length| place + length);
-    let line = text[place..end].trim_end();
-    let end = place + line.len();
+    // What is missing is missing before a comment.
+    let code = tokens(&text[place..end]).last().map_or(end - place, Token::end);
+    let line = &text[place..place + code];
+    let end = place + code;
     let mut places = vec![];
     let body = line.trim_end_matches([';', ',', '{', ' ', '?']);
     if body.len() < line.len() {

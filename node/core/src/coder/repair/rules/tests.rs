@@ -73,6 +73,10 @@ fn brackets_are_put_in_order() {
     let message = "mismatched closing delimiter: `}`";
     let unclosed = error(text, "", (message, "(\"", "unclosed delimiter"));
     assert_made(text, &unclosed, "fn f() {\n    println!(\"{x}\");\n}\n");
+    let text = "fn f() {\n    println!(\"{x}\" // it ends here\n}\n";
+    let message = "mismatched closing delimiter: `}`";
+    let commented = error(text, "", (message, "(\"", "unclosed delimiter"));
+    assert_made(text, &commented, "fn f() {\n    println!(\"{x}\"); // it ends here\n}\n");
     let open = "fn f() {\n    if x {\n        y();\n}\n\nfn g() {}\n";
     let message = "this file contains an unclosed delimiter";
     let wanted = "fn f() {\n    if x {\n        y();\n    }\n}\n\nfn g() {}\n";

@@ -50,8 +50,10 @@ impl Complaints {
             self.words.push_str(&error.rendered);
             let children = error.children.iter().map(|child| child.message.as_str());
             let said: String = [error.message.as_str()].into_iter().chain(children).collect();
-            let about = ["crate", "edition", "Rust 20", "Cargo.toml", "feature"];
+            let about = ["crate", "edition", "Rust 20", "Cargo.toml", "feature", "derive macro"];
             self.manifest |= about.iter().any(|word| said.contains(word));
+            // What is not found in a crate may be hidden by one of its features.
+            self.manifest |= matches!(error.code.as_deref(), Some("E0432" | "E0433"));
         }
         let failed_before = !Measure::of(report).compiles() && errors == 0;
         self.manifest |= failed_before;

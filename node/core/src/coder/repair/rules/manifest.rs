@@ -6,7 +6,7 @@ use super::{quoted, said};
 use crate::build::{Diagnostic, Files};
 
 /// How common crates are mostly asked for. Any other one is taken in the version there is.
-const COMMON: &[(&str, &str)] = &[
+pub(super) const COMMON: &[(&str, &str)] = &[
     ("serde", r#"{ version = "1", features = ["derive"] }"#),
     ("serde_json", r#""1""#),
     ("tokio", r#"{ version = "1", features = ["full"] }"#),
@@ -36,7 +36,7 @@ pub(super) fn propose(files: &Files, error: &Diagnostic) -> Vec<Proposal> {
 }
 
 /// The manifest of the package that the error is in.
-fn manifest<'a>(files: &'a Files, error: &Diagnostic) -> Option<&'a str> {
+pub(super) fn manifest<'a>(files: &'a Files, error: &Diagnostic) -> Option<&'a str> {
     let file = error.primary().map_or("", |span| span.file.as_str());
     let own = files.keys().filter(|path| {
         let folder = path.strip_suffix("Cargo.toml");

@@ -6,6 +6,7 @@
 mod delimiters;
 mod derive;
 mod expected;
+mod features;
 mod manifest;
 mod modules;
 mod privacy;
@@ -22,6 +23,7 @@ const RULES: &[Rule] = &[
     derive::propose,
     modules::propose,
     manifest::propose,
+    features::propose,
     delimiters::propose,
     expected::propose,
     types::propose,

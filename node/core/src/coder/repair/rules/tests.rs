@@ -123,6 +123,42 @@ fn manifests_get_what_is_missing() {
 }
 
 #[test]
+fn crates_get_the_features_that_hide_what_is_missing() {
+    let text = "use tokio::sync::mpsc;\nuse serde::Serialize;\n#[derive(Serialize)]\nstruct S;\n";
+    let import = ("unresolved import `tokio::sync::mpsc`", "tokio::sync::mpsc", "");
+    let derive = ("cannot find derive macro `Serialize` in this scope", "Serialize)", "");
+    let with = |error: &Diagnostic, dependency: &str| {
+        let mut files = files(text);
+        files.get_mut("Cargo.toml").expect("it is there").push_str(dependency);
+        let first = for_error(&files, error).into_iter().next()?;
+        assert!(first.reason.contains("features"), "{}", first.reason);
+        let manifest = apply(&files, &first.edits).expect("it fits").remove("Cargo.toml");
+        manifest?.lines().last().map(str::to_owned)
+    };
+    let mut hidden = error(text, "E0432", import);
+    for (given, wanted) in [
+        ("tokio = \"1\"", "tokio = { version = \"1\", features = [\"full\"] }"),
+        ("tokio = { version = \"1\" }", "tokio = { version = \"1\", features = [\"full\"] }"),
+        (
+            "tokio = { features = [\"rt\"], version = \"1\" }",
+            "tokio = { features = [\"full\", \"rt\"], version = \"1\" }",
+        ),
+    ] {
+        assert_eq!(with(&hidden, given).as_deref(), Some(wanted));
+    }
+    for known in
+        ["", "tokio = { version = \"1\", features = [\"full\"] }", "tokio.workspace = true"]
+    {
+        assert_eq!(with(&hidden, known), None, "{known}");
+    }
+    hidden.code = Some("E0308".into());
+    assert_eq!(with(&hidden, "tokio = \"1\""), None, "nothing is missing");
+    let lacks = error(text, "", derive);
+    let wanted = "serde = { version = \"1\", features = [\"derive\"] }";
+    assert_eq!(with(&lacks, "serde = \"1\"").as_deref(), Some(wanted));
+}
+
+#[test]
 fn types_are_made_to_fit() {
     let text = "fn f() { a * item.quantity }";
     let label = "expected `u64`, found `u32`";

@@ -43,9 +43,7 @@ function busy(is, state) {
 }
 
 function compiled(answer) {
-  const parts = [...reasons(answer), ...outputs(answer)];
-  const changed = answer.files?.["src/main.rs"] ?? answer.files?.["src/lib.rs"];
-  if (changed) at("rust-code").value = changed;
+  const parts = [...reasons(answer), ...outputs(answer), ...changes(answer)];
   at("rust-answer").replaceChildren(source(answer.diagnostics ?? []), ...parts);
   const { errors = 0, warnings = 0, tests_passed = 0, tests_failed = 0 } = answer.tally ?? {};
   const tests = tests_passed + tests_failed > 0 ? `, ${tests_passed} tests passed, ${tests_failed} failed` : "";
@@ -60,20 +58,37 @@ function fixed(answer) {
   if (answer.message) parts.push(make("p", answer.message));
   if (answer.diff) parts.push(make("h3", "Changes"), make("pre", answer.diff));
   const report = answer.report ?? {};
-  const files = answer.files ?? {};
-  const file = files["src/main.rs"] ?? files["src/lib.rs"];
-  if (typeof file === "string") at("rust-code").value = file;
-  at("rust-answer").replaceChildren(...parts, source(report.diagnostics ?? []), ...reasons(report));
+  changes(answer);
+  const left = answer.success ? [] : outputs(report);
+  at("rust-answer").replaceChildren(...parts, source(report.diagnostics ?? []), ...reasons(report), ...left);
   return answer.success ? "fixed" : "not fixed";
 }
 
-/// The code, with each message below its line.
+/// Whether the code is several files behind lines that name them.
+function isFlat() {
+  return /^\s*\[filename:/m.test(at("rust-code").value);
+}
+
+/// Puts changed code in place of what was sent; what has no place there is shown.
+function changes(answer) {
+  const field = at("rust-code");
+  const files = answer.files ?? {};
+  if (isFlat()) {
+    if (answer.combined_text) field.value = answer.combined_text;
+    else return Object.entries(files).flatMap(([path, text]) => [make("h3", path), make("pre", text)]);
+  } else {
+    field.value = files["src/main.rs"] ?? files["src/lib.rs"] ?? field.value;
+  }
+  return [];
+}
+
+/// The code, with each message below its line. Of several files the messages stand below them all.
 function source(diagnostics) {
   const notes = new Map();
   const elsewhere = [];
   for (const diagnostic of diagnostics) {
     const span = diagnostic.spans?.[0];
-    const inside = span && /^src\/(main|lib)\.rs$/.test(span.file);
+    const inside = span && !isFlat() && /^src\/(main|lib)\.rs$/.test(span.file);
     if (!inside) elsewhere.push(diagnostic);
     else notes.set(span.line_end, [...(notes.get(span.line_end) ?? []), diagnostic]);
   }
@@ -92,7 +107,9 @@ function note(diagnostic) {
   const kind = diagnostic.level === "error" ? "bad" : "warn";
   const code = diagnostic.code ? ` [${diagnostic.code}]` : "";
   const head = make("strong", `${diagnostic.level}${code}: `, { class: kind });
-  const box = filled(make("div", "", { class: `note ${kind}` }), head, diagnostic.message ?? "");
+  const span = diagnostic.spans?.[0];
+  const place = span && isFlat() ? ` (${span.file}:${span.line_start})` : "";
+  const box = filled(make("div", "", { class: `note ${kind}` }), head, (diagnostic.message ?? "") + place);
   for (const child of diagnostic.children ?? []) box.append(make("div", `${child.level}: ${child.message}`, { class: "dim" }));
   return box;
 }

@@ -18,6 +18,7 @@ mod gpu;
 mod hostile;
 mod hostile_projects;
 mod knowledge;
+mod knowledge_life;
 mod management;
 mod run_app;
 mod status;

@@ -44,6 +44,7 @@ pub struct Node {
     address: String,
     log: Arc<Mutex<String>>,
     folder: PathBuf,
+    environment: Vec<(String, String)>,
     /// None has a node that computes nothing.
     _turn: Option<MutexGuard<'static, ()>>,
 }
@@ -73,26 +74,30 @@ impl Node {
         let folder = fresh_folder();
         let config = folder.join("config.toml");
         std::fs::write(&config, config_text(options, &folder)).expect("the folder is ours");
-        let mut child = Command::new(parts::binary("gaia-node"))
-            .args(["start", "--listen", "127.0.0.1:0", "--config"])
-            .arg(&config)
-            .envs(options.environment.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let log = Arc::new(Mutex::new(String::new()));
-        let (found, address) = sync_channel(1);
-        let stderr = child.stderr.take().expect("it is piped");
-        std::thread::spawn({
-            let log = Arc::clone(&log);
-            move || follow(stderr, &log, &found)
-        });
-        let address = wait_for_address(&address, &log);
-        let node = Self { child, address, log, folder, _turn: turn };
+        let log = Arc::default();
+        let environment = options.environment.clone();
+        let (child, address) = launch(&config, &environment, &log);
+        let node = Self { child, address, log, folder, environment, _turn: turn };
         wait_until("the node is ready", || node.client().get("/ready").status == 200);
         node
+    }
+
+    /// Ends it as a crash does, at once, and starts it anew in its folder.
+    ///
+    /// # Panics
+    /// As [`Node::start`].
+    pub fn crash_and_start(&mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+        let config = self.config();
+        (self.child, self.address) = launch(&config, &self.environment, &self.log);
+        wait_until("the node is ready again", || self.client().get("/ready").status == 200);
+    }
+
+    /// Its config.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config.toml")
     }
 
     /// A client of this node.
@@ -165,6 +170,31 @@ impl Drop for Node {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The process, and where it listens.
+fn launch(
+    config: &Path,
+    environment: &[(String, String)],
+    log: &Arc<Mutex<String>>,
+) -> (Child, String) {
+    let mut child = Command::new(parts::binary("gaia-node"))
+        .args(["start", "--listen", "127.0.0.1:0", "--config"])
+        .arg(config)
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let (found, address) = sync_channel(1);
+    let stderr = child.stderr.take().expect("it is piped");
+    std::thread::spawn({
+        let log = Arc::clone(log);
+        move || follow(stderr, &log, &found)
+    });
+    let address = wait_for_address(&address, log);
+    (child, address)
 }
 
 fn fresh_folder() -> PathBuf {

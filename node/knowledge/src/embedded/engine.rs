@@ -10,7 +10,7 @@ use std::path::Path;
 use gaia_core::KnowledgeError;
 use qdrant_edge::{EdgeConfig, EdgeShard, UpdateOperation};
 
-use super::convert;
+use super::{convert, room};
 
 /// A shard that is open.
 #[derive(Debug)]
@@ -32,8 +32,9 @@ impl Engine {
     /// Opens one.
     ///
     /// # Errors
-    /// It can't be read.
+    /// It can't be read; a disk that is full.
     pub fn load(folder: &Path) -> Result<Self, KnowledgeError> {
+        room::check_least(folder)?;
         let loaded = caught(|| EdgeShard::load(folder, None).map_err(convert::error));
         loaded.map(|shard| Self { shard: Some(shard) })
     }

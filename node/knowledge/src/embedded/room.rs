@@ -1,17 +1,25 @@
 //! Room on the disk. The library writes through maps of files: where the disk is full, that is no error
 //! but a signal that ends the process. So some room stays free, and who would take it is refused.
 
-use std::fs;
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use gaia_core::KnowledgeError;
+use rustix::fs::FsWord;
 
 use super::shelf::failed;
 
 /// Bytes that stay free: what the library takes for one write at most, which is a piece of its log and
 /// new pages of its stores.
 const RESERVE: u64 = 64 << 20;
+
+/// Bytes that opening and removing leave: they go on longest, for that is how room is made.
+const LEAST: u64 = 16 << 20;
+
+/// The kind of disks in memory, by Linux.
+const TMPFS: FsWord = 0x0102_1994;
 
 /// Bytes of a block, as files count them.
 const BLOCK: u64 = 512;
@@ -21,9 +29,24 @@ const BLOCK: u64 = 512;
 /// # Errors
 /// [`KnowledgeError::DiskFull`]; a disk that fails.
 pub fn check(folder: &Path, bytes: u64) -> Result<(), KnowledgeError> {
+    leaves(folder, RESERVE.saturating_add(bytes))
+}
+
+/// Refuses if not even a shard can be opened or a point removed.
+///
+/// # Errors
+/// [`KnowledgeError::DiskFull`]; a disk that fails.
+pub fn check_least(folder: &Path) -> Result<(), KnowledgeError> {
+    leaves(folder, LEAST)
+}
+
+fn leaves(folder: &Path, bytes: u64) -> Result<(), KnowledgeError> {
+    let disk = rustix::fs::statfs(folder).map_err(|error| failed(error.into()))?;
     let room = rustix::fs::statvfs(folder).map_err(|error| failed(error.into()))?;
+    // On a disk in memory a hole takes room as soon as it is read, and opening reads files to their ends.
+    let promised = if disk.f_type == TMPFS { holes(folder)? } else { 0 };
     let free = room.f_bavail.saturating_mul(room.f_frsize);
-    match free >= RESERVE.saturating_add(bytes) {
+    match free >= bytes.saturating_add(promised) {
         true => Ok(()),
         false => Err(KnowledgeError::DiskFull),
     }
@@ -34,16 +57,29 @@ pub fn check(folder: &Path, bytes: u64) -> Result<(), KnowledgeError> {
 /// # Errors
 /// A disk that fails.
 pub fn taken(folder: &Path) -> Result<u64, KnowledgeError> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let metadata = entry.metadata().map_err(failed)?;
-        bytes += match metadata.is_dir() {
-            true => taken(&entry.path())?,
-            false => metadata.blocks() * BLOCK,
+    sum(folder, &|file| file.blocks() * BLOCK).map_err(failed)
+}
+
+/// Bytes of its files that take no room.
+fn holes(folder: &Path) -> Result<u64, KnowledgeError> {
+    sum(folder, &|file| file.len().saturating_sub(file.blocks() * BLOCK)).map_err(failed)
+}
+
+/// Over all files; one that goes meanwhile counts for nothing.
+fn sum(folder: &Path, bytes: &dyn Fn(&Metadata) -> u64) -> io::Result<u64> {
+    let mut all = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let of_entry = entry.metadata().and_then(|metadata| match metadata.is_dir() {
+            true => sum(&entry.path(), bytes),
+            false => Ok(bytes(&metadata)),
+        });
+        all += match of_entry {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            other => other?,
         };
     }
-    Ok(bytes)
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -90,6 +90,11 @@ impl Shard {
         Self { engine, vector, has_keywords, words, writing: Mutex::default() }
     }
 
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.engine.shard().path()
+    }
+
     /// Its points.
     ///
     /// # Errors
@@ -158,7 +163,7 @@ impl Shard {
     pub fn upsert(&self, points: &[Point]) -> Result<(), KnowledgeError> {
         let dimension = self.dimension();
         points.iter().try_for_each(|point| check_vector(&point.vector, dimension))?;
-        room::check(self.engine.shard().path(), points.iter().map(weight).sum())?;
+        room::check(self.folder(), points.iter().map(weight).sum())?;
         let points: Result<Vec<_>, _> = points.iter().map(|point| self.stored(point)).collect();
         let list = PointInsertOperations::PointsList(points?.into_iter().map(Into::into).collect());
         self.write(UpdateOperation::PointOperation(PointOperations::UpsertPoints(list)))
@@ -177,8 +182,9 @@ impl Shard {
     /// Removes points.
     ///
     /// # Errors
-    /// The engine's own.
+    /// The engine's own; a disk without any room.
     pub fn remove(&self, ids: &[PointId]) -> Result<(), KnowledgeError> {
+        room::check_least(self.folder())?;
         let ids = ids.iter().copied().map(convert::point_id).collect();
         self.write(UpdateOperation::PointOperation(PointOperations::DeletePoints { ids }))
     }
@@ -211,7 +217,7 @@ impl Shard {
     pub fn optimize(&self) -> Result<(), KnowledgeError> {
         let _writing = self.writing();
         // New segments stand beside the old ones until they are whole.
-        let folder = self.engine.shard().path();
+        let folder = self.folder();
         room::check(folder, room::taken(folder)?)?;
         self.engine.optimize()
     }

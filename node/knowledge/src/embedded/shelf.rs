@@ -210,8 +210,13 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// A disk's failure in our words.
 pub fn failed(error: io::Error) -> KnowledgeError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => KnowledgeError::DiskFull,
-        _ => KnowledgeError::unavailable(error),
+    match is_storage_full(&error) {
+        true => KnowledgeError::DiskFull,
+        false => KnowledgeError::unavailable(error),
     }
+}
+
+/// Whether a disk has no room, or none for this user.
+pub fn is_storage_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -10,8 +10,9 @@ mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use gaia_archive::{Limits, Unpacked, Watch, unpack};
+use gaia_archive::{Limits, UnpackError, Unpacked, Watch, unpack};
 use gaia_core::KnowledgeError;
 use gaia_core::knowledge::{By, CollectionSpec, Distance, PAYLOAD_TEXT, Point, Restore, Scan};
 use serde_json::Value;
@@ -19,8 +20,9 @@ use serde_json::Value;
 pub use self::write::write;
 use super::convert;
 use super::engine::Engine;
+use super::room;
 use super::shard::Shard;
-use super::shelf::{Draft, Manifest, Shelf, failed};
+use super::shelf::{Draft, Manifest, Shelf, failed, is_storage_full};
 use super::words::Words;
 
 /// Points that are read and written at once.
@@ -92,6 +94,8 @@ fn open_all(
         let has_rocksdb = layout::unpack_segments(&folder, packed, |tar, into| {
             unpack_tar(tar, into, limits).map(drop)
         })?;
+        // Opening writes, and the new version is about as large.
+        room::check(&folder, room::taken(&folder)?)?;
         all.push(open(&folder, metadata.clone()).map_err(|error| explain(error, has_rocksdb))?);
     }
     let dimensions: Vec<_> = all.iter().map(|one| (one.dimension, one.distance)).collect();
@@ -101,6 +105,7 @@ fn open_all(
     Ok(all)
 }
 
+/// Unpacks what leaves the disk its reserve: the open collections write meanwhile.
 fn unpack_tar(
     file: &Path,
     into: &Path,
@@ -112,10 +117,14 @@ fn unpack_tar(
         path_bytes_max: PATH_BYTES_MAX,
         ratio_max: RATIO_MAX,
     };
-    unpack(file, into, limits, Watch::default()).map_err(|error| match error {
-        gaia_archive::UnpackError::File { .. } if error.to_string().contains("os error 28") => {
-            KnowledgeError::DiskFull
-        }
+    let place = into.parent().unwrap_or(into);
+    room::check(place, 0)?;
+    let is_full = AtomicBool::new(false);
+    let mut look = |_| is_full.store(room::check(place, 0).is_err(), Ordering::Relaxed);
+    let watch = Watch { progress: Some(&mut look), cancel: Some(&is_full) };
+    unpack(file, into, limits, watch).map_err(|error| match error {
+        UnpackError::Cancelled => KnowledgeError::DiskFull,
+        UnpackError::File { source, .. } if is_storage_full(&source) => KnowledgeError::DiskFull,
         error => unreadable(&error.to_string()),
     })
 }

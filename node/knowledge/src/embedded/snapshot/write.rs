@@ -8,6 +8,7 @@ use gaia_archive::{Compression, pack};
 use gaia_core::KnowledgeError;
 use serde_json::{Value, json};
 
+use super::super::room;
 use super::super::shard::WORDS_VECTOR;
 use super::super::shelf::{Shelf, failed};
 use super::layout::{METADATA, OWN_METADATA};
@@ -29,10 +30,14 @@ pub fn write(shelf: &Shelf, file: &Path) -> Result<(), KnowledgeError> {
         let message = format!("{} is there already: choose another name", file.display());
         return Err(KnowledgeError::Invalid { message });
     }
-    if file.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
         let message = format!("{}: its folder is not there", file.display());
         return Err(KnowledgeError::Invalid { message });
     }
+    // Its segments are packed once each, and then all of them.
+    room::check(folder, 2 * room::taken(shelf.shard.folder())?)?;
     let staging = Staging(beside(file, ".staging"));
     fs::create_dir_all(staging.0.join(SHARD).join("segments")).map_err(failed)?;
     shelf.shard.while_still(|engine| stage_shard(engine.path(), &staging.0.join(SHARD)))??;

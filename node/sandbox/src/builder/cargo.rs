@@ -50,8 +50,11 @@ fn own(job: &Job) -> Vec<String> {
     }
 }
 
-/// Whether there may be more than libraries and programs. Where no path and no text has one of these
-/// words, tests, examples and benches are nothing but the same sources compiled once more.
+/// Whether there may be more than libraries and programs. Where no path and no text, of any member, has
+/// one of these words, tests, examples and benches are nothing but the same sources compiled once more:
+/// cargo looks for them in folders that are called so, or finds them in a manifest, and `test` is said
+/// by each attribute and `cfg` of tests. Macros of other crates say it themselves: such a crate stands
+/// among the crates for tests, or is quickcheck.
 fn speaks_of_more(job: &Job) -> bool {
     let speaks = |text: &[u8]| {
         let has = |word: &[u8]| text.windows(word.len()).any(|part| part == word);
@@ -60,7 +63,8 @@ fn speaks_of_more(job: &Job) -> bool {
     job.project.files().any(|(path, text)| speaks(path.as_str().as_bytes()) || speaks(text))
 }
 
-const MORE: [&str; 3] = ["test", "example", "bench"];
+const MORE: [&str; 6] =
+    ["test", "example", "bench", "dev-dependencies", "dev_dependencies", "quickcheck"];
 
 /// The program that is meant, if the job or the manifest names one.
 pub fn program(job: &Job) -> Option<String> {
@@ -133,7 +137,10 @@ mod tests {
             ("src/lib.rs", "#[cfg(test)] mod m;"),
             ("src/lib.rs", "#[tokio::test] async fn a() {}"),
             ("m/benches/a.rs", ""),
+            ("m/src/deep/mod.rs", "#[cfg(all(test, unix))] mod m;"),
+            ("src/lib.rs", "quickcheck::quickcheck! { fn a(_b: u8) -> bool { true } }"),
             ("Cargo.toml", "[[example]]\nname = \"x\"\n"),
+            ("Cargo.toml", "[dev-dependencies]\nserde = \"1\"\n"),
         ] {
             let flat = format!(
                 "[filename: Cargo.toml]\n[package]\nname = \"x\"\n\n[filename: {path}]\n{text}\n"

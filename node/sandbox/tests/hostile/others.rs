@@ -76,7 +76,7 @@ fn a_running_job_has_less_weight_than_the_node() {
     let (handle, cancel) = Cancel::pair().expect("a descriptor");
     let outcome = std::thread::scope(|scope| {
         let job = scope.spawn(|| bench.jail.run(&attack(&["sleep"]), &cancel));
-        wait_until(|| weights().iter().any(|weight| weight == "128" || weight == "12"));
+        wait_until(|| weights().iter().any(|weight| weight == "256" || weight == "25"));
         handle.cancel();
         job.join().expect("no panic").expect("the sandbox works")
     });

@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(read("pids.max"), (policy::LIMITS.processes + OWN_PROCESSES).to_string());
         assert_eq!(read("cpu.weight"), "100");
         group.lower_weight();
-        assert_eq!(read("cpu.weight"), "12");
+        assert_eq!(read("cpu.weight"), "25");
         fs::write(folder.join("cpu.stat"), "usage_usec 2500\nuser_usec 1\n").expect("writable");
         fs::write(folder.join("memory.peak"), "4096\n").expect("writable");
         fs::write(folder.join("memory.events"), "oom 2\noom_kill 1\n").expect("writable");

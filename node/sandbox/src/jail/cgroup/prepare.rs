@@ -1,16 +1,20 @@
 //! Once, before the first job: readies our v2 group for children and removes what a node that was
 //! killed has left.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::num::NonZero;
 use std::path::Path;
 
 use super::place::Places;
+use crate::jail::policy;
 
 /// The beginning of the name of every job's group; the node's process id follows.
 pub const PREFIX: &str = "gaia-jail-";
 /// Where the node's own processes go: in v2 a group with limited children has no processes itself.
 const OWN: &str = "gaia-node";
+/// The kernel takes no more.
+const WEIGHT_MAX: u32 = 10_000;
 const WANTED: [&str; 3] = ["memory", "pids", "cpu"];
 
 /// Lets children of our v2 group have limits. What can't be had is found missing by the jobs' own
@@ -33,6 +37,8 @@ pub fn prepare(places: &mut Places) {
     {
         // Refused again: the jobs' groups will lack their files and say so.
         let _ = enable(&ours, &wanted);
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        weigh_ourselves(&ours.join(OWN), cores);
     }
 }
 
@@ -51,6 +57,18 @@ fn move_ourselves(group: &Path) -> io::Result<()> {
     let own = group.join(OWN);
     fs::create_dir_all(&own)?;
     members.iter().try_for_each(|pid| fs::write(own.join("cgroup.procs"), pid.to_string()))
+}
+
+/// A group's weight is divided among the cores it works on, so ours is that of a process on each.
+/// Without it a job would be dearer than a serving thread where there are many cores.
+fn weigh_ourselves(own: &Path, cores: usize) {
+    let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+    let weight = policy::CPU_WEIGHT[0].saturating_mul(cores).min(WEIGHT_MAX);
+    // Without the controller there is no such file, and the jobs' groups say so.
+    let _ = OpenOptions::new()
+        .write(true)
+        .open(own.join("cpu.weight"))
+        .and_then(|mut file| file.write_all(weight.to_string().as_bytes()));
 }
 
 fn is_ours(pid: u32) -> bool {
@@ -102,6 +120,21 @@ mod tests {
         assert!(!is_orphan("gaia-jail-"));
         assert!(!is_orphan("gaia-jail-x-1"));
         assert!(is_orphan("gaia-jail-4294967295-1"));
+    }
+
+    #[test]
+    fn our_group_weighs_as_a_process_on_each_core() {
+        let own = std::env::temp_dir().join(format!("gaia-cgroup-own-{}", std::process::id()));
+        fs::create_dir_all(&own).expect("a folder");
+        let file = own.join("cpu.weight");
+        weigh_ourselves(&own, 2);
+        assert!(!file.exists(), "no controller");
+        for (cores, weight) in [(16, "1600"), (1000, "10000")] {
+            fs::write(&file, "").expect("writable");
+            weigh_ourselves(&own, cores);
+            assert_eq!(fs::read_to_string(&file).expect("readable"), weight);
+        }
+        fs::remove_dir_all(own).expect("removable");
     }
 
     #[test]

@@ -159,9 +159,9 @@ pub fn ending(ending: &jail::Ending) -> Ending {
 pub fn notes(outcome: &Outcome, who: &str) -> Vec<String> {
     let mut notes = vec![];
     match &outcome.ending {
-        jail::Ending::Silent => {
-            notes.push(format!("{who} was ended because it printed nothing for too long"))
-        }
+        jail::Ending::Silent => notes.push(format!(
+            "{who} was ended because it printed nothing and did nothing for too long"
+        )),
         jail::Ending::Signalled(signal) => {
             notes.push(format!("{who} was ended by signal {signal}"))
         }

@@ -153,7 +153,7 @@ pub struct JobLimits {
     pub compile_time: Duration,
     /// In the program of a `run`.
     pub run_time: Duration,
-    /// Without a word, in either.
+    /// Without a word and without work on a core, in either.
     pub silence: Duration,
     /// Memory, files included.
     pub memory_bytes: u64,

@@ -195,7 +195,8 @@ pub struct Collect {
 pub struct Limits {
     /// From start to end.
     pub time: Duration,
-    /// Without a byte on standard output or standard error.
+    /// Without a byte on standard output or standard error and without work on a core. Where no cgroup
+    /// counts time on cores: without a byte.
     pub silence: Duration,
     /// Memory of all processes together, with the job's files; no swap.
     pub memory_bytes: u64,

@@ -33,7 +33,7 @@ pub enum Ending {
     Signalled(i32),
     /// Its time was over.
     TimedOut,
-    /// It wrote nothing for too long.
+    /// It wrote nothing and did nothing for too long.
     Silent,
     /// The kernel killed one of its processes because the job was at its limit of memory.
     OutOfMemory,

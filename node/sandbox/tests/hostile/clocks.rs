@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gaia_sandbox::jail::{Cancel, Ending};
 
-use crate::harness::{Bench, attack, lines};
+use crate::harness::{Bench, attack, is_root, lines};
 
 #[test]
 fn a_sleeper_is_ended_when_its_time_is_over() {
@@ -34,6 +34,18 @@ fn a_job_that_speaks_now_and_then_is_not_silent() {
     let outcome = bench.run(&command);
     assert_eq!(outcome.ending, Ending::Exited(0));
     assert_eq!(lines(&outcome).len(), 15);
+}
+
+/// Where no cgroup counts time on cores, only output is a sign of life.
+#[test]
+fn a_job_that_works_is_not_silent() {
+    let bench = Bench::new();
+    let mut command = attack(&["work"]);
+    command.limits.silence = Duration::from_millis(1400);
+    let outcome = bench.run(&command);
+    let uncounted = !is_root() && outcome.ending == Ending::Silent;
+    assert!(uncounted || outcome.ending == Ending::Exited(0), "{:?}", outcome.ending);
+    assert_eq!(lines(&outcome).len(), usize::from(!uncounted));
 }
 
 #[test]

@@ -183,7 +183,7 @@ impl Group {
     /// What was used so far.
     pub fn usage(&self) -> Usage {
         Usage {
-            cpu_ms: self.cpu_time.as_ref().and_then(|(version, folder)| cpu_ms(*version, folder)),
+            cpu_ms: self.cpu_ms(),
             memory_peak_bytes: self.memory.as_ref().and_then(|(version, folder)| {
                 number(&folder.join(match version {
                     Version::V1 => "memory.max_usage_in_bytes",
@@ -192,6 +192,11 @@ impl Group {
             }),
             process_limit_hits: self.process_limit_hits(),
         }
+    }
+
+    /// Time on cores so far; `None` where nothing counts.
+    pub fn cpu_ms(&self) -> Option<u64> {
+        self.cpu_time.as_ref().and_then(|(version, folder)| cpu_ms(*version, folder))
     }
 
     fn process_limit_hits(&self) -> u64 {

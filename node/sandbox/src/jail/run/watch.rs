@@ -18,6 +18,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// The launcher kills its job within milliseconds. After this the node does, and after twice this
 /// the launcher is killed too.
 const GRACE: Duration = Duration::from_secs(3);
+/// Time on cores that is a sign of life: far less than a compiler gets in a minute on the busiest
+/// machine, more than a sleeper takes to look at its clock.
+const ALIVE_MS: u64 = 10;
 
 /// A job whose processes are gone.
 pub struct Watched {
@@ -51,7 +54,9 @@ struct Watch<'a> {
     stdout: Capture,
     stderr: Capture,
     started: Instant,
+    /// The last sign of life, and the job's time on cores then.
     heard: Instant,
+    heard_cpu_ms: u64,
     disk_full: bool,
     lowered: bool,
     stopped: Option<(Ending, Instant)>,
@@ -73,6 +78,7 @@ impl<'a> Watch<'a> {
             stderr,
             started: now,
             heard: now,
+            heard_cpu_ms: 0,
             disk_full: false,
             lowered: false,
             stopped: None,
@@ -107,8 +113,8 @@ impl<'a> Watch<'a> {
     }
 
     fn look(&mut self) {
-        if self.stopped.is_none() && self.stdout.turn() + self.stderr.turn() > 0 {
-            self.heard = Instant::now();
+        if self.stopped.is_none() {
+            self.listen();
         }
         if !self.lowered && self.stopped.is_none() && self.has_started() {
             self.job.group.lower_weight();
@@ -122,6 +128,16 @@ impl<'a> Watch<'a> {
             }
             Some(_) => {}
             None => self.stopped = self.reason().map(|reason| (reason, self.stop())),
+        }
+    }
+
+    /// Output, or time on cores: rustc says nothing about a large crate for minutes. Where nothing
+    /// counts a job's time, output alone.
+    fn listen(&mut self) {
+        let cpu_ms = self.job.group.cpu_ms().unwrap_or(0);
+        let works = cpu_ms >= self.heard_cpu_ms + ALIVE_MS;
+        if self.stdout.turn() + self.stderr.turn() > 0 || works {
+            (self.heard, self.heard_cpu_ms) = (Instant::now(), cpu_ms);
         }
     }
 

@@ -30,6 +30,7 @@ fn main() {
         "files" => files(rest[0].parse().unwrap_or(0)),
         "print" => print_for_ever(),
         "tick" => tick(),
+        "work" => work(),
         "sleep" => sleep(),
         "stubborn" => stubborn(),
         "stop" => report("stop", ffi::send(0, 19)),
@@ -241,6 +242,15 @@ fn tick() {
         say("still here");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// As a compiler does with a large crate: much to do and nothing to say.
+fn work() {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_millis(2500) {
+        std::hint::black_box(begun);
+    }
+    say("done");
 }
 
 fn sleep() {

@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+use super::schema::portable;
+
 /// Bytes of the text of an answer at most: clients warn at ten thousand tokens, and models pay for
 /// each.
 pub const TEXT_BYTES_MAX: usize = 8000;
@@ -63,7 +65,7 @@ pub fn working(job: &str, step: &str) -> CallToolResult {
 
 /// The schema of an answer: a done one has the properties of `T`, one that is not done has its job.
 pub fn schema<T: JsonSchema + 'static>() -> Arc<JsonObject> {
-    let mut schema = JsonObject::clone(&schema_for_output::<T>());
+    let mut schema = portable(&schema_for_output::<T>());
     for noise in ["$schema", "title", "description"] {
         schema.remove(noise);
     }

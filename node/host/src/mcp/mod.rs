@@ -21,6 +21,7 @@ mod jobs;
 mod prompts;
 mod resources;
 mod running;
+mod schema;
 mod server;
 mod sse;
 mod streamable;

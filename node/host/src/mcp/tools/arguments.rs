@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::mcp::schema::portable;
+
 /// summary: a line for each message; evidence: the first in full; raw: everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[schemars(inline)]
@@ -36,7 +38,7 @@ pub fn parse<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, String> {
 /// The schema of a tool's arguments.
 pub fn schema<T: JsonSchema + 'static>() -> Arc<JsonObject> {
     let schema = schema_for_input::<T>().expect("arguments are an object");
-    let mut schema = JsonObject::clone(&schema);
+    let mut schema = portable(&schema);
     schema.remove("$schema");
     Arc::new(schema)
 }

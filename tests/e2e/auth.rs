@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use gaia_tests::{Node, NodeOptions, binary};
+use gaia_tests::{Node, NodeOptions, Request, binary};
 use serde_json::json;
 
 /// A new key and its line for the config.
@@ -34,6 +34,16 @@ fn with_keys_set_only_a_key_opens_the_door() {
     assert_eq!(client.with_key(&key).get("/v1/models").status, 200);
     assert_eq!(client.with_key(&key).post("/v1/chat/completions", &request).status, 200);
     assert_eq!(client.get("/health").status, 200);
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+    for keyless in [&client, &client.with_key("gaia-wrong")] {
+        assert_eq!((keyless.post("/mcp", &ping).status, keyless.get("/sse").status), (401, 401));
+        assert_eq!(keyless.get("/.well-known/oauth-protected-resource").status, 404);
+    }
+    let headers =
+        &[("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+    let body = ping.to_string();
+    let request = Request { method: "POST", path: "/mcp", headers, body: body.as_bytes() };
+    assert_eq!(client.with_key(&key).send(&request).status, 200);
     assert!(!node.log().contains(&key), "a key is never logged");
 }
 

@@ -114,11 +114,23 @@ async fn with_keys_only_the_states_are_open() {
         let header = format!("authorization: Bearer {key}\r\n");
         server.client.send(&format!("GET {path}"), &header, "").await
     };
-    for path in ["/v1/models", "/metrics", "/v1/nothing"] {
+    for path in ["/v1/models", "/metrics", "/v1/nothing", "/mcp", "/sse"] {
         let refused = get(path, "guess").await;
         assert_eq!((refused.status, &refused.error()["code"]), (401, &"invalid_api_key".into()));
         assert!(!refused.body.contains("guess"));
         assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    }
+    for path in ["/mcp", "/sse"] {
+        assert_eq!(server.client.get(path).await.header("www-authenticate"), Some("Bearer"));
+    }
+    // MCP clients that are refused look here for another way in.
+    let ways =
+        ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
+    for path in ways {
+        assert_eq!(
+            (server.client.get(path).await.status, get(path, "guess").await.status),
+            (404, 404)
+        );
     }
     assert_eq!(get("/v1/models", "secret").await.status, 200);
     assert_eq!(server.client.get("/health").await.status, 200);

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The SDKs of PyPI and npm that tests/clients drive, pinned with digests: openai, anthropic,
-# langchain-openai and litellm for Python, openai for Node.js; and a validator of OpenAPI documents.
+# langchain-openai, litellm and mcp for Python, openai for Node.js;
+# and a validator of OpenAPI documents.
 
 install_clients() {
   local folder=$GAIA_NODE_HOME/clients pins=$CHECKOUT/scripts/lib/pins

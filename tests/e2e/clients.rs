@@ -1,9 +1,10 @@
-//! The official OpenAI clients, for Python and for Node.js, as their users run them.
+//! The official clients of OpenAI's API, of Anthropic's and of MCP, for Python and for Node.js, as their
+//! users run them.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use gaia_tests::{Node, NodeOptions};
+use gaia_tests::{Node, NodeOptions, binary};
 
 #[expect(clippy::disallowed_methods, reason = "scripts/test tells the tests by environment")]
 fn given(variable: &str) -> PathBuf {
@@ -87,4 +88,25 @@ fn tenants_see_nothing_of_each_other() {
 #[test]
 fn the_openapi_document_is_valid_and_says_what_answers_are() {
     passes(&Node::start(&NodeOptions::default()), "openapi.py", &[]);
+}
+
+/// What an editor starts for a client that speaks over standard input and output.
+fn over_stdio(node: &Node) -> [String; 4] {
+    let program = binary("gaia-node").display().to_string();
+    [program, "mcp".into(), "--url".into(), node.url()]
+}
+
+#[test]
+fn the_python_client_of_mcp_is_content_with_every_way_in() {
+    let node = Node::start(&NodeOptions::default());
+    let ways = [
+        ("auto", vec![format!("{}/mcp", node.url())]),
+        ("auto", over_stdio(&node).to_vec()),
+        ("legacy", vec![format!("{}/sse", node.url())]),
+    ];
+    for (mode, way) in ways {
+        let mut command = Command::new(given("GAIA_TEST_PYTHON"));
+        command.arg(script("mcp_client.py")).args([&node.url(), mode]).args(way);
+        assert_passes(&mut command);
+    }
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The SDKs of PyPI and npm that tests/clients drive, pinned with digests: openai, anthropic,
-# langchain-openai, litellm and mcp for Python, openai for Node.js;
+# langchain-openai, litellm and mcp for Python, openai and @modelcontextprotocol/client for Node.js;
 # and a validator of OpenAPI documents.
 
 install_clients() {
@@ -17,6 +17,6 @@ install_node_modules() {
   if stamped clients-npm "$key" && [[ -d $folder/node_modules/openai ]]; then return; fi
   cp "$pins/package.json" "$pins/package-lock.json" "$folder/"
   npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
-    die "npm could not install the openai client: its message is above"
+    die "npm could not install the clients: its message is above"
   stamp clients-npm "$key"
 }

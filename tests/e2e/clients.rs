@@ -110,3 +110,11 @@ fn the_python_client_of_mcp_is_content_with_every_way_in() {
         assert_passes(&mut command);
     }
 }
+
+#[test]
+fn the_typescript_client_of_mcp_is_content_with_every_way_in() {
+    let node = Node::start(&NodeOptions::default());
+    let mut command = Command::new("node");
+    command.arg(script("mcp.mjs")).arg(node.url()).arg(given("GAIA_TEST_NODE_MODULES"));
+    assert_passes(command.args(over_stdio(&node)));
+}

@@ -23,7 +23,8 @@ python_environment() {
   local folder=$1 requirements=$2 python name key
   python=$(python_with_venv)
   [[ -n $python ]] || die "no python3 of $PYTHON_AT_LEAST or newer with the modules venv and ensurepip"
-  name=python-$(basename "$folder")
+  name=python-${folder#"$GAIA_NODE_HOME/"}
+  name=${name//\//-}
   key="$folder $("$python" --version) $(sha256_of "$requirements")"
   if stamped "$name" "$key" && "$folder/bin/python" -c '' 2>/dev/null; then return; fi
   note "making the Python environment $folder"

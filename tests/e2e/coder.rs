@@ -21,18 +21,25 @@ fn indented(flat: &str) -> String {
 fn hello_world_without_its_parenthesis_is_repaired_and_comes_back_as_a_project() {
     let node = Node::start(&NodeOptions::default());
     let client = node.client();
-    let broken = "fn main() {\n    println!(\"Hello, World!\";\n}";
-    let flat = format!("[filename: Cargo.toml]\n{MANIFEST}\n[filename: src/main.rs]\n{broken}\n");
-    let request = json!({"code": indented(&flat), "description": "Says hello", "max_attempts": 1});
-    let fixed = post(&client, "/compile-and-fix", &request);
-    assert_eq!(fixed["success"], true, "{fixed:#}");
-    assert_eq!(fixed["message"], "Code fixed and compiled successfully");
-    assert_eq!(
-        (&fixed["run_output"], &fixed["build_success"]),
-        (&json!("Hello, World!\n"), &json!(true))
-    );
-    assert_eq!(fixed["files"]["Cargo.toml"], MANIFEST, "the manifest stays as it was");
-    let again = post(&client, "/compile", &json!({"code": fixed["combined_text"]}));
+    let mut whole = String::new();
+    // The second is Rust Coder's own example.
+    for end in [";", " // Missing closing parenthesis"] {
+        let broken = format!("fn main() {{\n    println!(\"Hello, World!\"{end}\n}}");
+        let flat =
+            format!("[filename: Cargo.toml]\n{MANIFEST}\n[filename: src/main.rs]\n{broken}\n");
+        let code = indented(&flat);
+        let request = json!({"code": code, "description": "Says hello", "max_attempts": 1});
+        let fixed = post(&client, "/compile-and-fix", &request);
+        assert_eq!(fixed["success"], true, "{fixed:#}");
+        assert_eq!(fixed["message"], "Code fixed and compiled successfully");
+        assert_eq!(
+            (&fixed["run_output"], &fixed["build_success"]),
+            (&json!("Hello, World!\n"), &json!(true))
+        );
+        assert_eq!(fixed["files"]["Cargo.toml"], MANIFEST, "the manifest stays as it was");
+        whole = fixed["combined_text"].as_str().expect("a project").to_owned();
+    }
+    let again = post(&client, "/compile", &json!({"code": whole}));
     assert_eq!(
         (&again["success"], &again["run_output"]),
         (&json!(true), &json!("Hello, World!\n"))

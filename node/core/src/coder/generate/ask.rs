@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gaia_protocol::{ChatTask, Event};
+use gaia_protocol::{ChatTask, Event, FinishReason};
 
 use crate::coder::Coder;
 use crate::coder::clock::before;
@@ -21,10 +21,18 @@ pub(super) struct Question {
 /// What a model said.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    /// The answers, broken off where the time was over; empty ones are left out.
-    pub texts: Vec<String>,
+    /// Empty answers are left out.
+    pub answers: Vec<Answer>,
     pub prompt_tokens: u64,
     pub completion_tokens: u64,
+}
+
+/// One answer.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub text: String,
+    /// The time or the tokens were over before the model came to its end.
+    pub is_cut: bool,
 }
 
 /// Asks, and hears what is said in time.
@@ -55,13 +63,14 @@ pub(super) async fn ask(coder: &Coder, question: Question) -> Result<Said, Serve
     drop(answers);
     let total = tally.total();
     let broken_off: u64 = heard.iter().filter(|one| !one.ended).map(|one| one.tokens).sum();
-    let texts: Vec<_> = heard.into_iter().map(|one| one.text).collect();
-    let texts: Vec<_> = texts.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    let said = heard.into_iter().filter(|one| !one.text.trim().is_empty());
+    let answers: Vec<_> =
+        said.map(|one| Answer { text: one.text, is_cut: !one.ended || one.is_full }).collect();
     match failed {
-        Some(error) if texts.is_empty() => Err(error),
-        None if texts.is_empty() && !in_time => Err(ServeError::TimeLimit),
+        Some(error) if answers.is_empty() => Err(error),
+        None if answers.is_empty() && !in_time => Err(ServeError::TimeLimit),
         _ => Ok(Said {
-            texts,
+            answers,
             prompt_tokens: u64::from(total.prompt_tokens),
             completion_tokens: u64::from(total.completion_tokens) + broken_off,
         }),
@@ -74,6 +83,8 @@ struct Heard {
     /// Of what was said, for answers that are broken off.
     tokens: u64,
     ended: bool,
+    /// It has all the tokens that it may have.
+    is_full: bool,
 }
 
 impl Heard {
@@ -83,7 +94,10 @@ impl Heard {
         }
         match event {
             Event::Delta { text, channel, .. } if channel.is_content() => self.text.push_str(&text),
-            Event::Finish { .. } => self.ended = true,
+            Event::Finish { reason, .. } => {
+                self.ended = true;
+                self.is_full = reason == FinishReason::Length;
+            }
             _ => {}
         }
     }

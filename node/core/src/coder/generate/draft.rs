@@ -11,6 +11,8 @@ pub(super) struct Draft {
     pub code: Files,
     /// By the folder of a package; the empty one is the whole project.
     pub wanted: Vec<(String, Wanted)>,
+    /// The model did not come to its end: parts may be missing.
+    pub is_cut: bool,
 }
 
 /// Makes a draft of an answer.

@@ -94,7 +94,7 @@ fn layout(plan: &Plan) -> String {
         Kind::Bin => "\nIt is src/main.rs, with more files below src/ if they help.\n".to_owned(),
         Kind::Lib => format!(
             "\nIt is src/lib.rs, with more files below src/ if they help; what users need is `pub` and \
-             has a doc comment. Its own name in tests/ is `{}`.\n",
+             has a doc comment of one line, without examples. Its own name in tests/ is `{}`.\n",
             plan.library()
         ),
         Kind::Workspace => format!(

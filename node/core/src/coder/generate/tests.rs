@@ -53,6 +53,18 @@ fn wanted() -> Generate {
     Generate { description: "Print the primes".into(), tests: true, budget, ..Generate::default() }
 }
 
+#[test]
+fn a_project_that_the_model_did_not_finish_is_not_said_to_be_whole() {
+    let usage = Usage { prompt_tokens: 10, completion_tokens: 20, ..Usage::default() };
+    for (reason, is_cut) in [(FinishReason::Length, true), (FinishReason::Stop, false)] {
+        let script = vec![Ok(Event::text(GOOD, 20)), Ok(Event::finish(reason, usage))];
+        let model = FakeModel::new("m", ModelKind::Chat).answering_in_turn(vec![script]);
+        let coder = coder(node_of(model).0, compiling());
+        let made = block_on(generate(&coder, wanted(), &|_| ())).expect("an answer");
+        assert_eq!(made.outcome.message.contains("parts may be missing"), is_cut);
+    }
+}
+
 fn made(answers: &[&str], request: Generate) -> (Generated, Arc<FakeModel>) {
     let (node, model) = node_of(writing(answers));
     let coder = coder(node, compiling());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gaia_protocol::ChatTask;
 
-use super::ask::{Question, ask};
+use super::ask::{Answer, Question, ask};
 use super::draft::{Draft, draft};
 use super::plan::Plan;
 use super::prompt;
@@ -38,6 +38,8 @@ pub(super) struct Writing<'a> {
     begun: Duration,
     spent: Spent,
     rounds: u32,
+    /// The draft that was gone on with is not all that the model had to say.
+    is_cut: bool,
     /// What was wrong with the last answers, for the model and the reader.
     told: Vec<String>,
 }
@@ -49,8 +51,20 @@ impl<'a> Writing<'a> {
         model: String,
     ) -> Self {
         let (begun, spent) = (coder.clock.now(), Spent::default());
-        let (shown_examples, rounds, told) = (false, 0, vec![]);
-        Self { coder, tell, request, model, shown_examples, plan, begun, spent, rounds, told }
+        let (shown_examples, rounds, is_cut, told) = (false, 0, false, vec![]);
+        Self {
+            coder,
+            tell,
+            request,
+            model,
+            shown_examples,
+            plan,
+            begun,
+            spent,
+            rounds,
+            is_cut,
+            told,
+        }
     }
 
     /// The best project that the model drafts; none if it writes nothing of use.
@@ -84,13 +98,13 @@ impl<'a> Writing<'a> {
         self.shown_examples |= !examples.is_empty();
         let task = prompt::project((self.request, self.plan), examples, told.as_deref());
         let count = self.request.budget.candidates.max(1);
-        let texts = self.ask(task, count).await?;
-        if texts.is_empty() {
+        let answers = self.ask(task, count).await?;
+        if answers.is_empty() {
             self.told.push("There was nothing in your answer.".to_owned());
         }
         let mut drafts: Vec<Draft> = vec![];
-        for text in texts {
-            match draft(self.plan, &text) {
+        for Answer { text, is_cut } in answers {
+            match draft(self.plan, &text).map(|draft| Draft { is_cut, ..draft }) {
                 Ok(draft) if !drafts.contains(&draft) => drafts.push(draft),
                 Ok(_) => {}
                 Err(reason) => self.told.push(reason),
@@ -99,7 +113,7 @@ impl<'a> Writing<'a> {
         Ok(drafts)
     }
 
-    async fn ask(&mut self, mut task: ChatTask, count: u32) -> Result<Vec<String>, ServeError> {
+    async fn ask(&mut self, mut task: ChatTask, count: u32) -> Result<Vec<Answer>, ServeError> {
         let tokens = self.tokens(&task) / count;
         task.max_tokens = Some(tokens.max(1));
         let model = self.model.clone();
@@ -107,7 +121,7 @@ impl<'a> Writing<'a> {
         let said = ask(self.coder, Question { model, task, count, deadline }).await?;
         self.spent.prompt_tokens += said.prompt_tokens;
         self.spent.completion_tokens += said.completion_tokens;
-        Ok(said.texts)
+        Ok(said.answers)
     }
 
     /// Tokens that all answers to a question may have: half of the budget that is left, so that
@@ -128,8 +142,9 @@ impl<'a> Writing<'a> {
     async fn best(&mut self, drafts: Vec<Draft>, last: bool) -> Result<Option<Files>, CoderError> {
         let reports = self.compile(&drafts).await?;
         let mut known: Vec<_> = drafts.into_iter().zip(reports).collect();
-        known.sort_by_key(|(_, report)| badness(report.as_ref()));
+        known.sort_by_key(|(draft, report)| (badness(report.as_ref()), draft.is_cut));
         let Some((draft, report)) = known.into_iter().next() else { return Ok(None) };
+        self.is_cut = draft.is_cut;
         let refusals = match report {
             Some(report) if report.verdict == Verdict::Refused => report.notes,
             _ => return Ok(Some(draft.project(self.plan))),
@@ -178,8 +193,8 @@ impl<'a> Writing<'a> {
             _ => self.plan.main(),
         };
         let task = prompt::tests((self.plan, files), place);
-        let texts = self.ask(task, 1).await.ok()?;
-        let written = texts.iter().flat_map(|text| read(text)).map(|file| file.text);
+        let answers = self.ask(task, 1).await.ok()?;
+        let written = answers.iter().flat_map(|one| read(&one.text)).map(|file| file.text);
         let module = written.filter_map(|text| module(&text)).next()?;
         let mut tested = files.clone();
         let code = tested.get_mut(place)?;
@@ -252,6 +267,10 @@ impl<'a> Writing<'a> {
         spent.total_ms = u64::try_from(gone.as_millis()).unwrap_or(u64::MAX);
         outcome.diff = String::new();
         outcome.model = Some(self.model.clone());
+        if self.is_cut {
+            outcome.message += " The model had not finished writing when its time or its tokens were \
+                                over: parts may be missing.";
+        }
         if outcome.success {
             outcome.by = Some(Stage::Model);
         }

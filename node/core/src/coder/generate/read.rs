@@ -22,7 +22,7 @@ pub(super) struct Written {
     pub text: String,
 }
 
-/// Reads an answer; the later of two files of one path counts.
+/// Reads an answer; the later of two files of one path counts, unless it is the first one's tests.
 pub(super) fn read(answer: &str) -> Vec<Written> {
     let mut reader = Reader::default();
     for line in answer.lines() {
@@ -98,6 +98,12 @@ impl Reader {
             return;
         }
         let path = path.or_else(|| text.lines().next().and_then(commented_path));
+        let same = self.files.iter_mut().find(|file| path.is_some() && file.path == path);
+        if let Some(file) = same.filter(|file| are_tests_of(&text, &file.text)) {
+            file.text.push('\n');
+            file.text.push_str(&text);
+            return;
+        }
         self.files.retain(|file| path.is_none() || file.path != path);
         self.files.push(Written { path, text });
     }
@@ -110,6 +116,12 @@ impl Open {
             self.text.push('\n');
         }
     }
+}
+
+/// Whether a text is the tests of a file and not all of it again.
+fn are_tests_of(text: &str, file: &str) -> bool {
+    let is_tests = |text: &str| text.trim_start().starts_with("#[cfg(test)]");
+    is_tests(text) && !is_tests(file) && !file.contains("#[cfg(test)]")
 }
 
 fn header(line: &str) -> Option<String> {
@@ -203,6 +215,8 @@ mod tests {
         let found = files(answer);
         assert_eq!(found[0].1, "/// ```\n/// x\n/// ```\n```\nfn a() {}\n");
         assert_eq!(found[1..], one("b.rs", "new\n"));
+        let tests = "[filename: a.rs]\nfn a() {}\n[filename: a.rs]\n#[cfg(test)]\nmod tests {}\n";
+        assert_eq!(files(tests), one("a.rs", "fn a() {}\n\n#[cfg(test)]\nmod tests {}\n"));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Coder;
 use crate::build::{
     BuildError, BuildJob, BuildReply, BuildReport, Command, Diagnostic, ExplainReply, Level,
-    Origin, Span, TestResult, TestStatus, Verdict,
+    TestResult, TestStatus, Verdict,
 };
+use crate::fakes::{error_at, report_of};
 use crate::{Builder, Node};
 
 /// Answers each job with the next report, and panics where none is left.
@@ -50,42 +51,13 @@ pub fn coder(node: Node, builder: Arc<Scripted>) -> Coder {
 }
 
 pub fn report(verdict: Verdict) -> BuildReport {
-    BuildReport {
-        verdict,
-        diagnostics: vec![],
-        tests: vec![],
-        stdout: String::new(),
-        stderr: String::new(),
-        notes: vec![],
-        explanations: [].into(),
-        total_ms: 1,
-    }
+    BuildReport { verdict, ..report_of(vec![]) }
 }
 
 pub fn finding(level: Level, code: &str) -> Diagnostic {
-    let span = Span {
-        file: "src/main.rs".into(),
-        origin: Origin::Project,
-        line_start: 2,
-        line_end: 2,
-        column_start: 1,
-        column_end: 2,
-        primary: true,
-        label: None,
-        macro_name: None,
-    };
-    Diagnostic {
-        level,
-        code: Some(code.into()),
-        message: format!("{code} happened"),
-        origin: Origin::Project,
-        package: "p".into(),
-        target: "p".into(),
-        spans: vec![span],
-        children: vec![],
-        suggestions: vec![],
-        rendered: format!("error[{code}]: {code} happened\n"),
-    }
+    let message = format!("{code} happened");
+    let rendered = format!("error[{code}]: {message}\n");
+    Diagnostic { level, rendered, ..error_at(code, &message, ("src/main.rs", 2)) }
 }
 
 pub fn test(name: &str, status: TestStatus) -> TestResult {

@@ -10,14 +10,13 @@ use gaia_core::KnowledgeError;
 use gaia_knowledge::portable;
 use serde_json::{Value, json};
 
-use super::snapshots::{config, writable};
+use super::snapshots::{config, named_file, writable};
 use crate::http::error::ApiError;
-use crate::http::fields::missing;
 use crate::http::ids::new_id;
 use crate::http::query::Query;
 use crate::http::routes::Shared;
 use crate::http::routes::files::{attachment, body_of};
-use crate::http::{State, body, json};
+use crate::http::{State, json};
 use crate::knowledge::Scratch;
 
 /// Answers with the file. It is made first: whoever hears 200 gets all of it or a broken connection.
@@ -52,9 +51,7 @@ pub async fn post(
     Path(collection): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let mut fields = body::read_fields(&state, request).await?;
-    let file = fields.string("file")?.ok_or_else(|| missing("file"))?;
-    fields.finish(&[])?;
+    let file = named_file(&state, request).await?;
     let _turn = state.transfers.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
     let file = writable(config(&state)?, FilePath::new(&file))?;
     let taken = file.symlink_metadata().is_ok();

@@ -22,13 +22,19 @@ pub async fn write(
     Path(collection): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let mut fields = body::read_fields(&state, request).await?;
-    let file = fields.string("file")?.ok_or_else(|| missing("file"))?;
-    fields.finish(&[])?;
+    let file = named_file(&state, request).await?;
     let file = writable(config(&state)?, FilePath::new(&file))?;
     state.node.knowledge()?.snapshot(&collection, file.clone()).await?;
     let bytes = tokio::fs::metadata(&file).await.map_or(0, |metadata| metadata.len());
     Ok(json::ok(&json!({"collection": collection, "file": file, "bytes": bytes})))
+}
+
+/// The `file` that a request to write one names, and nothing else.
+pub async fn named_file(state: &State, request: Request) -> Result<String, ApiError> {
+    let mut fields = body::read_fields(state, request).await?;
+    let file = fields.string("file")?.ok_or_else(|| missing("file"))?;
+    fields.finish(&[])?;
+    Ok(file)
 }
 
 /// Replaces a collection by a snapshot: a path in one of `knowledge.snapshot_dirs`, or an `https`

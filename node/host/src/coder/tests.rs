@@ -13,7 +13,7 @@ use gaia_protocol::{Event, FinishReason, ModelKind, Usage};
 use tokio::task::{JoinSet, unconstrained, yield_now};
 
 use super::*;
-use crate::http::new_id;
+use crate::ids::new_id;
 
 fn node(knowledge: Arc<dyn Knowledge>, model: Option<FakeModel>) -> Node {
     let models = Models::new(model.into_iter().map(|model| Arc::new(model) as _).collect());

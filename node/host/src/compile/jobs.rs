@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::service::{Handle, Refusal};
 use crate::coder::Made;
 use crate::config::JobsConfig;
-use crate::http::new_id;
+use crate::ids::new_id;
 use crate::store::Owner;
 
 /// How far a job is.

@@ -67,7 +67,7 @@ use crate::config::{
     AuthConfig, CoderConfig, KnowledgeConfig, QueueConfig, ResponsesConfig, ServerConfig,
 };
 use crate::ids;
-pub(crate) use crate::ids::{new_id, now_s};
+pub(crate) use crate::ids::now_s;
 use crate::ingest::Ingester;
 use crate::store::{Files, Recent, VectorStores};
 use crate::vector_stores::{Hidden, Tools, VectorStoreKeeper};

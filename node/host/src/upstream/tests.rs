@@ -125,7 +125,7 @@ async fn a_refused_key_is_told_to_nobody_and_a_full_server_says_when_to_come_bac
     let said = format!("{{\"error\": {{\"message\": \"bad key {KEY}\"}}}}");
     let body = said.clone();
     let fake = Fake::start(move |_| Reply::new("401 Unauthorized", "", &body)).await;
-    let file = std::env::temp_dir().join(crate::http::new_id("gaia-key-"));
+    let file = std::env::temp_dir().join(crate::ids::new_id("gaia-key-"));
     std::fs::write(&file, format!("{KEY}\n")).expect("writable");
     let (node, upstream) = node(config(&fake.url, "chat", &format!("api_key_file = {file:?}")));
     std::fs::remove_file(file).expect("it was read");

@@ -172,7 +172,7 @@ def embedder(home: Path) -> Path:
 def coder(options: argparse.Namespace) -> Path:
     found = options.coder or next((options.home / "models").glob("[Qq]wen2.5-[Cc]oder*.gguf"), None)
     if not found or not found.is_file():
-        sys.exit("error: no coding model: run scripts/setup --profile coder, or leave passes 2, 3 and 5 out")
+        sys.exit("error: no coding model: run scripts/setup --coder, or leave passes 2, 3 and 5 out")
     return found.resolve()
 
 

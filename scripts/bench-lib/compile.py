@@ -239,8 +239,9 @@ def markdown(found: dict) -> str:
         compared = f"{cargo:.0f} | {row['node'] - cargo:.0f}" if cargo else "— | —"
         lines.append(f"| {name} | {row['node']:.0f} | {compared} | {row['prepare']:.0f} | {row['node'] / hello:.2f}× |")
     many, idle = found["many"], found["idle_mib"]
+    alone = hello * AT_ONCE / 1000 / machine.cores()
     lines += ["", f"{AT_ONCE} checks at once on {machine.cores()} cores: {many['node_s']:.2f} s, bare cargo {many['cargo_s']:.2f} s; "
-              f"the cores' own time {many['ideal_s']:.2f} s, of which the node reaches {many['ideal_s'] / many['node_s']:.2f}.",
+              f"one after another on each core they would take {alone:.2f} s, the processes themselves need {many['ideal_s']:.2f} s of the cores.",
               f"Idle memory of the host: {idle['with']} MiB with the service, {idle['without']} MiB without.", "",
               "| streams beside jobs | between tokens p50, ms | p95, ms | jobs done |", "|---|---|---|---|"]
     lines += [f"| {name} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} | {row['jobs']} |" for name, row in found["beside"].items()]

@@ -25,6 +25,7 @@ import time
 import urllib.parse
 from pathlib import Path
 
+import enlarge
 import exact
 import first_token
 import machine
@@ -58,6 +59,8 @@ def main() -> None:
         for size in options.chunks:
             results["sizes"].append(bench.measure(size))
             save(results, options)
+        if options.mixed:
+            results["sizes"].append(bench.measure_mixed(options.mixed))
         results["first_token"] = bench.first_token()
     finally:
         server.stop()
@@ -74,6 +77,8 @@ def read_options() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--chunks", type=numbers, default=[10_000, 100_000],
                         help="sizes to measure, each more than the one before; 170 chunks a second come in on two cores")
+    parser.add_argument("--mixed", type=int, default=0,
+                        help="at last so many points, those that are there and new ones mixed of them: embedding that many takes an hour")
     parser.add_argument("--docs", type=Path, help="a folder of HTML; by default the toolchain's")
     parser.add_argument("--node", type=Path, help="the program; by default the installed one")
     parser.add_argument("--questions", type=int, default=200, help="for nDCG, and for recall as far as there is time")
@@ -115,30 +120,50 @@ class Bench:
         self.server, self.options, self.client = server, options, Client(server.url)
         self.documents = iter(documents(options))
         self.chance = random.Random(options.seed)
-        self.asked = []
+        self.questions, self.asked = [], []
         self.client.json("POST", "/v1/knowledge/collections", {"name": COLLECTION, "embedder": EMBEDDER})
 
     def measure(self, size: int) -> dict:
         found = {"wanted": size, **self.bring(size)}
         say(f"{found['chunks']} chunks, {found['chunks_per_s']:.0f} a second")
+        return self.measure_what_is_there(found)
+
+    def measure_mixed(self, size: int) -> dict:
+        """The questions are those of before: new texts are nonsense, and their headings are borrowed."""
+        source, target = (self.options.results / f"{name}.jsonl.zst" for name in ("real", "mixed"))
+        self.client.json("POST", f"{of()}/export", {"file": str(source)})
+        enlarge.enlarge(source, target, size, self.chance)
+        took, _ = timed(lambda: self.client.json("POST", f"{of()}/import", {"source": str(target), "replace": True}))
+        source.unlink()
+        target.unlink()
+        chunks = self.points()
+        say(f"{chunks} chunks, mixed, {chunks / took:.0f} a second")
+        return self.measure_what_is_there({"wanted": size, "chunks": chunks, "chunks_per_s": chunks / took, "is_mixed": True})
+
+    def measure_what_is_there(self, found: dict) -> dict:
         found["optimize_s"] = timed(lambda: self.client.json("POST", f"{of()}/optimize"))[0]
         found["memory_mib"] = resident_mib(self.server.pid)
         found["disk_mib"] = taken_mib(self.options.results / "knowledge")
         points = self.export(found)
         say(f"exported in {found['export_s']:.0f} s, imported in {found['import_s']:.0f} s")
-        questions = points.questions(self.chance, self.options.questions)
-        if not questions:
-            sys.exit("no heading stands over one section alone: there is nothing to ask")
-        found["questions"] = len(questions)
-        self.asked = [question for question, _ in questions]
+        if not found.get("is_mixed"):
+            self.find_questions(points)
+        found["questions"] = len(self.questions)
         found["recall_at_10"], found["recall_questions"] = self.recall(points)
         del points
-        found["ndcg_at_10"] = {mode: self.ndcg(mode, questions) for mode in MODES}
+        if not found.get("is_mixed"):
+            found["ndcg_at_10"] = {mode: self.ndcg(mode) for mode in MODES}
         found["beyond_embedding_ms"] = self.beyond_embedding()
         found["latency_ms"] = self.latency()
         found["memory_searched_mib"] = resident_mib(self.server.pid)
-        found.update(self.restore(size))
+        found.update(self.restore(found["chunks"]))
         return found
+
+    def find_questions(self, points: exact.Points) -> None:
+        self.questions = points.questions(self.chance, self.options.questions)
+        if not self.questions:
+            sys.exit("no heading stands over one section alone: there is nothing to ask")
+        self.asked = [question for question, _ in self.questions]
 
     def bring(self, size: int) -> dict:
         """Brings documents in until there are so many chunks; what they were before counts for nothing."""
@@ -248,9 +273,9 @@ class Bench:
             shares.append(len(wanted & {exact.words(one["text"]) for one in found}) / max(1, len(wanted)))
         return statistics.mean(shares), len(shares)
 
-    def ndcg(self, mode: str, questions: list[tuple[str, set[str]]]) -> float:
+    def ndcg(self, mode: str) -> float:
         scores = []
-        for question, right in questions:
+        for question, right in self.questions:
             found = [passage["id"] for passage in self.passages(question, mode)]
             gain = sum(1 / math.log2(place + 2) for place, one in enumerate(found) if one in right)
             best = sum(1 / math.log2(place + 2) for place in range(min(DEPTH, len(right))))
@@ -324,12 +349,13 @@ def save(results: dict, options: argparse.Namespace) -> None:
 
 def table(results: dict) -> str:
     sizes = results["sizes"]
-    lines = ["| | " + " | ".join(f"{size['chunks']} chunks" for size in sizes) + " |", "|---|" + "---|" * len(sizes)]
+    names = [f"{size['chunks']} chunks{', mixed' if size.get('is_mixed') else ''}" for size in sizes]
+    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(sizes)]
 
     def row(name: str, cell) -> None:
         lines.append(f"| {name} | " + " | ".join(cell(size) for size in sizes) + " |")
 
-    for name, key in {"indexed, chunks/s": "chunks_per_s", "optimize, s": "optimize_s", "on disk, MiB": "disk_mib",
+    for name, key in {"brought in (mixed: imported), chunks/s": "chunks_per_s", "optimize, s": "optimize_s", "on disk, MiB": "disk_mib",
                       "export, s": "export_s", "import, s": "import_s", "snapshot, s": "snapshot_s",
                       "snapshot, MiB": "snapshot_mib", "restore, s": "restore_s"}.items():
         row(name, lambda size, key=key: f"{size[key]:.1f}")
@@ -344,7 +370,7 @@ def table(results: dict) -> str:
             lambda size, name=name: "{p50:.1f} / {p99:.1f} ({per_s:.0f})".format(**size["latency_ms"][name]))
     row("recall@10", lambda size: f"{size['recall_at_10']:.3f}")
     for mode in MODES:
-        row(f"nDCG@10, {mode}", lambda size, mode=mode: f"{size['ndcg_at_10'][mode]:.3f}")
+        row(f"nDCG@10, {mode}", lambda size, mode=mode: f"{size['ndcg_at_10'][mode]:.3f}" if "ndcg_at_10" in size else "—")
     return "\n".join([*lines, "", first_token.told(results["first_token"])])
 
 

@@ -18,7 +18,7 @@ import machine
 import prompts
 import servers
 from answer import ask
-from compile_projects import CRATES, HELLO, Bare, mixed
+from compile_projects import CALLS, CRATES, HELLO, Bare, mixed
 from connection import Connection
 from load import percentile
 from soak import resident_mib
@@ -106,9 +106,10 @@ async def job(server: servers.Server, body: dict, wanted=("ok",)) -> dict:
 CASES = (
     ("hello check", HELLO, "check", {}, True),
     ("hello build", HELLO, "build", {}, True),
-    ("serde, tokio, clap: check", CRATES, "check", {}, True),
-    ("serde, tokio, clap: build", CRATES, "build", {}, True),
-    ("serde, tokio, clap: check, not compiled ahead", CRATES, "check", {"release": True}, False),
+    ("serde, tokio, clap: check", CALLS, "check", {}, False),
+    ("serde, tokio, clap with derives: check", CRATES, "check", {}, True),
+    ("serde, tokio, clap with derives: build", CRATES, "build", {}, True),
+    ("serde, tokio, clap with derives: check, not compiled ahead", CRATES, "check", {"release": True}, False),
 )
 
 

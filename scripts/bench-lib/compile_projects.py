@@ -17,6 +17,13 @@ CRATES = {
     '    number: u8,\n}\n\n#[tokio::main]\nasync fn main() {\n    let options = <Options as clap::Parser>::parse();\n'
     '    println!("{}", serde_json::to_string(&options).unwrap());\n}\n',
 }
+# The same crates, and little for the compiler to do with them.
+CALLS = CRATES | {
+    "src/main.rs": 'fn main() {\n    let matches = clap::Command::new("p").get_matches();\n'
+    '    let runtime = tokio::runtime::Runtime::new().unwrap();\n'
+    '    let text = serde_json::json!({"ids": matches.ids().count()}).to_string();\n'
+    '    runtime.block_on(async { println!("{text}") });\n}\n',
+}
 
 
 def code(text: str, **more) -> dict:

@@ -53,7 +53,11 @@ impl Reader {
         let role = match object.string("role")?.as_deref() {
             Some("user") => Role::User,
             Some("assistant") => Role::Assistant,
-            _ => return Err(must_be(&object.path("role"), "\"user\" or \"assistant\"")),
+            Some("system") => Role::System,
+            _ => {
+                let roles = "\"user\", \"assistant\" or \"system\"";
+                return Err(must_be(&object.path("role"), roles));
+            }
         };
         let (path, content) = (object.path("content"), object.take("content"));
         object.finish()?;
@@ -106,6 +110,7 @@ impl Reader {
             (_, role) => {
                 let kinds = match role {
                     Role::Assistant => "\"text\", \"thinking\" or \"tool_use\"",
+                    Role::System => "\"text\"",
                     _ => "\"text\" or \"tool_result\": this node reads text alone",
                 };
                 return Err(must_be(&block.path("type"), kinds));

@@ -46,19 +46,23 @@ fn conversation(body: Schema) -> Schema {
     let blocks = || Schema::list(Schema::open().says("A block, as Anthropic's clients write it."));
     let text = || Schema::either([Schema::text(), blocks()]);
     let message = Schema::object()
-        .needs("role", Schema::words(&["user", "assistant"]))
+        .needs("role", Schema::words(&["user", "assistant", "system"]))
         .needs("content", text());
     let efforts = ["low", "medium", "high", "xhigh", "max"];
     let format = Schema::object()
         .needs("type", Schema::words(&["json_schema"]))
         .needs("schema", Schema::open());
     let output = Schema::object().may("effort", Schema::words(&efforts)).may("format", format);
+    let edit = Schema::object()
+        .needs("type", Schema::words(&["clear_thinking_20251015"]))
+        .needs("keep", Schema::words(&["all"]));
     body.needs("messages", Schema::list(message).items(1, MESSAGES_MAX))
         .may("model", Schema::text().says("A chat model; not needed if there is only one."))
         .may("system", text().says("The operator's word, before everything else."))
         .with(tools)
         .may("thinking", thinking())
         .may("output_config", output)
+        .may("context_management", Schema::object().may("edits", Schema::list(edit)))
         .with(knowledge::describe)
 }
 

@@ -12,12 +12,14 @@ use crate::http::object::Object;
 /// Texts that may end an answer.
 pub const STOPS_MAX: usize = 16;
 
+/// An edit of `context_management`, as Claude Code sends it with each request.
+const CLEAR_THINKING: &str = "clear_thinking_20251015";
+
 /// Anthropic's fields that this node does not honour, with the value that asks nothing of it.
 const UNSUPPORTED: &[Unsupported] = &[
     // What a cache could keep it keeps without being asked.
     ("cache_control", |_| true),
     ("container", |_| false),
-    ("context_management", |_| false),
     ("inference_geo", |_| false),
     ("mcp_servers", |value| value.as_array().is_some_and(Vec::is_empty)),
     ("service_tier", |value| value == "auto" || value == "standard_only"),
@@ -60,6 +62,7 @@ impl Asked {
         let mut template_options = Map::new();
         take_thinking(&mut fields, &mut template_options)?;
         let format = take_output_config(&mut fields, &mut template_options)?;
+        take_context_management(&mut fields)?;
         let knowledge = Wish::take(&mut fields)?;
         fields.finish(UNSUPPORTED)?;
         let task = ChatTask { messages, tools, format, template_options, ..ChatTask::default() };
@@ -128,6 +131,29 @@ fn take_thinking(fields: &mut Fields, options: &mut Map<String, Value>) -> Resul
         return Err(must_be("thinking.display", "\"summarized\": thoughts are shown as they are"));
     }
     options.extend(thinks.map(|thinks| ("enable_thinking".to_owned(), thinks.into())));
+    object.finish()
+}
+
+/// Nothing of a conversation is cleared here: the edit that wants all thoughts kept has what it wants.
+fn take_context_management(fields: &mut Fields) -> Result<(), ApiError> {
+    let Some(value) = fields.take("context_management") else { return Ok(()) };
+    let mut object = Object::new("context_management", value)?;
+    let edits = match object.take("edits") {
+        None => vec![],
+        Some(Value::Array(edits)) => edits,
+        Some(_) => return Err(must_be("context_management.edits", "a list")),
+    };
+    for (index, edit) in edits.into_iter().enumerate() {
+        let mut edit = Object::new(&format!("context_management.edits[{index}]"), edit)?;
+        if edit.string("type")?.as_deref() != Some(CLEAR_THINKING) {
+            let only = format!("\"{CLEAR_THINKING}\": this node clears nothing else");
+            return Err(must_be(&edit.path("type"), &only));
+        }
+        if edit.take("keep").is_none_or(|keep| keep != "all") {
+            return Err(must_be(&edit.path("keep"), "\"all\": this node clears no thoughts"));
+        }
+        edit.finish()?;
+    }
     object.finish()
 }
 

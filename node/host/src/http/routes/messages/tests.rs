@@ -45,6 +45,15 @@ fn each_wrong_setting_is_named() {
         (json!({"tool_choice": {"type": "some"}}), "tool_choice.type"),
         (json!({"tool_choice": {"type": "tool"}, "tools": [tool]}), "tool_choice.name"),
         (json!({"container": "c"}), "container"),
+        (json!({"context_management": 1}), "context_management"),
+        (
+            json!({"context_management": {"edits": [{"type": "compact_20260112"}]}}),
+            "context_management.edits[0].type",
+        ),
+        (
+            json!({"context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}),
+            "context_management.edits[0].keep",
+        ),
         (json!({"n": 1}), "n"),
     ] {
         assert_eq!(refused(&more), param, "{more}");
@@ -57,7 +66,11 @@ fn each_wrong_message_is_named() {
     for (messages, param) in [
         (json!([]), "messages"),
         (json!([7]), "messages[0]"),
-        (json!([{"role": "system", "content": "a"}]), "messages[0].role"),
+        (json!([{"role": "tool", "content": "a"}]), "messages[0].role"),
+        (
+            json!([{"role": "system", "content": [{"type": "thinking", "thinking": "a"}]}]),
+            "messages[0].content[0].type",
+        ),
         (json!([{"role": "user"}]), "messages[0].content"),
         (user(json!([])), "messages[0].content"),
         (user(json!([{"type": "image"}])), "messages[0].content[0].type"),
@@ -76,6 +89,18 @@ fn each_wrong_message_is_named() {
         assert_eq!(refused(&json!({"messages": messages})), param, "{messages}");
     }
     assert_eq!(refused(&json!({"system": [{"type": "image"}]})), "system[0].type");
+}
+
+/// As Claude Code sends it.
+#[test]
+fn the_operator_may_speak_between_turns_and_thoughts_are_kept() {
+    let asked = parse(&json!({
+        "messages": [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}],
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+    }));
+    let messages = asked.expect("good").task.messages;
+    let said: Vec<_> = messages.iter().map(|m| (m.role, m.content.as_str())).collect();
+    assert_eq!(said, [(Role::User, "a"), (Role::System, "b")]);
 }
 
 #[test]

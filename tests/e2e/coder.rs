@@ -77,6 +77,61 @@ fn a_library_is_repaired_without_a_model_and_as_a_job_can_be_taken_home() {
 }
 
 #[test]
+fn a_crate_that_the_manifest_lacks_is_added_in_a_version_that_is_there() {
+    let node = Node::start(&NodeOptions::default());
+    let main = "fn main() {\n    println!(\"{}\", hex::encode(\"a\"));\n}\n";
+    let request = json!({
+        "files": {"Cargo.toml": MANIFEST, "src/main.rs": main}, "without_model": true, "learn": false,
+    });
+    let repaired = post(&node.client(), "/v1/repair", &request);
+    assert_eq!(repaired["success"], true, "{repaired:#}");
+    let manifest = repaired["files"]["Cargo.toml"].as_str().expect("it changed");
+    assert_eq!(manifest, format!("{MANIFEST}\n[dependencies]\nhex = \"0.4\"\n"));
+}
+
+#[test]
+fn a_test_that_is_wrong_itself_is_mended_and_asserts_the_same() {
+    let node = Node::start(&NodeOptions::default());
+    let client = node.client();
+    let lib = "pub fn size(text: &str) -> usize {\n    text.len()\n}\n\n#[cfg(test)]\nmod tests {\n    \
+               use super::*;\n\n    #[test]\n    fn short() {\n        assert_eq!(size(\"a\"), 1);\n    }\n\n    \
+               #[test]\n    fn long() {\n        let text = \"abc\".repeat(2);\n        \
+               assert_eq!(size(text), 6);\n    }\n}\n";
+    let repaired = |lib: &str| {
+        let files = json!({"Cargo.toml": MANIFEST, "src/lib.rs": lib});
+        let request = json!({"files": files, "without_model": true, "learn": false});
+        post(&client, "/v1/repair", &request)
+    };
+    let own_fault = repaired(lib);
+    assert_eq!(own_fault["success"], true, "{own_fault:#}");
+    let text = own_fault["files"]["src/lib.rs"].as_str().expect("it changed");
+    assert_eq!(text, lib.replace("size(text)", "size(&text)"));
+    // Nobody else calls it: what is called may be wrong, and the test right.
+    let unknown = repaired(&lib.replace("size(\"a\")", "1"));
+    assert_eq!(unknown["success"], false, "{unknown:#}");
+    assert_eq!(unknown["changed"], json!([]));
+}
+
+#[test]
+fn twenty_repairs_at_once_all_come_back() {
+    let node = Node::start(&NodeOptions::default());
+    let one = |number: u32| {
+        let code = format!("fn main() {{\n    println!(\"{number}\";\n}}\n");
+        let request = json!({"code": code, "without_model": true, "learn": false});
+        post(&node.client(), "/v1/repair", &request)
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..20).map(|number| scope.spawn(move || one(number))).collect();
+        for (number, repaired) in all.into_iter().enumerate() {
+            let repaired = repaired.join().expect("an answer");
+            assert_eq!(repaired["success"], true, "{repaired:#}");
+            let text = repaired["files"]["src/main.rs"].as_str().expect("it changed");
+            assert!(text.contains(&format!("println!(\"{number}\");")), "{text}");
+        }
+    });
+}
+
+#[test]
 fn two_candidates_are_scored_in_their_order() {
     let node = Node::start(&NodeOptions::default());
     let request = json!({

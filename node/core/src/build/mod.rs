@@ -4,16 +4,19 @@
 //! it. Files that are no text, options of the build and the place in the line belong to whoever made
 //! the builder: one is made for each request.
 
+mod crates;
 mod diagnostic;
 mod verdict;
 
 use std::collections::BTreeMap;
 use std::future::{Future, ready};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crates::{Crates, Offer};
 pub use diagnostic::{
     Applicability, Child, Diagnostic, Level, Origin, Replacement, Span, Suggestion,
 };
@@ -120,5 +123,10 @@ pub trait Builder: Send + Sync {
     /// say otherwise knows none.
     fn explain<'a>(&'a self, _code: &'a str) -> ExplainReply<'a> {
         Box::pin(ready(Ok(None)))
+    }
+
+    /// The crates that projects may depend on. A builder that does not say otherwise has none.
+    fn crates(&self) -> Arc<Crates> {
+        Arc::default()
     }
 }

@@ -8,12 +8,14 @@ mod error;
 mod explain;
 pub mod fixes;
 mod generate;
+mod items;
 mod memory;
 mod repair;
 mod request;
 mod score;
 #[cfg(test)]
 mod scripted;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -23,7 +25,7 @@ pub use explain::{Asked, Explain, Explained, RUST_COLLECTION, Subject, explain};
 pub use generate::{Generate, Generated, Kind, generate};
 pub use memory::{Fix, Memory, MemoryReply, Symptom};
 pub use repair::repair;
-pub use request::{Attempt, Budget, Goal, Progress, Repair, Repaired, Spent, Stage, Tell};
+pub use request::{Attempt, Budget, Edits, Goal, Progress, Repair, Repaired, Spent, Stage, Tell};
 pub use score::{Score, ScoreParts, Scored, Weights, score};
 
 use crate::{Builder, Node};
@@ -41,4 +43,6 @@ pub struct Coder {
     pub clock: Arc<dyn Clock>,
     /// The model that writes code, if there is one; a request may name another.
     pub model: Option<String>,
+    /// How it is asked to write changes.
+    pub edits: Edits,
 }

@@ -37,6 +37,19 @@ impl Default for Budget {
     }
 }
 
+/// How a model is asked to write a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Edits {
+    /// By the size of the model, and by what failed before.
+    #[default]
+    Auto,
+    /// The items that the errors are in, anew: what small models can do.
+    Regions,
+    /// Search and replace blocks, or small files as a whole.
+    Blocks,
+}
+
 /// A project that does not do what it should.
 #[derive(Clone, Debug, Default)]
 pub struct Repair {
@@ -50,6 +63,8 @@ pub struct Repair {
     pub model: Option<String>,
     /// Whether a model may help at all.
     pub without_model: bool,
+    /// Whether its tests are as new as its code: what they expect may then be wrong, too.
+    pub drafted: bool,
     /// How much it may take.
     pub budget: Budget,
     /// Whether what helped is remembered.

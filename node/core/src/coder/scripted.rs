@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Coder;
+use super::{Coder, Edits};
 use crate::build::{
     BuildError, BuildJob, BuildReply, BuildReport, Command, Diagnostic, ExplainReply, Level,
     TestResult, TestStatus, Verdict,
@@ -47,7 +47,7 @@ impl Builder for Scripted {
 /// A coder without a memory and without a model of its own.
 pub fn coder(node: Node, builder: Arc<Scripted>) -> Coder {
     let clock = Arc::new(crate::fakes::FakeClock::default());
-    Coder { node, builder, memory: None, clock, model: None }
+    Coder { node, builder, memory: None, clock, model: None, edits: Edits::Auto }
 }
 
 pub fn report(verdict: Verdict) -> BuildReport {

@@ -1,13 +1,13 @@
 //! A compiler, a memory and a clock for the coder's use cases.
 
 use std::future::{Ready, pending, ready};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::ServeError;
 use crate::build::{
-    BuildError, BuildJob, BuildReply, BuildReport, Builder, Diagnostic, Level, Origin, Span,
-    Verdict,
+    BuildError, BuildJob, BuildReply, BuildReport, Builder, Crates, Diagnostic, Level, Offer,
+    Origin, Span, Verdict,
 };
 use crate::coder::{Clock, Fix, Memory, MemoryReply, Moment, Symptom};
 
@@ -20,6 +20,7 @@ type Judge = dyn Fn(&BuildJob) -> Option<Result<BuildReport, BuildError>> + Send
 pub struct FakeBuilder {
     judge: Box<Judge>,
     jobs: Mutex<Vec<BuildJob>>,
+    crates: Arc<Crates>,
 }
 
 impl FakeBuilder {
@@ -27,7 +28,7 @@ impl FakeBuilder {
     pub fn new(
         judge: impl Fn(&BuildJob) -> Option<Result<BuildReport, BuildError>> + Send + Sync + 'static,
     ) -> Self {
-        Self { judge: Box::new(judge), jobs: Mutex::default() }
+        Self { judge: Box::new(judge), jobs: Mutex::default(), crates: Arc::default() }
     }
 
     /// Finds an error wherever one of the texts stands in one of the files.
@@ -38,6 +39,12 @@ impl FakeBuilder {
             let found = errors.iter().filter(|(text, _)| is_there(text));
             Some(Ok(report_of(found.map(|(_, error)| error.clone()).collect())))
         })
+    }
+
+    /// The same with crates that projects may depend on, by names and requirements.
+    #[must_use]
+    pub fn offering(self, crates: &[(&str, &[&str])]) -> Self {
+        Self { crates: Arc::new(crates_of(crates)), ..self }
     }
 
     /// The jobs it was given.
@@ -59,6 +66,20 @@ impl Builder for FakeBuilder {
             None => Box::pin(pending()),
         }
     }
+
+    fn crates(&self) -> Arc<Crates> {
+        Arc::clone(&self.crates)
+    }
+}
+
+/// Crates by names and requirements, the one to prefer last.
+#[must_use]
+pub fn crates_of(crates: &[(&str, &[&str])]) -> Crates {
+    let offer = |(name, requirements): &(&str, &[&str])| {
+        let requirements = requirements.iter().map(|text| (*text).to_owned()).collect();
+        Some(((*name).to_owned(), Offer::of(requirements)?))
+    };
+    crates.iter().filter_map(offer).collect()
 }
 
 /// The report of a project with these errors; without any, it does what it should.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use gaia_protocol::{Event, FinishReason, ModelCard, ModelKind, Task, TokenText, Usage};
 
-pub use self::coder::{FakeBuilder, FakeClock, FakeMemory, error_at, report_of};
+pub use self::coder::{FakeBuilder, FakeClock, FakeMemory, crates_of, error_at, report_of};
 pub use self::knowledge::FakeKnowledge;
 use crate::{
     Admission, EventStream, Model, ModelReport, ModelStatus, Models, Node, ReportFuture, ServeError,

@@ -91,7 +91,9 @@ fn tools(
     if !config.mcp.enabled {
         return axum::Router::new();
     }
-    let (node, works, budget) = (state.node().clone(), state.works().clone(), config.coder.budget);
+    // What a call does becomes a job when it takes long.
+    let budget = config.coder.job_budget();
+    let (node, works) = (state.node().clone(), state.works().clone());
     let state = Arc::clone(state);
     let coders = Box::new(move |owner: &_, builder| state.coder_with(owner, builder));
     let parts = mcp::Parts { node, compile, coders, works, budget, stopping };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gaia_core::build::{
-    BuildError, BuildJob, BuildReply, BuildReport, Builder, Command, ExplainReply, Files,
+    BuildError, BuildJob, BuildReply, BuildReport, Builder, Command, Crates, ExplainReply, Files,
 };
 use gaia_sandbox::builder::{Answer, Job, Task};
 use gaia_sandbox::project::{Limits, Project, ProjectError};
@@ -86,6 +86,10 @@ impl Builder for OwnersBuilder {
 
     fn explain<'a>(&'a self, code: &'a str) -> ExplainReply<'a> {
         Box::pin(self.service.explain(code))
+    }
+
+    fn crates(&self) -> Arc<Crates> {
+        self.service.crates()
     }
 }
 

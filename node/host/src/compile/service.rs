@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gaia_core::build::BuildError;
+use gaia_core::build::{BuildError, Crates};
 use gaia_sandbox::builder::{Answer, Builder, Job, Step};
 use gaia_sandbox::jail::{Cancel, CancelHandle, StartError};
 use gaia_sandbox::report::ExplainError;
@@ -20,6 +20,7 @@ use crate::store::Owner;
 /// Compiles for whoever may ask.
 pub struct Service {
     builder: Arc<Builder>,
+    crates: Arc<Crates>,
     queue: Queue,
     jobs: Jobs,
     config: CompileConfig,
@@ -55,7 +56,8 @@ impl Service {
     pub fn new(builder: Builder, config: CompileConfig) -> Self {
         let queue = Queue::new(config.queue);
         let (jobs, counts) = (Jobs::new(config.jobs), Arc::new(Counts::new()));
-        Self { builder: Arc::new(builder), queue, jobs, config, counts }
+        let crates = Arc::new(builder.crates().offers());
+        Self { builder: Arc::new(builder), crates, queue, jobs, config, counts }
     }
 
     /// Appends what was counted, in Prometheus' text format.
@@ -79,6 +81,12 @@ impl Service {
     #[must_use]
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
+    }
+
+    /// The crates that projects may depend on.
+    #[must_use]
+    pub fn crates(&self) -> Arc<Crates> {
+        Arc::clone(&self.crates)
     }
 
     /// The compiler's own explanation of an error's number; `None`: it has none.

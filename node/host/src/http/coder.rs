@@ -51,6 +51,7 @@ impl State {
             memory: self.coding.fixes.as_ref().ok().map(memory),
             clock: Arc::new(HostClock::default()),
             model: self.coding.config.model.clone(),
+            edits: self.coding.config.edits,
         }
     }
 

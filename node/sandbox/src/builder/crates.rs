@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use gaia_core::build::{self, Offer};
+use semver::VersionReq;
+
 use super::toolchain::Toolchain;
-use crate::catalog::{Catalog, CatalogError, Index, Prebuilt};
+use crate::catalog::{Catalog, CatalogError, Index, Listed, Prebuilt};
 use crate::project::Dependency;
 
 /// The list of crates that comes with the node.
@@ -53,6 +56,20 @@ impl Crates {
         self.prebuilt.as_ref()
     }
 
+    /// What a project can have here: the listed requirements for which a version was fetched.
+    pub fn offers(&self) -> build::Crates {
+        let Some(index) = &self.index else { return build::Crates::new() };
+        let is_there = |name: &str, text: &String| {
+            let requirement = VersionReq::parse(text);
+            requirement.is_ok_and(|own| index.versions(name).into_iter().any(|at| own.matches(at)))
+        };
+        let offer = |(name, listed): (&str, &Listed)| {
+            let own = listed.versions.iter().filter(|text| is_there(name, text));
+            Some((name.to_owned(), Offer::of(own.cloned().collect())?))
+        };
+        self.catalog.crates().filter_map(offer).collect()
+    }
+
     /// All that a project can't have here.
     pub fn problems(&self, wanted: &[Dependency]) -> Vec<String> {
         match &self.index {
@@ -82,6 +99,19 @@ fn read(path: &Path) -> Result<Option<String>, CatalogError> {
 mod tests {
     use super::*;
     use crate::project::{Limits, Project};
+
+    #[test]
+    fn what_was_fetched_is_offered_as_it_is_listed() {
+        let list = "format = 1\n[crates]\nrand = [\"0.8\", \"0.9\"]\nhex = \"0.4\"\n";
+        let (folder, prebuilt) = (PathBuf::from("/nowhere"), None);
+        let catalog = Catalog::parse(list).expect("accepted");
+        let index = Index::of(&[("rand", "0.8.5", &[]), ("left-over", "1.0.0", &[])]);
+        let crates = Crates { folder, catalog, index: Some(index), prebuilt };
+        let offers = crates.offers();
+        let all: Vec<_> = offers.iter().map(|(name, offer)| (&**name, offer.newest())).collect();
+        assert_eq!(all, [("rand", "0.8")]);
+        assert!(Crates { index: None, ..crates }.offers().is_empty());
+    }
 
     #[test]
     fn without_setup_a_dependency_is_refused_with_what_to_do() {

@@ -8,6 +8,9 @@ use crate::coder::Coder;
 use crate::coder::clock::before;
 use crate::{ServeError, Tally, chat_choices};
 
+/// When one answer is there, the others have half as long again, but at least this.
+const PATIENCE_MIN: Duration = Duration::from_secs(10);
+
 /// What is asked of a model.
 pub(super) struct Question {
     pub model: String,
@@ -45,21 +48,25 @@ pub(super) async fn ask(coder: &Coder, question: Question) -> Result<Said, Serve
     let mut heard: Vec<_> = (0..answers.count()).map(|_| Heard::default()).collect();
     let mut tally = Tally::new(answers.choices_per_prompt());
     let mut failed = None;
-    let listen = async {
-        while let Some(next) = answers.next().await {
-            match next {
-                Ok((choice, event)) => {
-                    if let Event::Finish { usage, .. } = &event {
-                        tally.add(choice, *usage);
-                    }
-                    heard[choice as usize].take(event);
+    let (begun, mut deadline) = (coder.clock.now(), deadline);
+    // Dropping the answers at the deadline cancels them.
+    let in_time = loop {
+        let next = before(coder.clock.until(deadline), answers.next()).await;
+        match next {
+            Some(Some(Ok((choice, event)))) => {
+                if let Event::Finish { usage, .. } = &event {
+                    tally.add(choice, *usage);
+                    let took = coder.clock.now().saturating_sub(begun);
+                    let patience = (took / 2).max(PATIENCE_MIN);
+                    deadline = deadline.min(coder.clock.now().saturating_add(patience));
                 }
-                Err(error) => failed = Some(error),
+                heard[choice as usize].take(event);
             }
+            Some(Some(Err(error))) => failed = Some(error),
+            Some(None) => break true,
+            None => break false,
         }
     };
-    // Dropping the answers at the deadline cancels them.
-    let in_time = before(coder.clock.until(deadline), listen).await.is_some();
     drop(answers);
     let total = tally.total();
     let broken_off: u64 = heard.iter().filter(|one| !one.ended).map(|one| one.tokens).sum();

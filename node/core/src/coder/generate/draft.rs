@@ -3,7 +3,7 @@
 use super::manifest::Wanted;
 use super::plan::Plan;
 use super::read::read;
-use crate::build::Files;
+use crate::build::{Crates, Files};
 
 /// Code and dependencies, in the places where the plan has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +79,14 @@ impl Draft {
     /// The whole project.
     pub(super) fn project(&self, plan: &Plan) -> Files {
         plan.around(self.code.clone(), &self.wanted)
+    }
+
+    /// The same with versions that can be had, for the crates of which these refusals speak.
+    pub(super) fn corrected(mut self, refusals: &[String], crates: &Crates) -> Self {
+        for (_, wanted) in &mut self.wanted {
+            refusals.iter().for_each(|refusal| wanted.correct(refusal, crates));
+        }
+        self
     }
 
     /// The same without the crates of which these refusals speak.

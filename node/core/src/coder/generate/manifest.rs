@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
+use crate::build::Crates;
+
 /// Crates of one manifest at most, and features of one crate.
 const CRATES_MAX: usize = 32;
 const FEATURES_MAX: usize = 16;
@@ -50,6 +52,18 @@ impl Wanted {
             own.extend(crates.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
         self
+    }
+
+    /// The crates of which a refusal speaks get versions that can be had.
+    pub(super) fn correct(&mut self, refusal: &str, offered: &Crates) {
+        for (name, value) in self.crates.values_mut().flatten() {
+            let offer = offered.get(name).filter(|_| refusal.contains(&format!("{name:?}")));
+            let Some(offer) = offer else { continue };
+            // The first text in quotes is the version.
+            if let [before, _, rest] = &value.splitn(3, '"').collect::<Vec<_>>()[..] {
+                *value = format!("{before}\"{}\"{rest}", offer.newest());
+            }
+        }
     }
 
     /// The same without the crates of which a refusal speaks.
@@ -132,6 +146,7 @@ fn is_feature(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fakes::crates_of;
 
     #[test]
     fn what_leads_elsewhere_or_is_no_dependency_is_left_out() {
@@ -164,6 +179,19 @@ mod tests {
         for text in ["", "no toml [", "dependencies = 7", &long] {
             assert_eq!(Wanted::read(text).to_toml(), "\n[dependencies]\n", "{text:.20}");
         }
+    }
+
+    #[test]
+    fn a_crate_in_another_version_is_taken_as_it_can_be_had() {
+        let manifest = "[dependencies]\nrand = { version = \"0.5\", features = [\"std\"] }\n\
+                        hex = \"9\"\nserde = \"1\"\n";
+        let mut wanted = Wanted::read(manifest);
+        let offered = crates_of(&[("rand", &["0.8", "0.9"]), ("serde", &["2"])]);
+        wanted.correct("the crate \"rand\" is available here as 0.8.5, 0.9.1", &offered);
+        wanted.correct("the crate \"hex\" is not available here", &offered);
+        let expected = "\n[dependencies]\nhex = \"9\"\nrand = { version = \"0.9\", features = [\"std\"] }\n\
+                        serde = \"1\"\n";
+        assert_eq!(wanted.to_toml(), expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod ask;
 mod draft;
+mod judge;
 mod manifest;
 mod plan;
 mod prompt;
@@ -18,11 +19,13 @@ mod writing;
 
 pub use self::spec::{Generate, Generated, Kind};
 
+use self::judge::{has_tests, judged};
 use self::plan::Plan;
 use self::writing::Writing;
+use super::items::{What, scan};
 use super::{Coder, CoderError, Goal, Repair, Repaired, Tell, repair};
 use crate::ServeError;
-use crate::build::{Files, TestStatus};
+use crate::build::Files;
 use crate::knowledge::Citation;
 
 /// Makes a project within a budget. When the time is over, the best state so far is the answer.
@@ -41,13 +44,14 @@ pub async fn generate(
     let mut writing = Writing::begin((coder, tell), (&request, &plan), model);
     let draft = writing.draft(&examples).await?;
     let mut outcome = match draft {
-        Some(files) => worded(mend(&writing, files).await?),
+        Some(files) => mend(&writing, files).await?,
         None => writing.nothing(),
     };
     if request.tests && outcome.success && !has_tests(&outcome) {
         outcome = with_tests(&mut writing, outcome).await;
     }
     writing.account(&mut outcome);
+    let outcome = judged(outcome, (&request, &plan));
     let examples = if writing.shown_examples { examples } else { vec![] };
     let Plan { name, kind, .. } = plan;
     Ok(Generated { name, kind, examples, outcome })
@@ -62,18 +66,18 @@ async fn mend(writing: &Writing<'_>, files: Files) -> Result<Repaired, CoderErro
     }
     match repair(writing.coder, order, writing.tell).await {
         Err(CoderError::Serve(ServeError::TimeLimit)) => Ok(writing.unfinished(files)),
-        other => other,
+        other => other.map(|outcome| worded(outcome, &files)),
     }
 }
 
 /// The same with tests, if the model writes some that the project passes.
 async fn with_tests(writing: &mut Writing<'_>, outcome: Repaired) -> Repaired {
     let Some(files) = writing.tests(&outcome.files).await else {
-        return remarked(outcome, "It has no tests: the model wrote none.");
+        return remarked(outcome, "The model wrote no tests when it was asked for some.");
     };
-    match repair(writing.coder, writing.order(files), writing.tell).await {
-        Ok(tested) if tested.success && has_tests(&tested) => joined(outcome, worded(tested)),
-        _ => remarked(outcome, "It has no tests: those that the model wrote did not pass."),
+    match mend(writing, files).await {
+        Ok(tested) if tested.success && has_tests(&tested) => joined(outcome, tested),
+        _ => remarked(outcome, "The tests that the model wrote when it was asked did not pass."),
     }
 }
 
@@ -96,19 +100,33 @@ fn joined(first: Repaired, second: Repaired) -> Repaired {
     Repaired { attempts, spent, ..second }
 }
 
-/// Whether a test was run and passed; one in a file that nothing includes is none.
-fn has_tests(outcome: &Repaired) -> bool {
-    outcome.report.tests.iter().any(|test| test.status == TestStatus::Passed)
-}
-
 /// What a repair says of a draft that is good, of a project that is new.
-fn worded(outcome: Repaired) -> Repaired {
+fn worded(outcome: Repaired, draft: &Files) -> Repaired {
     let message = match (outcome.success, has_tests(&outcome)) {
         (false, _) => return outcome,
         (true, true) => "It compiles, and its tests pass.",
         (true, false) => "It compiles.",
     };
-    Repaired { message: message.to_owned(), ..outcome }
+    let is_corrected = tests(&outcome.files) != tests(draft);
+    let outcome = Repaired { message: message.to_owned(), ..outcome };
+    match is_corrected {
+        true => remarked(outcome, "Tests were corrected on the way: see whether they are right."),
+        false => outcome,
+    }
+}
+
+/// The tests as they are written.
+fn tests(files: &Files) -> Vec<&str> {
+    let of = |text: &'_ String| -> Vec<(usize, usize)> {
+        let items = scan(text).items.into_iter();
+        items.filter(|item| item.what == What::Test).map(|item| item.bytes).collect()
+    };
+    let sources = files.iter().filter(|(path, _)| path.ends_with(".rs"));
+    let cut = |(_, text)| {
+        let text: &String = text;
+        of(text).into_iter().filter_map(|(start, end)| text.get(start..end)).collect::<Vec<_>>()
+    };
+    sources.flat_map(cut).collect()
 }
 
 impl Writing<'_> {
@@ -120,6 +138,7 @@ impl Writing<'_> {
             goal: if self.request.tests { Goal::Test } else { Goal::Check },
             model: Some(self.model.clone()),
             without_model: false,
+            drafted: true,
             budget: self.left(),
             learn: self.request.learn,
         }

@@ -2,19 +2,19 @@
 
 use std::sync::{Arc, Mutex};
 
-use gaia_protocol::{Event, FinishReason, ModelKind, Task, Usage};
+use gaia_protocol::{ChatTask, Event, FinishReason, ModelKind, Task, Usage};
 
 use super::*;
 use crate::build::{BuildError, BuildJob, BuildReport, TestStatus, Verdict};
 use crate::coder::scripted::test;
-use crate::coder::{Budget, Progress};
+use crate::coder::{Budget, Edits, Progress};
 use crate::fakes::{
     FakeBuilder, FakeClock, FakeKnowledge, FakeModel, block_on, error_at, node_of, report_of,
 };
 use crate::{Builder, Node};
 
-const GOOD: &str = "[filename: src/main.rs]\n```rust\nfn main() {}\n\n#[cfg(test)]\nmod tests {\n    \
-    #[test]\n    fn good() {}\n}\n```\n";
+const GOOD: &str = "[filename: src/main.rs]\n```rust\nfn main() {\n    println!(\"2\");\n}\n\n\
+    #[cfg(test)]\nmod tests {\n    #[test]\n    fn good() {}\n}\n```\n";
 
 fn says(text: &str) -> Vec<Result<Event, ServeError>> {
     let usage = Usage { prompt_tokens: 10, completion_tokens: 20, ..Usage::default() };
@@ -45,7 +45,7 @@ fn compiled(job: &BuildJob) -> BuildReport {
 fn coder(node: Node, builder: FakeBuilder) -> Coder {
     let builder: Arc<dyn Builder> = Arc::new(builder);
     let clock = Arc::new(FakeClock::default());
-    Coder { node, builder, memory: None, clock, model: Some("m".into()) }
+    Coder { node, builder, memory: None, clock, model: Some("m".into()), edits: Edits::Auto }
 }
 
 fn wanted() -> Generate {
@@ -63,6 +63,11 @@ fn a_project_that_the_model_did_not_finish_is_not_said_to_be_whole() {
         let made = block_on(generate(&coder, wanted(), &|_| ())).expect("an answer");
         assert_eq!(made.outcome.message.contains("parts may be missing"), is_cut);
     }
+}
+
+/// What the model was told last.
+fn last(task: &ChatTask) -> &str {
+    task.messages.last().map_or("", |message| &message.content)
 }
 
 fn made(answers: &[&str], request: Generate) -> (Generated, Arc<FakeModel>) {
@@ -196,12 +201,12 @@ fn crates_that_are_refused_are_told_and_in_the_end_left_out() {
     assert!(outcome.success && !outcome.files["Cargo.toml"].contains("sered"));
     assert_eq!(model.started(), 3);
     let Some(Task::Chat(task)) = model.tasks().pop() else { panic!("it was asked") };
-    assert!(task.messages[1].content.contains("\"sered\" is not available"));
+    assert!(last(&task).contains("\"sered\" is not available"));
 }
 
 #[test]
 fn missing_tests_are_asked_for_and_their_lack_is_told() {
-    let bare = "[filename: src/main.rs]\nfn main() {}\n";
+    let bare = "[filename: src/main.rs]\nfn main() { println!(); }\n";
     let module = "```rust\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn good() {}\n}\n```";
     let (generated, _) = made(&[bare, module], wanted());
     let outcome = generated.outcome;
@@ -209,16 +214,63 @@ fn missing_tests_are_asked_for_and_their_lack_is_told() {
     for second in ["I can't.", "```rust\n#[test]\nfn bad() { BROKEN }\n```"] {
         let (generated, _) = made(&[bare, second], wanted());
         let outcome = generated.outcome;
-        assert!(outcome.success && !outcome.files["src/main.rs"].contains("BROKEN"));
-        assert!(outcome.message.contains("It has no tests"), "{}", outcome.message);
+        assert!(!outcome.success && !outcome.files["src/main.rs"].contains("BROKEN"));
+        assert!(outcome.message.contains("missing: tests that run"), "{}", outcome.message);
+        assert_eq!((outcome.by, outcome.report.notes.len()), (None, 1));
     }
     let (generated, model) = made(&[bare], Generate { tests: false, ..wanted() });
     assert!(generated.outcome.success && model.started() == 1);
 }
 
 #[test]
+fn what_was_left_open_is_asked_for_again_and_in_the_end_no_success() {
+    let open = GOOD.replace("println!(\"2\");", concat!("to", "do!();"));
+    let (generated, model) = made(&[&open, GOOD], wanted());
+    assert!(generated.outcome.success, "{}", generated.outcome.message);
+    let Some(Task::Chat(task)) = model.tasks().pop() else { panic!("it was asked") };
+    let said = last(&task);
+    assert!(said.contains("It lacks the body of `main` in src/main.rs"), "{said}");
+    let (generated, model) = made(&[&open], wanted());
+    let outcome = generated.outcome;
+    assert!(!outcome.success && outcome.files.contains_key("src/main.rs"));
+    assert!(outcome.message.contains("It compiles, and its tests pass. What was asked for"));
+    assert_eq!((model.started(), outcome.report.notes.len()), (3, 1));
+}
+
+#[test]
+fn a_draft_in_time_is_not_kept_waiting_by_one_without_an_end() {
+    let usage = Usage { prompt_tokens: 10, completion_tokens: 20, ..Usage::default() };
+    let whole = vec![Ok(Event::text(GOOD, 20)), Ok(Event::finish(FinishReason::Stop, usage))];
+    let endless = vec![Ok(Event::text("[filename: src/main.rs]\n", 5))];
+    let model = FakeModel::new("m", ModelKind::Chat).answering_in_turn(vec![whole, endless]);
+    let (node, _) = node_of(model.hanging());
+    let budget = Budget { candidates: 2, ..Budget::default() };
+    let request = Generate { budget, ..wanted() };
+    let outcome =
+        block_on(generate(&coder(node, compiling()), request, &|_| ())).expect("made").outcome;
+    assert!(outcome.success, "{}", outcome.message);
+    assert!(outcome.spent.total_ms <= 10_000, "{} ms", outcome.spent.total_ms);
+}
+
+#[test]
+fn a_crate_in_a_version_that_is_not_there_is_taken_in_one_that_is() {
+    let builder = FakeBuilder::new(|job: &BuildJob| {
+        let old = job.files.get("Cargo.toml").is_some_and(|text| text.contains("rand = \"0.5\""));
+        let notes = vec!["the crate \"rand\" is available here as 0.9.1".into()];
+        let refused = BuildReport { verdict: Verdict::Refused, notes, ..report_of(vec![]) };
+        Some(Ok(if old { refused } else { compiled(job) }))
+    });
+    let answer = format!("{GOOD}[filename: Cargo.toml]\n[dependencies]\nrand = \"0.5\"\n");
+    let (node, model) = node_of(writing(&[&answer]));
+    let coder = coder(node, builder.offering(&[("rand", &["0.9"])]));
+    let outcome = block_on(generate(&coder, wanted(), &|_| ())).expect("made").outcome;
+    assert!(outcome.success && outcome.files["Cargo.toml"].contains("rand = \"0.9\""));
+    assert_eq!(model.started(), 1);
+}
+
+#[test]
 fn tests_in_a_file_that_nothing_includes_are_taken_in() {
-    let answer = "[filename: src/main.rs]\nfn main() {}\n\n[filename: src/tests.rs]\n\
+    let answer = "[filename: src/main.rs]\nfn main() { println!(); }\n\n[filename: src/tests.rs]\n\
                   #[cfg(test)]\nmod tests {\n    #[test]\n    fn good() {}\n}\n";
     let (generated, model) = made(&[answer], wanted());
     let files = &generated.outcome.files;
@@ -229,11 +281,12 @@ fn tests_in_a_file_that_nothing_includes_are_taken_in() {
 
 #[test]
 fn a_workspace_has_two_packages() {
-    let answer = "[filename: my_app/app/src/main.rs]\nfn main() {}\n\
-                  [filename: library/src/lib.rs]\n#[test]\nfn a() {}\n\
+    let answer = "[filename: my_app/app/src/main.rs]\nfn main() { duo_library::b(); }\n\
+                  [filename: library/src/lib.rs]\npub fn b() {}\n#[test]\nfn a() {}\n\
                   [filename: library/Cargo.toml]\n[dependencies]\nrand = \"0.8\"\n";
     let request = Generate { kind: Kind::Workspace, name: Some("duo".into()), ..wanted() };
     let (generated, _) = made(&[answer], request);
+    assert!(generated.outcome.success, "{}", generated.outcome.message);
     let files = generated.outcome.files;
     assert!(files["app/Cargo.toml"].contains("duo-library = { path = \"../library\" }"));
     assert!(!files["app/Cargo.toml"].contains("rand"));

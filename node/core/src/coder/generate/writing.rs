@@ -7,6 +7,7 @@ use gaia_protocol::ChatTask;
 
 use super::ask::{Answer, Question, ask};
 use super::draft::{Draft, draft};
+use super::judge::unfinished;
 use super::plan::Plan;
 use super::prompt;
 use super::read::read;
@@ -20,8 +21,9 @@ use crate::{ModelStatus, ServeError};
 /// Rounds of drafts at most: a model that writes nothing of use twice does not a third time.
 const ROUNDS_MAX: u32 = 3;
 
-/// The share of the time that drafts may take; the rest is for mending.
+/// The share of the time after which no draft is written any more, and no tests; the rest is for mending.
 const DRAFT_SHARE: f64 = 0.6;
+const TESTS_SHARE: f64 = 0.85;
 
 /// Bytes of a prompt that are a token at least, for a guess at what is left of a context.
 const BYTES_PER_TOKEN: usize = 3;
@@ -42,6 +44,8 @@ pub(super) struct Writing<'a> {
     is_cut: bool,
     /// What was wrong with the last answers, for the model and the reader.
     told: Vec<String>,
+    /// A draft with open ends, which is better than none.
+    spare: Option<Draft>,
 }
 
 impl<'a> Writing<'a> {
@@ -51,7 +55,7 @@ impl<'a> Writing<'a> {
         model: String,
     ) -> Self {
         let (begun, spent) = (coder.clock.now(), Spent::default());
-        let (shown_examples, rounds, is_cut, told) = (false, 0, false, vec![]);
+        let (shown_examples, rounds, is_cut, told, spare) = (false, 0, false, vec![], None);
         Self {
             coder,
             tell,
@@ -64,6 +68,7 @@ impl<'a> Writing<'a> {
             rounds,
             is_cut,
             told,
+            spare,
         }
     }
 
@@ -72,7 +77,7 @@ impl<'a> Writing<'a> {
         &mut self,
         examples: &[Citation],
     ) -> Result<Option<Files>, CoderError> {
-        let rounds = ROUNDS_MAX.min(self.request.budget.attempts.max(1));
+        let rounds = self.rounds_max();
         while self.rounds < rounds && !self.is_over() {
             let last = self.rounds + 1 == rounds;
             let drafts = match self.round(examples).await {
@@ -86,7 +91,9 @@ impl<'a> Writing<'a> {
                 return Ok(Some(files));
             }
         }
-        Ok(None)
+        let spare = self.spare.take();
+        self.is_cut |= spare.as_ref().is_some_and(|draft| draft.is_cut);
+        Ok(spare.map(|draft| draft.project(self.plan)))
     }
 
     async fn round(&mut self, examples: &[Citation]) -> Result<Vec<Draft>, ServeError> {
@@ -98,7 +105,7 @@ impl<'a> Writing<'a> {
         self.shown_examples |= !examples.is_empty();
         let task = prompt::project((self.request, self.plan), examples, told.as_deref());
         let count = self.request.budget.candidates.max(1);
-        let answers = self.ask(task, count).await?;
+        let answers = self.ask(task, (count, DRAFT_SHARE)).await?;
         if answers.is_empty() {
             self.told.push("There was nothing in your answer.".to_owned());
         }
@@ -110,14 +117,38 @@ impl<'a> Writing<'a> {
                 Err(reason) => self.told.push(reason),
             }
         }
-        Ok(drafts)
+        Ok(self.finished(drafts))
     }
 
-    async fn ask(&mut self, mut task: ChatTask, count: u32) -> Result<Vec<Answer>, ServeError> {
+    /// Drafts without placeholders, if there are any. If there is none, the model hears what is missing,
+    /// as long as it may be asked again.
+    fn finished(&mut self, drafts: Vec<Draft>) -> Vec<Draft> {
+        let plan = self.plan;
+        let lacks = |draft: &Draft| unfinished(plan, &draft.code);
+        let (whole, open): (Vec<_>, Vec<_>) =
+            drafts.into_iter().partition(|draft| lacks(draft).is_empty());
+        let Some(first) = open.first().filter(|_| whole.is_empty()) else { return whole };
+        if self.rounds >= self.rounds_max() {
+            return open;
+        }
+        self.told.push(format!("It lacks {}: write everything.", lacks(first).join("; ")));
+        self.spare.get_or_insert_with(|| first.clone());
+        vec![]
+    }
+
+    fn rounds_max(&self) -> u32 {
+        ROUNDS_MAX.min(self.request.budget.attempts.max(1))
+    }
+
+    async fn ask(
+        &mut self,
+        mut task: ChatTask,
+        (count, share): (u32, f64),
+    ) -> Result<Vec<Answer>, ServeError> {
         let tokens = self.tokens(&task) / count;
         task.max_tokens = Some(tokens.max(1));
         let model = self.model.clone();
-        let deadline = self.begun + self.request.budget.time.mul_f64(DRAFT_SHARE);
+        let deadline = self.begun + self.request.budget.time.mul_f64(share);
         let said = ask(self.coder, Question { model, task, count, deadline }).await?;
         self.spent.prompt_tokens += said.prompt_tokens;
         self.spent.completion_tokens += said.completion_tokens;
@@ -137,36 +168,46 @@ impl<'a> Writing<'a> {
         half.min(room.max(256).saturating_mul(self.request.budget.candidates.max(1)))
     }
 
-    /// Compiles drafts side by side. Where the sandbox refuses all for their crates, the model hears
-    /// it, or, after the last round, they go on without these crates.
+    /// Compiles drafts side by side. Where the sandbox refuses all for their crates, these are taken in
+    /// other versions; then the model hears it, or, after the last round, they go on without.
     async fn best(&mut self, drafts: Vec<Draft>, last: bool) -> Result<Option<Files>, CoderError> {
-        let reports = self.compile(&drafts).await?;
+        let projects = drafts.iter().map(|draft| draft.project(self.plan)).collect();
+        let reports = self.compile(projects).await?;
         let mut known: Vec<_> = drafts.into_iter().zip(reports).collect();
         known.sort_by_key(|(draft, report)| (badness(report.as_ref()), draft.is_cut));
         let Some((draft, report)) = known.into_iter().next() else { return Ok(None) };
         self.is_cut = draft.is_cut;
-        let refusals = match report {
-            Some(report) if report.verdict == Verdict::Refused => report.notes,
-            _ => return Ok(Some(draft.project(self.plan))),
+        let Some(refusals) = refusals_of(report.as_ref()) else {
+            return Ok(Some(draft.project(self.plan)));
         };
-        self.told.push(format!("The project was refused: {}", refusals.join("; ")));
-        let without = draft.without_refused(&refusals).project(self.plan);
+        let corrected = draft.clone().corrected(&refusals, &self.coder.builder.crates());
+        let project = corrected.project(self.plan);
+        if corrected != draft {
+            let again = self.compile(vec![project.clone()]).await?.pop().flatten();
+            if again.is_some() && refusals_of(again.as_ref()).is_none() {
+                return Ok(Some(project));
+            }
+        }
+        self.told.push(format!("It was refused: {}", refusals.join("; ")));
+        let without = corrected.without_refused(&refusals).project(self.plan);
         Ok(last.then_some(without))
     }
 
-    async fn compile(&mut self, drafts: &[Draft]) -> Result<Vec<Option<BuildReport>>, CoderError> {
-        if drafts.is_empty() {
+    async fn compile(
+        &mut self,
+        projects: Vec<Files>,
+    ) -> Result<Vec<Option<BuildReport>>, CoderError> {
+        if projects.is_empty() {
             return Ok(vec![]);
         }
         (self.tell)(Progress::Compiling { stage: Stage::Model });
-        self.spent.builds += u32::try_from(drafts.len()).unwrap_or(u32::MAX);
+        self.spent.builds += u32::try_from(projects.len()).unwrap_or(u32::MAX);
         let coder = self.coder;
-        let build = |draft: &Draft| -> Pin<Box<dyn Future<Output = _> + Send + '_>> {
-            let (files, stdin) = (draft.project(self.plan), String::new());
-            let command = if self.request.tests { Command::Test } else { Command::Check };
-            coder.builder.run(BuildJob { files, command, stdin, explain: false })
+        let command = if self.request.tests { Command::Test } else { Command::Check };
+        let build = |files: Files| -> Pin<Box<dyn Future<Output = _> + Send + '_>> {
+            coder.builder.run(BuildJob { files, command, stdin: String::new(), explain: false })
         };
-        let works = drafts.iter().map(build).collect();
+        let works = projects.into_iter().map(build).collect();
         let deadline = self.begun + self.request.budget.time;
         let done = all_before(coder.clock.until(deadline), works).await;
         let mut reports = vec![];
@@ -181,7 +222,7 @@ impl<'a> Writing<'a> {
         Ok(reports)
     }
 
-    /// The project with tests by the model.
+    /// The project with tests by the model, the best of several.
     pub(super) async fn tests(&mut self, files: &Files) -> Option<Files> {
         if self.is_over() {
             return None;
@@ -193,14 +234,16 @@ impl<'a> Writing<'a> {
             _ => self.plan.main(),
         };
         let task = prompt::tests((self.plan, files), place);
-        let answers = self.ask(task, 1).await.ok()?;
-        let written = answers.iter().flat_map(|one| read(&one.text)).map(|file| file.text);
-        let module = written.filter_map(|text| module(&text)).next()?;
-        let mut tested = files.clone();
-        let code = tested.get_mut(place)?;
-        code.push('\n');
-        code.push_str(&module);
-        Some(tested)
+        let count = self.request.budget.candidates.max(1);
+        let answers = self.ask(task, (count, TESTS_SHARE)).await.ok()?;
+        let mut tested: Vec<Files> = vec![];
+        for answer in answers {
+            let with = with_module(files, place, &answer.text);
+            tested.extend(with.filter(|project| !tested.contains(project)));
+        }
+        let reports = self.compile(tested.clone()).await.ok()?;
+        let known = tested.into_iter().zip(reports);
+        known.min_by_key(|(_, report)| badness(report.as_ref())).map(|(project, _)| project)
     }
 
     pub(super) fn left(&self) -> Budget {
@@ -288,6 +331,23 @@ fn badness(report: Option<&BuildReport>) -> (u8, usize, usize) {
         _ => 2,
     };
     (class, report.errors().count(), failed)
+}
+
+/// Why a project was refused, if it was.
+fn refusals_of(report: Option<&BuildReport>) -> Option<Vec<String>> {
+    let refused = report.filter(|report| report.verdict == Verdict::Refused);
+    refused.map(|report| report.notes.clone())
+}
+
+/// A project with the first module of tests of an answer.
+fn with_module(files: &Files, place: &str, answer: &str) -> Option<Files> {
+    let written = read(answer).into_iter().map(|file| file.text);
+    let module = written.filter_map(|text| module(&text)).next()?;
+    let mut tested = files.clone();
+    let code = tested.get_mut(place)?;
+    code.push('\n');
+    code.push_str(&module);
+    Some(tested)
 }
 
 /// A module of tests as it can stand at the end of a file.

@@ -8,17 +8,16 @@ mod answer;
 mod edit;
 mod ending;
 mod guard;
-mod items;
 mod learn;
 mod prompt;
 mod proposals;
 mod recall;
+mod regions;
 mod rules;
 mod search;
 mod state;
 #[cfg(test)]
 mod tests;
-mod tokens;
 mod workshop;
 mod writer;
 

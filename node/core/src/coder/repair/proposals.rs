@@ -2,7 +2,8 @@
 
 use super::edit::{Edit, choices};
 use super::rules;
-use crate::build::{Applicability, BuildReport, Diagnostic, Files, Suggestion};
+use crate::build::{Applicability, BuildReport, Crates, Diagnostic, Files, Suggestion};
+use crate::coder::items::{Item, scan};
 
 /// Errors that are looked at in one state; the others may be gone with them.
 const ERRORS_MAX: usize = 6;
@@ -31,20 +32,28 @@ pub(super) struct Proposal {
     pub(super) reason: String,
 }
 
-/// What is proposed for each error of a state, the surest first. Guesses are made only where tests
-/// can tell whether they are right.
-pub(super) fn proposals(files: &Files, report: &BuildReport, guesses: bool) -> Vec<Vec<Proposal>> {
+/// What proposals are made from.
+pub(super) struct Ground<'a> {
+    pub(super) files: &'a Files,
+    /// The crates that can be had.
+    pub(super) crates: &'a Crates,
+    /// Guesses are made only where tests can tell whether they are right.
+    pub(super) guesses: bool,
+}
+
+/// What is proposed for each error of a state, the surest first.
+pub(super) fn proposals(ground: &Ground<'_>, report: &BuildReport) -> Vec<Vec<Proposal>> {
     let errors = report.errors().take(ERRORS_MAX);
-    let mut all: Vec<_> = errors.map(|error| for_error(files, error, guesses)).collect();
+    let mut all: Vec<_> = errors.map(|error| for_error(ground, error)).collect();
     all.retain(|own| !own.is_empty());
     all
 }
 
-fn for_error(files: &Files, error: &Diagnostic, guesses: bool) -> Vec<Proposal> {
+fn for_error(ground: &Ground<'_>, error: &Diagnostic) -> Vec<Proposal> {
     let mut all: Vec<_> = error.suggestions.iter().flat_map(suggested).collect();
-    all.extend(rules::for_error(files, error));
-    all.retain(|proposal| guesses || proposal.sure < Sure::Guess);
-    all.sort_by_key(|proposal| (touches_tests(proposal), proposal.sure));
+    all.extend(rules::for_error((ground.files, ground.crates), error));
+    all.retain(|proposal| ground.guesses || proposal.sure < Sure::Guess);
+    all.sort_by_cached_key(|proposal| (touches_tests(ground.files, proposal), proposal.sure));
     let mut kept: Vec<Proposal> = vec![];
     for proposal in all {
         if kept.len() < PER_ERROR_MAX && kept.iter().all(|own| own.edits != proposal.edits) {
@@ -55,8 +64,14 @@ fn for_error(files: &Files, error: &Diagnostic, guesses: bool) -> Vec<Proposal> 
 }
 
 /// Tests say what is wanted: they are changed last.
-fn touches_tests(proposal: &Proposal) -> bool {
-    proposal.edits.iter().any(|edit| edit.file.starts_with("tests/"))
+fn touches_tests(files: &Files, proposal: &Proposal) -> bool {
+    let is_in_test = |edit: &Edit| {
+        let text = files.get(&edit.file).map_or("", String::as_str);
+        let within = |item: &Item| (item.bytes.0..item.bytes.1).contains(&edit.start);
+        scan(text).items.iter().any(|item| item.for_tests && within(item))
+    };
+    let mut edits = proposal.edits.iter();
+    edits.any(|edit| edit.file.starts_with("tests/") || is_in_test(edit))
 }
 
 fn suggested(suggestion: &Suggestion) -> Vec<Proposal> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::edit::{Edit, apply};
-use super::tokens::{Kind, Token, tokens};
 use super::workshop::{Candidate, Tried, Workshop};
 use crate::build::Files;
 use crate::coder::clock::before;
+use crate::coder::tokens::{Kind, Token, tokens};
 use crate::coder::{Fix, Stage, Symptom};
 
 /// Errors of a state for which fixes are looked for.

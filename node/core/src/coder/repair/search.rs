@@ -4,10 +4,10 @@
 //! nowhere is left behind, and another one of an earlier state gets its turn.
 
 use super::edit::apply;
-use super::items::{What, scan};
-use super::proposals::{Proposal, Sure, proposals, together};
+use super::proposals::{Ground, Proposal, Sure, proposals, together};
 use super::workshop::{Candidate, Workshop};
 use crate::build::Files;
+use crate::coder::items::{What, scan};
 use crate::coder::{Goal, Stage};
 
 /// Steps in a row that are no gain.
@@ -37,7 +37,9 @@ fn next(shop: &Workshop<'_>) -> Option<usize> {
 fn candidates(shop: &Workshop<'_>, from: usize) -> Vec<Candidate> {
     let state = &shop.states[from];
     let guesses = shop.request.goal == Goal::Test && has_tests(&state.files);
-    let all = proposals(&state.files, &state.report, guesses);
+    let crates = shop.coder.builder.crates();
+    let ground = Ground { files: &state.files, crates: &crates, guesses };
+    let all = proposals(&ground, &state.report);
     let sets = [Sure::Machine, Sure::Guess].into_iter().filter_map(|sure| together(&all, sure));
     let mut singles: Vec<(usize, &Proposal)> =
         all.iter().flat_map(|own| own.iter().enumerate()).collect();

@@ -207,7 +207,8 @@ impl<'a> Workshop<'a> {
 
     /// Whether a candidate is not even compiled.
     fn admit(&mut self, from: usize, candidate: &Candidate) -> Option<Tried> {
-        let complaints = Complaints::of([&self.states[0].report, &self.states[from].report]);
+        let states = [&self.states[0], &self.states[from]];
+        let complaints = Complaints::of(states, self.request.drafted);
         if let Some(reason) = objection(&self.states[0].files, &candidate.files, &complaints) {
             if candidate.stage == Stage::Model {
                 self.refuse(from, &reason);

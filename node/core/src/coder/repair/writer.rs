@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use gaia_protocol::{ChatTask, Event, ModelKind, Sampling, Task};
 
-use super::answer;
-use super::prompt::{Told, messages};
-use super::recall;
+use super::prompt::{STOP, Told, messages, region_messages};
+use super::regions::{self, Region, regions};
 use super::search::search;
 use super::workshop::{Candidate, Tried, Workshop};
+use super::{answer, recall};
 use crate::answers::Batch;
+use crate::build::Files;
 use crate::coder::clock::before;
-use crate::coder::{Progress, Stage};
+use crate::coder::{Edits, Progress, Stage};
 use crate::{Answers, Gathering, ModelStatus, ServeError};
 
 /// Tokens of one answer.
@@ -27,9 +28,14 @@ const PATIENCE_ROUNDS: u32 = 20;
 const SEARCH_BUILDS_MAX: u32 = 8;
 const REASON_BYTES_MAX: usize = 200;
 
+/// Parameters of a model that copies lines well enough for search and replace blocks.
+const LARGE_PARAMETERS: u64 = 7_000_000_000;
+/// Rounds in one form that help nothing before the other form is tried.
+const ROUNDS_IN_VAIN_MAX: u32 = 2;
+
 /// What came of a round.
 enum Round {
-    Answers(Vec<String>),
+    Answers(Vec<String>, Vec<Region>),
     TooLong,
     Over,
     Failed(String),
@@ -41,13 +47,16 @@ pub(super) async fn write(shop: &mut Workshop<'_>) {
     let Some(name) = name else {
         return shop.remark("There is no coding model that could go on.".to_owned());
     };
-    let mut writer = Writer { name, objections: vec![], prompt_share: 1 };
+    let in_regions = begins_in_regions(shop, &name);
+    let mut writer = Writer { name, objections: vec![], prompt_share: 1, in_regions, in_vain: 0 };
     let mut round = 1;
     while round <= shop.request.budget.attempts && shop.done().is_none() && !shop.is_over() {
         (shop.tell)(Progress::Writing { round });
         let from = shop.furthest();
         match writer.round(shop, from).await {
-            Round::Answers(answers) => writer.try_answers(shop, from, answers).await,
+            Round::Answers(answers, regions) => {
+                writer.try_answers(shop, (from, &regions), answers).await;
+            }
             Round::TooLong if writer.prompt_share < 8 => {
                 writer.prompt_share *= 2;
                 continue;
@@ -59,11 +68,29 @@ pub(super) async fn write(shop: &mut Workshop<'_>) {
             Round::Failed(reason) => return shop.remark(format!("The model failed: {reason}.")),
         }
         search(shop, SEARCH_BUILDS_MAX).await;
+        writer.change_form(shop, from);
         round += 1;
     }
     if shop.done().is_none() && !writer.objections.is_empty() {
         let last = writer.objections.swap_remove(0);
         shop.remark(format!("The model's last answer was not taken: {last}."));
+    }
+}
+
+/// Whether the first round asks for regions: where nobody says otherwise, of small models.
+fn begins_in_regions(shop: &Workshop<'_>, name: &str) -> bool {
+    let is_small = || {
+        let Ok(model) = shop.coder.node.models.find(name) else { return false };
+        match model.status() {
+            ModelStatus::Ready(card) if card.parameters > 0 => card.parameters < LARGE_PARAMETERS,
+            // A model that another server holds does not tell its size, and is seldom a small one.
+            _ => model.has_tokenizer(),
+        }
+    };
+    match shop.coder.edits {
+        Edits::Regions => true,
+        Edits::Blocks => false,
+        Edits::Auto => is_small(),
     }
 }
 
@@ -73,6 +100,10 @@ struct Writer {
     objections: Vec<String>,
     /// The prompt has this part of the room that there should be.
     prompt_share: usize,
+    /// Whether the next answers are items written anew, or else blocks.
+    in_regions: bool,
+    /// Rounds in this form that brought nothing.
+    in_vain: u32,
 }
 
 impl Writer {
@@ -86,13 +117,30 @@ impl Writer {
             description: shop.request.description.as_deref(),
             fixes: &fixes,
             objections: &self.objections,
+            drafted: shop.request.drafted,
             bytes_max: room * BYTES_PER_TOKEN / self.prompt_share,
         };
-        let (messages, answer_bytes) = messages(&told);
+        let found = regions(told.state, told.drafted);
+        let regions = if self.in_regions { found } else { vec![] };
+        let ((messages, answer_bytes), stop) = match regions.is_empty() {
+            true => (messages(&told), vec![]),
+            false => (region_messages(&told, &regions), vec![STOP.to_owned()]),
+        };
         let tokens = u32::try_from(answer_bytes / BYTES_PER_TOKEN).unwrap_or(ANSWER_TOKENS_MAX);
         let tokens = tokens.clamp(ANSWER_TOKENS_MIN, ANSWER_TOKENS_MAX);
-        let task = ChatTask { messages, max_tokens: Some(tokens), ..ChatTask::default() };
-        self.ask(shop, task).await
+        let task = ChatTask { messages, max_tokens: Some(tokens), stop, ..ChatTask::default() };
+        match self.ask(shop, task).await {
+            Round::Answers(answers, _) => Round::Answers(answers, regions),
+            other => other,
+        }
+    }
+
+    /// Goes over to the other form where this one brought nothing some times.
+    fn change_form(&mut self, shop: &Workshop<'_>, from: usize) {
+        self.in_vain = if shop.furthest() == from { self.in_vain + 1 } else { 0 };
+        if shop.coder.edits == Edits::Auto && self.in_vain >= ROUNDS_IN_VAIN_MAX {
+            (self.in_regions, self.in_vain) = (!self.in_regions, 0);
+        }
     }
 
     fn context_tokens(&self, shop: &Workshop<'_>) -> u32 {
@@ -126,7 +174,7 @@ impl Writer {
                     Err(ServeError::PromptTooLong { .. }) => return Round::TooLong,
                     Err(ServeError::TimeLimit) => return Round::Over,
                     Err(error) => return Round::Failed(error.to_string()),
-                    Ok(texts) => return Round::Answers(texts),
+                    Ok(texts) => return Round::Answers(texts, vec![]),
                 },
                 Err(ServeError::Overloaded { .. } | ServeError::Invalid { .. }) if count > 1 => {
                     count /= 2;
@@ -175,14 +223,18 @@ impl Writer {
         }
     }
 
-    async fn try_answers(&mut self, shop: &mut Workshop<'_>, from: usize, answers: Vec<String>) {
+    async fn try_answers(
+        &mut self,
+        shop: &mut Workshop<'_>,
+        (from, regions): (usize, &[Region]),
+        answers: Vec<String>,
+    ) {
         self.objections.clear();
         let mut candidates = vec![];
         for text in answers {
-            let answered = answer::read(&text);
-            match answer::apply(&shop.states[from].files, &answered) {
-                Ok(files) => {
-                    let reason = reason(&answered.words);
+            match changed(&shop.states[from].files, regions, &text) {
+                Ok((files, words)) => {
+                    let reason = reason(&words);
                     candidates.push(Candidate { files, stage: Stage::Model, reason });
                 }
                 Err(reason) => {
@@ -204,6 +256,19 @@ impl Writer {
         }
         self.objections.dedup();
     }
+}
+
+/// The files that an answer makes, and what it says beside.
+///
+/// # Errors
+/// Why it makes none.
+fn changed(files: &Files, regions: &[Region], text: &str) -> Result<(Files, String), String> {
+    if regions.is_empty() {
+        let answered = answer::read(text);
+        return Ok((answer::apply(files, &answered)?, answered.words));
+    }
+    let (words, code) = regions::code(text).ok_or("the answer has no block of code")?;
+    Ok((regions::replaced(files, regions, &code)?, words))
 }
 
 /// The first answer is the likeliest one; the others differ.

@@ -14,7 +14,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use futures_util::FutureExt;
-use gaia_core::coder::{Budget, Coder};
+use gaia_core::coder::{Budget, Coder, Edits};
 use gaia_core::fakes::{FakeKnowledge, FakeModel};
 use gaia_core::knowledge::{CollectionSpec, Point, PointId};
 use gaia_core::{Admission, Knowledge, Model, Models, Node};
@@ -64,6 +64,7 @@ impl Mcp {
                 memory: None,
                 clock: Arc::new(HostClock::default()),
                 model: None,
+                edits: Edits::Auto,
             }
         });
         let budget = Budget::default();

@@ -2,9 +2,9 @@
 
 use super::super::edit::Edit;
 use super::super::proposals::{Proposal, Sure};
-use super::super::tokens::{Kind, Token, tokens};
 use super::byte_at;
 use crate::build::{Diagnostic, Files, Span};
+use crate::coder::tokens::{Kind, Token, tokens};
 
 /// Proposes places for what is missing, the likeliest first.
 pub(super) fn propose(files: &Files, error: &Diagnostic) -> Vec<Proposal> {

@@ -1,10 +1,10 @@
 //! Traits that a type of the project lacks and can derive.
 
 use super::super::edit::Edit;
-use super::super::items::{Item, Scan, What, scan};
 use super::super::proposals::{Proposal, Sure};
 use super::{quoted, said};
 use crate::build::{Diagnostic, Files};
+use crate::coder::items::{Item, Scan, What, scan};
 
 /// What can be derived, with what has to be derived as well.
 const TRAITS: &[(&str, &[&str])] = &[

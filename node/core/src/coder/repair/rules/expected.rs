@@ -2,9 +2,9 @@
 
 use super::super::edit::Edit;
 use super::super::proposals::{Proposal, Sure};
-use super::super::tokens::{Kind, Token, tokens};
 use super::{byte_at, quoted};
 use crate::build::{Diagnostic, Files};
+use crate::coder::tokens::{Kind, Token, tokens};
 
 /// Signs that stand by themselves, and those that follow what is before them.
 const APART: &[&str] = &["->", "=>", "=", "{", "in"];

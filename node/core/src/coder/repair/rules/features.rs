@@ -6,7 +6,7 @@
 
 use super::super::edit::Edit;
 use super::super::proposals::{Proposal, Sure};
-use super::manifest::{COMMON, manifest};
+use super::manifest::{USUAL, manifest};
 use super::{byte_at, quoted, said};
 use crate::build::{Diagnostic, Files};
 
@@ -19,9 +19,9 @@ const DERIVES: &[(&str, &[&str])] = &[
 /// Proposes features for a crate in which something was not found.
 pub(super) fn propose(files: &Files, error: &Diagnostic) -> Vec<Proposal> {
     let Some(path) = manifest(files, error) else { return vec![] };
-    let of_common = COMMON.iter().filter(|(name, _)| misses(files, error, name));
+    let of_common = USUAL.iter().filter(|(name, _)| misses(files, error, name));
     let proposals = of_common.filter_map(|(name, usual)| {
-        let edit = asked(path, &files[path], (name, features(usual)?))?;
+        let edit = asked(path, &files[path], (name, usual))?;
         let reason = format!("the crate `{name}` gets the features it is mostly used with");
         Some(Proposal { edits: vec![edit], sure: Sure::Rule, reason })
     });

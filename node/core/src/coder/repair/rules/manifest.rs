@@ -3,36 +3,37 @@
 use super::super::edit::Edit;
 use super::super::proposals::{Proposal, Sure};
 use super::{quoted, said};
-use crate::build::{Diagnostic, Files};
+use crate::build::{Crates, Diagnostic, Files};
 
-/// How common crates are mostly asked for. Any other one is taken in the version there is.
-pub(super) const COMMON: &[(&str, &str)] = &[
-    ("serde", r#"{ version = "1", features = ["derive"] }"#),
-    ("serde_json", r#""1""#),
-    ("tokio", r#"{ version = "1", features = ["full"] }"#),
-    ("clap", r#"{ version = "4", features = ["derive"] }"#),
-    ("anyhow", r#""1""#),
-    ("thiserror", r#""2""#),
-    ("regex", r#""1""#),
-    ("chrono", r#""0.4""#),
-    ("uuid", r#"{ version = "1", features = ["v4"] }"#),
-];
+/// Features with which common crates are mostly used.
+pub(super) const USUAL: &[(&str, &str)] =
+    &[("serde", "\"derive\""), ("tokio", "\"full\""), ("clap", "\"derive\""), ("uuid", "\"v4\"")];
 
-/// Proposes additions to the manifest of the package at fault.
+/// Versions of one crate that are proposed.
+const VERSIONS_MAX: usize = 3;
+
+/// Proposes another edition for the package at fault.
 pub(super) fn propose(files: &Files, error: &Diagnostic) -> Vec<Proposal> {
     let Some(path) = manifest(files, error) else { return vec![] };
-    let text = &files[path];
+    let about_editions = ["edition 20", "Rust 2015", "Rust 2024", "Rust 2018", "Rust 2021"];
+    if !said(error).any(|text| about_editions.iter().any(|words| text.contains(words))) {
+        return vec![];
+    }
+    let years = ["2021", "2024", "2018"].iter();
+    years.filter_map(|year| edition(path, &files[path], year)).collect()
+}
+
+/// Proposes the crates that are missing, in the versions that can be had here.
+pub(super) fn dependencies(
+    (files, crates): (&Files, &Crates),
+    error: &Diagnostic,
+) -> Vec<Proposal> {
+    let Some(path) = manifest(files, error) else { return vec![] };
     let mut all: Vec<_> = said(error).filter_map(crate_name).collect();
     all.sort_unstable();
     all.dedup();
-    let mut proposals: Vec<_> =
-        all.into_iter().flat_map(|name| dependency(path, text, name)).collect();
-    let about_editions = ["edition 20", "Rust 2015", "Rust 2024", "Rust 2018", "Rust 2021"];
-    if said(error).any(|text| about_editions.iter().any(|words| text.contains(words))) {
-        proposals
-            .extend(["2021", "2024", "2018"].iter().filter_map(|year| edition(path, text, year)));
-    }
-    proposals
+    let added = |name: &str| dependency((path, &files[path]), crates, name);
+    all.into_iter().flat_map(added).collect()
 }
 
 /// The manifest of the package that the error is in.
@@ -55,26 +56,29 @@ fn crate_name(text: &str) -> Option<&str> {
     (plain && !matches!(name, "crate" | "self" | "super" | "std")).then_some(name)
 }
 
-fn dependency(path: &str, text: &str, name: &str) -> Vec<Proposal> {
-    let known = COMMON.iter().find(|(own, _)| *own == name).map_or("\"*\"", |(_, value)| value);
-    let hyphens = name.replace('_', "-");
-    let mut names = vec![name.to_owned()];
-    if hyphens != name {
-        names.push(hyphens);
-    }
-    let proposal = |name: String| {
-        let line = format!("{name} = {known}\n");
-        let edit = match line_behind(text, "[dependencies]") {
-            Some(place) => Edit::insert(path, place, &line),
-            None => {
-                let gap = if text.ends_with('\n') { "\n" } else { "\n\n" };
-                Edit::insert(path, text.len(), &format!("{gap}[dependencies]\n{line}"))
-            }
-        };
-        let reason = format!("the crate `{name}` becomes a dependency");
-        Proposal { edits: vec![edit], sure: Sure::Rule, reason }
+/// Code writes `_` where a crate's name may have `-`.
+fn dependency(manifest: (&str, &str), crates: &Crates, name: &str) -> Vec<Proposal> {
+    let spelt = crates.iter().find(|(own, _)| own.replace('-', "_") == name);
+    let Some((name, offer)) = spelt else { return vec![] };
+    let newest = offer.requirements.iter().rev().take(VERSIONS_MAX);
+    newest.map(|version| with_dependency(manifest, (name, version))).collect()
+}
+
+fn with_dependency((path, text): (&str, &str), (name, version): (&str, &str)) -> Proposal {
+    let value = match USUAL.iter().find(|(own, _)| *own == name) {
+        Some((_, features)) => format!("{{ version = \"{version}\", features = [{features}] }}"),
+        None => format!("\"{version}\""),
     };
-    names.into_iter().map(proposal).collect()
+    let line = format!("{name} = {value}\n");
+    let edit = match line_behind(text, "[dependencies]") {
+        Some(place) => Edit::insert(path, place, &line),
+        None => {
+            let gap = if text.ends_with('\n') { "\n" } else { "\n\n" };
+            Edit::insert(path, text.len(), &format!("{gap}[dependencies]\n{line}"))
+        }
+    };
+    let reason = format!("the crate `{name}` becomes a dependency");
+    Proposal { edits: vec![edit], sure: Sure::Rule, reason }
 }
 
 fn edition(path: &str, text: &str, year: &str) -> Option<Proposal> {

@@ -15,7 +15,7 @@ mod tests;
 mod types;
 
 use super::proposals::Proposal;
-use crate::build::{Diagnostic, Files};
+use crate::build::{Crates, Diagnostic, Files};
 
 type Rule = fn(&Files, &Diagnostic) -> Vec<Proposal>;
 
@@ -30,9 +30,10 @@ const RULES: &[Rule] = &[
     privacy::propose,
 ];
 
-/// What the rules propose for one error.
-pub(super) fn for_error(files: &Files, error: &Diagnostic) -> Vec<Proposal> {
-    RULES.iter().flat_map(|rule| rule(files, error)).collect()
+/// What the rules propose for one error; `crates` are those that can be had.
+pub(super) fn for_error((files, crates): (&Files, &Crates), error: &Diagnostic) -> Vec<Proposal> {
+    let all = RULES.iter().flat_map(|rule| rule(files, error));
+    all.chain(manifest::dependencies((files, crates), error)).collect()
 }
 
 /// All that is said of an error: its message, its labels, its notes.

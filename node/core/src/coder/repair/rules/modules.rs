@@ -1,10 +1,10 @@
 //! Modules whose file is there and that are not declared, and misspelt ones.
 
 use super::super::edit::Edit;
-use super::super::items::{What, scan};
 use super::super::proposals::{Proposal, Sure};
 use super::{byte_at, quoted, said};
 use crate::build::{Diagnostic, Files};
+use crate::coder::items::{What, scan};
 
 /// Proposes a declaration, or the name of a module that is spelt almost so.
 pub(super) fn propose(files: &Files, error: &Diagnostic) -> Vec<Proposal> {

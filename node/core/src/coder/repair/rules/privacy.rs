@@ -1,10 +1,10 @@
 //! What is private and used elsewhere in the project becomes visible to it.
 
 use super::super::edit::Edit;
-use super::super::items::scan;
 use super::super::proposals::{Proposal, Sure};
 use super::byte_at;
 use crate::build::{Diagnostic, Files, Origin, Span};
+use crate::coder::items::scan;
 
 /// Proposes `pub(crate)` for a private function, type, method or field of the project.
 pub(super) fn propose(files: &Files, error: &Diagnostic) -> Vec<Proposal> {

@@ -3,7 +3,7 @@
 use super::super::edit::apply;
 use super::*;
 use crate::build::{Child, Level};
-use crate::fakes::error_at;
+use crate::fakes::{crates_of, error_at};
 
 /// An error whose primary place is the first time that a text stands in the file.
 fn error(text: &str, code: &str, words: (&str, &str, &str)) -> Diagnostic {
@@ -33,10 +33,14 @@ fn files(text: &str) -> Files {
     ])
 }
 
+fn crates() -> Crates {
+    crates_of(&[("serde", &["1"]), ("serde-json", &["1"]), ("rand", &["0.8", "0.9"])])
+}
+
 /// All that the rules make of a file.
 fn made(text: &str, error: &Diagnostic) -> Vec<Files> {
     let files = files(text);
-    let proposals = for_error(&files, error);
+    let proposals = for_error((&files, &crates()), error);
     proposals.iter().map(|own| apply(&files, &own.edits).expect("it fits")).collect()
 }
 
@@ -114,12 +118,29 @@ fn manifests_get_what_is_missing() {
     let text = "fn f() { serde_json::x() }";
     let label = "use of unresolved module or unlinked crate `serde_json`";
     let missing = error(text, "E0433", ("cannot find module or crate", "serde_json", label));
-    let wanted = "[package]\nname = \"a\"\n\n[dependencies]\nserde_json = \"1\"\n";
+    let wanted = "[package]\nname = \"a\"\n\n[dependencies]\nserde-json = \"1\"\n";
     assert_made(text, &missing, wanted);
     let text = "async fn f() {}";
     let old = error(text, "E0670", ("`async fn` is not permitted in Rust 2015", "async", ""));
     let wanted = "[package]\nedition = \"2021\"\nname = \"a\"\n\n[dependencies]\n";
     assert_made(text, &old, wanted);
+}
+
+#[test]
+fn crates_are_taken_as_they_can_be_had_the_newest_first() {
+    let missing = |name: &str| {
+        let text = format!("use {name}::x;");
+        let label = format!("use of unresolved module or unlinked crate `{name}`");
+        let error = error(&text, "E0432", ("unresolved import", name, &label));
+        let made = made(&text, &error).into_iter();
+        made.filter_map(|files| files["Cargo.toml"].lines().last().map(str::to_owned)).collect()
+    };
+    let lines: Vec<String> = missing("rand");
+    assert_eq!(lines, ["rand = \"0.9\"", "rand = \"0.8\""]);
+    let lines: Vec<String> = missing("serde");
+    assert_eq!(lines, ["serde = { version = \"1\", features = [\"derive\"] }"]);
+    let lines: Vec<String> = missing("evil");
+    assert!(lines.is_empty(), "what can't be had is no proposal: {lines:?}");
 }
 
 #[test]
@@ -130,7 +151,7 @@ fn crates_get_the_features_that_hide_what_is_missing() {
     let with = |error: &Diagnostic, dependency: &str| {
         let mut files = files(text);
         files.get_mut("Cargo.toml").expect("it is there").push_str(dependency);
-        let first = for_error(&files, error).into_iter().next()?;
+        let first = for_error((&files, &crates()), error).into_iter().next()?;
         assert!(first.reason.contains("features"), "{}", first.reason);
         let manifest = apply(&files, &first.edits).expect("it fits").remove("Cargo.toml");
         manifest?.lines().last().map(str::to_owned)

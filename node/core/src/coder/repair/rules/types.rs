@@ -2,9 +2,9 @@
 
 use super::super::edit::Edit;
 use super::super::proposals::{Proposal, Sure};
-use super::super::tokens::{is_word, tokens};
 use super::{byte_at, quoted};
 use crate::build::{Diagnostic, Files, Span};
+use crate::coder::tokens::{is_word, tokens};
 
 /// Numbers, the narrower before the wider of a kind.
 const UNSIGNED: &[&str] = &["u8", "u16", "u32", "u64", "u128", "usize"];

@@ -1,5 +1,6 @@
 //! Repairs as a whole, over fakes.
 
+mod forms;
 mod model;
 
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,7 @@ use gaia_protocol::ModelKind;
 
 use super::*;
 use crate::build::{Applicability, BuildError, Diagnostic, Files, Replacement, Suggestion};
-use crate::coder::{Attempt, Progress, Stage};
+use crate::coder::{Attempt, Edits, Progress, Stage};
 use crate::fakes::{FakeBuilder, FakeClock, FakeModel, block_on, error_at, node_of, report_of};
 
 fn coder(builder: FakeBuilder) -> (Coder, Arc<FakeBuilder>) {
@@ -16,7 +17,7 @@ fn coder(builder: FakeBuilder) -> (Coder, Arc<FakeBuilder>) {
     let (node, _) = node_of(FakeModel::new("m", ModelKind::Chat));
     let port = Arc::clone(&builder) as Arc<dyn crate::Builder>;
     let clock = Arc::new(FakeClock::default());
-    (Coder { node, builder: port, memory: None, clock, model: None }, builder)
+    (Coder { node, builder: port, memory: None, clock, model: None, edits: Edits::Auto }, builder)
 }
 
 fn request(text: &str) -> Repair {

@@ -7,15 +7,15 @@ use crate::ServeError;
 use crate::coder::Fix;
 use crate::fakes::FakeMemory;
 
-type Script = Vec<Result<Event, ServeError>>;
+pub(super) type Script = Vec<Result<Event, ServeError>>;
 
-fn saying(text: &str) -> Script {
+pub(super) fn saying(text: &str) -> Script {
     let finish = Event::finish(FinishReason::Stop, Usage::default());
     let prompt = Event::Prompt { tokens: 100, cached_tokens: 0 };
     vec![Ok(prompt), Ok(Event::text(text, 10)), Ok(finish)]
 }
 
-fn block(search: &str, replace: &str) -> String {
+pub(super) fn block(search: &str, replace: &str) -> String {
     format!(
         "It was wrong.\nsrc/main.rs\n<<<<<<< SEARCH\n{search}\n=======\n{replace}\n>>>>>>> REPLACE"
     )
@@ -26,22 +26,22 @@ fn builder() -> FakeBuilder {
     FakeBuilder::finding(vec![("wrong", error_at("E0308", "a thing", ("src/main.rs", 1)))])
 }
 
-fn with_model(model: FakeModel) -> (Coder, Arc<FakeModel>) {
+pub(super) fn with_model(model: FakeModel) -> (Coder, Arc<FakeModel>) {
     let (node, model) = node_of(model);
     let (coder, _) = coder(builder());
-    (Coder { node, model: Some("m".into()), ..coder }, model)
+    (Coder { node, model: Some("m".into()), edits: Edits::Blocks, ..coder }, model)
 }
 
-fn model(scripts: Vec<Script>) -> FakeModel {
+pub(super) fn model(scripts: Vec<Script>) -> FakeModel {
     FakeModel::new("m", ModelKind::Chat).answering_in_turn(scripts)
 }
 
-fn asked(text: &str, candidates: u32) -> Repair {
+pub(super) fn asked(text: &str, candidates: u32) -> Repair {
     let budget = crate::coder::Budget { candidates, ..crate::coder::Budget::default() };
     Repair { without_model: false, budget, ..request(text) }
 }
 
-const TEXT: &str = "fn main() {\n    wrong();\n}\n";
+pub(super) const TEXT: &str = "fn main() {\n    wrong();\n}\n";
 
 #[test]
 fn the_best_of_several_answers_is_kept() {

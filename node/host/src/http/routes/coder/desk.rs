@@ -3,6 +3,7 @@
 use gaia_core::ServeError;
 use gaia_core::coder::Budget;
 
+use super::deliver::How;
 use crate::compile::Turn;
 use crate::http::State;
 use crate::http::error::ApiError;
@@ -17,8 +18,13 @@ pub fn enter(state: &State, owner: &Owner) -> Result<Turn, ApiError> {
 }
 
 /// The most that a request may ask for.
-pub fn budget(state: &State) -> Budget {
-    let most = state.coding.config.budget;
-    // Who waits for an answer gets the best that there is before the node's own time is over.
-    Budget { time: most.time.min(state.request_timeout), ..most }
+pub fn budget(state: &State, how: How) -> Budget {
+    let config = &state.coding.config;
+    match how {
+        How::Later => config.job_budget(),
+        // Who waits for an answer gets the best that there is before the node's own time is over.
+        How::Whole | How::Streamed => {
+            Budget { time: config.budget.time.min(state.request_timeout), ..config.budget }
+        }
+    }
 }

@@ -24,8 +24,9 @@ pub async fn post(
 ) -> Result<Response, ApiError> {
     let service = service(&state)?;
     let owner = auth::owner(&request);
-    let fields = body::read_fields(&state, request).await?;
-    let (generate, detail, how) = parse(fields, desk::budget(&state))?;
+    let mut fields = body::read_fields(&state, request).await?;
+    let how = How::take(&mut fields)?;
+    let (generate, detail) = parse(fields, desk::budget(&state, how))?;
     let work = work((&state, &owner), generate)?;
     deliver((service, &owner), (work, detail), how).await
 }
@@ -41,7 +42,7 @@ pub fn work((state, owner): (&State, &Owner), generate: Generate) -> Result<Work
     Ok(Work { order: Order::Generate(Box::new(generate)), coder, turn, run: false })
 }
 
-fn parse(mut fields: Fields, most: Budget) -> Result<(Generate, Detail, How), ApiError> {
+fn parse(mut fields: Fields, most: Budget) -> Result<(Generate, Detail), ApiError> {
     let kind = fields.word("kind", &["bin", "lib", "workspace"])?;
     let generate = Generate {
         description: fields.string("description")?.unwrap_or_default(),
@@ -58,7 +59,7 @@ fn parse(mut fields: Fields, most: Budget) -> Result<(Generate, Detail, How), Ap
         budget: budget::take(&mut fields, most)?,
         learn: fields.maybe_flag("learn")?.unwrap_or(true),
     };
-    let (detail, how) = (detail(&mut fields)?, How::take(&mut fields)?);
+    let detail = detail(&mut fields)?;
     fields.finish(&[])?;
-    Ok((generate, detail, how))
+    Ok((generate, detail))
 }

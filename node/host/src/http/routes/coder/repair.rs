@@ -32,8 +32,9 @@ pub async fn post(
 ) -> Result<Response, ApiError> {
     let service = service(&state)?;
     let owner = auth::owner(&request);
-    let fields = body::read_fields(&state, request).await?;
-    let Wanted { source, repair, detail, how } = Wanted::parse(fields, desk::budget(&state))?;
+    let mut fields = body::read_fields(&state, request).await?;
+    let how = How::take(&mut fields)?;
+    let Wanted { source, repair, detail } = Wanted::parse(fields, desk::budget(&state, how))?;
     let project = match source.read().await? {
         Ok(project) => project,
         Err(error) => return Ok(at_once(&refused(&error), how)),
@@ -83,7 +84,6 @@ struct Wanted {
     source: Source,
     repair: Repair,
     detail: Detail,
-    how: How,
 }
 
 impl Wanted {
@@ -103,9 +103,9 @@ impl Wanted {
             learn: fields.maybe_flag("learn")?.unwrap_or(true),
             ..Repair::default()
         };
-        let (detail, how) = (detail(&mut fields)?, How::take(&mut fields)?);
+        let detail = detail(&mut fields)?;
         fields.finish(&[])?;
-        Ok(Self { source, repair, detail, how })
+        Ok(Self { source, repair, detail })
     }
 }
 

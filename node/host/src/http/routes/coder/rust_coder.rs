@@ -14,6 +14,7 @@ use gaia_sandbox::report::Detail;
 use serde_json::{Value, json};
 
 use super::super::Shared;
+use super::deliver::How;
 use super::{deliver, desk, generate as making, repair as mending};
 use crate::coder::{Made, Work};
 use crate::compile::{Done, JobState};
@@ -101,7 +102,7 @@ async fn fix(state: &State, request: Request) -> Result<Value, ApiError> {
     service(state)?;
     let owner = auth::owner(&request);
     let fields = body::read_fields(state, request).await?;
-    let (code, repair) = order(fields, desk::budget(state))?;
+    let (code, repair) = order(fields, desk::budget(state, How::Whole))?;
     let project = match Source::Code(code.clone(), Edition::default()).read().await? {
         Ok(project) => project,
         Err(error) => {
@@ -172,17 +173,17 @@ fn description(mut fields: Fields, most: Budget) -> Result<Generate, ApiError> {
     })
 }
 
-async fn wanted(state: &State, request: Request) -> Result<(Owner, Work), ApiError> {
+async fn wanted(state: &State, request: Request, how: How) -> Result<(Owner, Work), ApiError> {
     service(state)?;
     let owner = auth::owner(&request);
     let fields = body::read_fields(state, request).await?;
-    let generate = description(fields, desk::budget(state))?;
+    let generate = description(fields, desk::budget(state, how))?;
     let work = making::work((state, &owner), generate)?;
     Ok((owner, Work { run: true, ..work }))
 }
 
 async fn make(state: &State, request: Request) -> Result<Value, ApiError> {
-    let (_, work) = wanted(state, request).await?;
+    let (_, work) = wanted(state, request, How::Whole).await?;
     let made = work.run(&|_| ()).await.map_err(|error: CoderError| ApiError::from(error))?;
     Ok(json!({
         "success": made.outcome.success,
@@ -195,7 +196,7 @@ async fn make(state: &State, request: Request) -> Result<Value, ApiError> {
 }
 
 async fn begin(state: &State, request: Request) -> Result<Value, ApiError> {
-    let (owner, work) = wanted(state, request).await?;
+    let (owner, work) = wanted(state, request, How::Later).await?;
     let id = deliver::begin(service(state)?, &owner, (work, Detail::Raw))?;
     Ok(told(&id, ("processing", "Project generation started"), None))
 }

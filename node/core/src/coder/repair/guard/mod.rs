@@ -3,12 +3,14 @@
 //! A compiler is content with code that is gone, and tests that are gone do not fail. So every
 //! candidate is compared with the project as it came: items, tests, bodies, attributes that silence.
 
+mod test_code;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::items::{Item, Scan, What, scan};
-use super::state::{Measure, Phase, phase_of};
-use super::tokens::{Kind, Token};
+use super::state::{Measure, Phase, State, phase_of};
 use crate::build::{BuildReport, Files, Origin};
+use crate::coder::items::{Item, Scan, What, scan};
+use crate::coder::tokens::{Kind, Token};
 
 /// Bodies of fewer tokens may become anything.
 const SMALL_BODY_TOKENS: usize = 16;
@@ -26,12 +28,20 @@ pub(super) struct Complaints {
     words: String,
     /// cargo or the sandbox did not understand the project, or a crate is missing.
     pub(super) manifest: bool,
+    /// Test code, by file and name, that is wrong itself.
+    faults: BTreeSet<(String, String)>,
+    /// The tests are as new as the code.
+    drafted: bool,
 }
 
 impl Complaints {
-    pub(super) fn of<'a>(reports: impl IntoIterator<Item = &'a BuildReport>) -> Self {
-        let mut all = Self::default();
-        reports.into_iter().for_each(|report| all.add(report));
+    /// Of some states; `drafted`: their tests may be wrong, too.
+    pub(super) fn of<'a>(states: impl IntoIterator<Item = &'a State>, drafted: bool) -> Self {
+        let mut all = Self { drafted, ..Self::default() };
+        for state in states {
+            all.add(&state.report);
+            all.faults.extend(test_code::faults(&state.files, &state.report));
+        }
         all
     }
 
@@ -142,7 +152,7 @@ fn source_objection(path: &str, texts: (&str, &str), complaints: &Complaints) ->
     let (old, new) = (scan(texts.0), scan(texts.1));
     silenced(&old, &new, complaints)
         .or_else(|| emptied(&old, &new))
-        .or_else(|| tests_touched(path, (texts.0, &old), (&new, complaints)))
+        .or_else(|| test_code::objection(path, (texts.0, &old), (&new, complaints)))
         .map(|objection| format!("{path}: it {objection}"))
 }
 
@@ -209,55 +219,6 @@ fn work(works: &[usize], item: &Item) -> usize {
     let (start, end) = item.body;
     let at = |place: usize| works.get(place).or(works.last()).copied().unwrap_or(0);
     at(end).saturating_sub(at(start))
-}
-
-/// Tests are what the user means: they stay as they are, but for places that do not compile.
-fn tests_touched(
-    path: &str,
-    old: (&str, &Scan<'_>),
-    new: (&Scan<'_>, &Complaints),
-) -> Option<String> {
-    let ((text, old), (new, complaints)) = (old, new);
-    if asserts(old) > asserts(new) {
-        return Some("takes an assertion away".to_owned());
-    }
-    let whole = path.starts_with("tests/") || path.contains("/tests/");
-    let are: BTreeSet<_> = for_tests(new, whole).map(|item| spelled(new, item)).collect();
-    let ends: Vec<_> = text.match_indices('\n').map(|(place, _)| place).collect();
-    // The line of a byte, counted from 1.
-    let line = |byte: usize| 1 + ends.partition_point(|end| *end < byte);
-    let touched = for_tests(old, whole).find(|item| {
-        let lines = (line(item.bytes.0), line(item.bytes.1));
-        !are.contains(&spelled(old, item)) && !complaints.are_about(path, lines)
-    })?;
-    let name = &touched.name;
-    Some(match new.items.iter().any(|item| item.name == *name) {
-        true => format!("changes the test code `{name}`, where no error is"),
-        false => format!("takes the test code `{name}` away"),
-    })
-}
-
-/// What only exists for tests, but for modules and what stands in other items; imports are none.
-fn for_tests<'a>(scan: &'a Scan<'_>, whole: bool) -> impl Iterator<Item = &'a Item> {
-    let is_for_tests = move |item: &&Item| (whole || item.for_tests) && item.what != What::Module;
-    let own = scan.items.iter().filter(is_for_tests);
-    let mut behind = 0;
-    own.filter(move |item| {
-        let outer = item.bytes.0 >= behind;
-        behind = behind.max(item.bytes.1);
-        outer
-    })
-}
-
-fn asserts(scan: &Scan<'_>) -> usize {
-    count(scan, |tokens| tokens[0].kind == Kind::Word && tokens[0].text.contains("assert"))
-}
-
-/// An item's tokens, attributes included.
-fn spelled(scan: &Scan<'_>, item: &Item) -> String {
-    let at = |byte: usize| scan.tokens.partition_point(|token| token.start < byte);
-    let own = &scan.tokens[at(item.bytes.0)..at(item.bytes.1)];
-    own.iter().map(|token| token.text).collect::<Vec<_>>().join(" ")
 }
 
 /// What was declared in the changed files and is not any more. A name that the compiler spoke of may

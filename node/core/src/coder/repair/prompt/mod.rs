@@ -1,14 +1,19 @@
 //! What a model is told: the files, what the compiler said of them, fixes that helped before, and why
 //! its last answers were not taken. All of it fits into so many bytes.
 
+mod outline;
+mod region;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use gaia_protocol::{Message, Role};
 
+pub(super) use self::region::{STOP, messages as region_messages};
 use super::state::State;
 use crate::build::{Diagnostic, Files, Origin, TestStatus};
 use crate::coder::Fix;
+use crate::coder::items::{What, scan};
 
 /// Messages of the compiler that are shown; the others are often gone with these.
 const ERRORS_MAX: usize = 4;
@@ -58,6 +63,8 @@ pub(super) struct Told<'a> {
     pub(super) fixes: &'a [Fix],
     /// Why the last answers were not taken.
     pub(super) objections: &'a [String],
+    /// Whether the tests are as new as the code, and may be what is wrong.
+    pub(super) drafted: bool,
     /// Bytes of the whole prompt at most.
     pub(super) bytes_max: usize,
 }
@@ -72,7 +79,7 @@ pub(super) fn messages(told: &Told<'_>) -> (Vec<Message>, usize) {
     let mut rest = String::new();
     errors(&mut rest, told);
     tests(&mut rest, told.state);
-    fixes(&mut rest, told.fixes);
+    shown_fixes(&mut rest, told.fixes.iter().take(FIXES_MAX));
     objections(&mut rest, told.objections);
     cut(&mut rest, told.bytes_max / 2);
     let mut text = String::new();
@@ -84,11 +91,13 @@ pub(super) fn messages(told: &Told<'_>) -> (Vec<Message>, usize) {
     let taken = RULES.len() + form.len() + text.len() + rest.len();
     files(&mut text, told.state, (&concerned, told.bytes_max.saturating_sub(taken)));
     text.push_str(&rest);
-    let system =
-        Message { role: Role::System, content: format!("{RULES}\n\n{form}"), ..Message::default() };
-    let user = Message { role: Role::User, content: text, ..Message::default() };
     let answer = if is_small { bytes + 800 } else { 3000 };
-    (vec![system, user], answer)
+    (conversation(format!("{RULES}\n\n{form}"), text), answer)
+}
+
+fn conversation(rules: String, text: String) -> Vec<Message> {
+    let message = |role, content| Message { role, content, ..Message::default() };
+    vec![message(Role::System, rules), message(Role::User, text)]
 }
 
 /// The files that the errors are in, or the program itself where only tests fail.
@@ -219,8 +228,8 @@ fn tests(text: &mut String, state: &State) {
     }
 }
 
-fn fixes(text: &mut String, fixes: &[Fix]) {
-    for fix in fixes.iter().take(FIXES_MAX) {
+fn shown_fixes<'a>(text: &mut String, fixes: impl Iterator<Item = &'a Fix>) {
+    for fix in fixes {
         let (before, after) = (fix.before.trim_end(), fix.after.trim_end());
         let _ = writeln!(
             text,
@@ -228,6 +237,29 @@ fn fixes(text: &mut String, fixes: &[Fix]) {
             fix.explanation.trim()
         );
     }
+}
+
+/// The first test that fails, with so much of its code.
+fn failing(text: &mut String, state: &State, bytes_max: usize) {
+    let is_bad = |status| matches!(status, TestStatus::Failed | TestStatus::Unfinished);
+    let Some(bad) = state.report.tests.iter().find(|test| is_bad(test.status)) else { return };
+    let name = bad.name.rsplit("::").next().unwrap_or(&bad.name);
+    let code = state.files.iter().filter(|(path, _)| path.ends_with(".rs")).find_map(|(_, own)| {
+        let items = scan(own).items.into_iter();
+        let mut tests = items.filter(|item| item.what == What::Test && item.name == name);
+        tests.next().and_then(|item| own.get(item.bytes.0..item.bytes.1).map(str::to_owned))
+    });
+    let mut code = code.unwrap_or_default();
+    let mut output = bad.output.clone().unwrap_or_default().trim().to_owned();
+    cut(&mut code, bytes_max);
+    cut(&mut output, TEST_OUTPUT_BYTES_MAX / 2);
+    let _ = match bytes_max {
+        0 => writeln!(text, "The test `{name}` fails and prints:\n```\n{output}\n```\n"),
+        _ => writeln!(
+            text,
+            "This test fails:\n```rust\n{code}\n```\nIt prints:\n```\n{output}\n```\n"
+        ),
+    };
 }
 
 fn objections(text: &mut String, objections: &[String]) {

@@ -10,6 +10,7 @@ mod describe;
 mod file_search;
 mod input;
 mod item;
+mod namespaces;
 mod output;
 mod settings;
 pub mod stored;
@@ -98,22 +99,23 @@ impl Asked {
         let input = stored::resolve(state, &owner, input, &mut budget)?;
         items.extend_from_slice(&input);
         let messages = conversation::messages(settings.instructions.as_deref(), &items)?;
-        let Task { tools, format, template_options, sampling, file_search, with_results } = task;
-        let (wish, searchable) = match file_search {
+        let Task { tools, format, template_options, sampling, .. } = task;
+        let (wish, searchable) = match task.file_search {
             Some(search) => {
-                let (wish, found) = search.open(state, &owner, (wish, with_results)).await?;
+                let (wish, found) = search.open(state, &owner, (wish, task.with_results)).await?;
                 (wish, Some(found))
             }
             None => (wish, None),
         };
         let (max_tokens, stop) = (settings.max_output_tokens, vec![]);
+        let namespaces = task.namespaces;
         let task =
             ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
         let running = state.answer(http::Asked { model, task, choices: 1, wish }).await?;
         let (id, created_at) = (new_id("resp_"), now_s());
         let head = Head { id, created_at, model: running.model().to_owned(), settings };
         let state = Arc::clone(state);
-        let output = Output::resting_on(running.sources().clone(), searchable);
+        let output = Output::resting_on(running.sources().clone(), searchable).calling(namespaces);
         Ok((Draft { head, output, input, owner, state }, running))
     }
 }

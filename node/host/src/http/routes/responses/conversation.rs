@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use gaia_protocol::{Message, Role, ToolCall};
 
 use super::item::{Item, Part, Speaker};
+use super::namespaces::joined;
 use crate::http::error::ApiError;
 
 /// The messages of `items`, oldest first, behind the operator's instructions. `param` is the field
@@ -49,9 +50,10 @@ impl Writer {
                 let thought = text(content);
                 self.reasoning = Some(thought).filter(|thought| !thought.is_empty());
             }
-            Item::FunctionCall { call_id, name, arguments, .. } => {
+            Item::FunctionCall { call_id, name, namespace, arguments, .. } => {
+                let name = joined(namespace.as_deref(), name);
                 self.calls.insert(call_id.clone(), name.clone());
-                let (id, name, arguments) = (call_id.clone(), name.clone(), arguments.clone());
+                let (id, arguments) = (call_id.clone(), arguments.clone());
                 self.turn().tool_calls.push(ToolCall { id, name, arguments });
             }
             Item::FunctionCallOutput { call_id, output, .. } => self.add_output(call_id, output)?,

@@ -113,8 +113,14 @@ fn tools(body: Schema) -> Schema {
         .may("parameters", Schema::open().says("The JSON Schema of its arguments."))
         .may("strict", Schema::flag());
     let choice = Schema::either([Schema::words(&["auto", "none", "required"]), Schema::open()]);
-    let tools = Schema::list(Schema::either([function, file_search::schema()]));
-    let what = "Functions the model may call, and the search in files of vector stores.";
+    let namespace = Schema::object()
+        .needs("type", Schema::words(&["namespace"]))
+        .needs("name", Schema::text())
+        .may("description", Schema::text())
+        .needs("tools", Schema::list(function.clone()).items(0, TOOLS_MAX));
+    let tools = Schema::list(Schema::either([function, namespace, file_search::schema()]));
+    let what = "Functions the model may call, also in namespaces, and the search in files of vector \
+                stores.";
     body.may("tools", tools.items(0, TOOLS_MAX).says(what)).may(
         "tool_choice",
         choice.says("Or {\"type\": \"function\", \"name\": …} or {\"type\": \"file_search\"}."),

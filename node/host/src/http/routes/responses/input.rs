@@ -129,9 +129,11 @@ fn text(path: &str, value: Value) -> Result<String, ApiError> {
 fn read_call(object: &mut Object) -> Result<Item, ApiError> {
     let id = id(object, "fc_")?;
     let (call_id, name) = (object.name("call_id")?, object.name("name")?);
+    let namespace = object.string("namespace")?;
     let arguments = object.string("arguments")?;
     let arguments = arguments.ok_or_else(|| must_be(&object.path("arguments"), "a string"))?;
-    Ok(Item::FunctionCall { id, call_id, name, arguments, status: Status::Completed })
+    let status = Status::Completed;
+    Ok(Item::FunctionCall { id, call_id, name, namespace, arguments, status })
 }
 
 fn read_output(object: &mut Object) -> Result<Item, ApiError> {
@@ -242,6 +244,7 @@ mod tests {
                 id: "fc_1".into(),
                 call_id: "call_1".into(),
                 name: "f".into(),
+                namespace: Some("n".into()),
                 arguments: "{}".into(),
                 status: Status::Completed,
             },

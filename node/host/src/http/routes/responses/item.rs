@@ -34,6 +34,9 @@ pub enum Item {
         call_id: String,
         /// The function.
         name: String,
+        /// The namespace that it stands in.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<String>,
         /// Its arguments, as the JSON text that the model wrote.
         arguments: String,
         /// Whether it is whole.

@@ -5,6 +5,7 @@ use gaia_protocol::{Channel, Event, FinishReason, Usage};
 
 use super::file_search::Searchable;
 use super::item::{Annotation, Item, Logprob, Part, Speaker, Status};
+use super::namespaces::Namespaces;
 use crate::http::ids::new_id;
 
 /// What an answer consists of so far. One item at a time is open: the last.
@@ -18,6 +19,8 @@ pub struct Output {
     files: Option<Searchable>,
     /// How many searches were told.
     searches: usize,
+    /// Where the functions stand that may be called.
+    namespaces: Namespaces,
 }
 
 /// What happens to the last item.
@@ -66,6 +69,11 @@ impl Output {
     /// items of it.
     pub fn resting_on(sources: Sources, files: Option<Searchable>) -> Self {
         Self { sources, files, ..Self::default() }
+    }
+
+    /// The same, with calls of functions in `namespaces`.
+    pub fn calling(self, namespaces: Namespaces) -> Self {
+        Self { namespaces, ..self }
     }
 
     /// What it rests on.
@@ -178,7 +186,9 @@ impl Output {
     fn begin_call(&mut self, name: String, tell: Tell<'_>) {
         let (id, call_id) = (new_id("fc_"), new_id("call_"));
         let (arguments, status) = (String::new(), Status::InProgress);
-        self.begin(Item::FunctionCall { id, call_id, name, arguments, status }, Kind::Call, tell);
+        let (namespace, name) = self.namespaces.split(name);
+        let call = Item::FunctionCall { id, call_id, name, namespace, arguments, status };
+        self.begin(call, Kind::Call, tell);
     }
 
     fn begin(&mut self, item: Item, kind: Kind, tell: Tell<'_>) {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::file_search::FileSearch;
+use super::namespaces::Namespaces;
 use super::tools;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, Unsupported, must_be};
@@ -19,6 +20,8 @@ pub const TOP_LOGPROBS_MAX: u64 = 20;
 /// OpenAI's fields that this node does not honour, with the value that asks nothing of it.
 const UNSUPPORTED: &[Unsupported] = &[
     ("background", |value| *value == false),
+    // What an agent notes of itself.
+    ("client_metadata", serde_json::Value::is_object),
     ("context_management", |value| value.as_array().is_some_and(Vec::is_empty)),
     ("conversation", |_| false),
     ("max_tool_calls", |_| false),
@@ -82,6 +85,8 @@ pub struct Task {
     pub file_search: Option<FileSearch>,
     /// Whether what it finds is to be shown.
     pub with_results: bool,
+    /// Where the functions stand.
+    pub namespaces: Namespaces,
 }
 
 /// Takes everything but `model`, `input` and `stream`, and refuses what is left.
@@ -107,7 +112,7 @@ pub fn take(mut fields: Fields) -> Result<(Settings, Task), ApiError> {
     task.with_results = included.results;
     take_sampling(&mut fields, &mut settings, (&mut task.sampling, included.logprobs))?;
     let tools = tools::take(&mut fields, settings.parallel_tool_calls)?;
-    task.file_search = tools.file_search;
+    (task.file_search, task.namespaces) = (tools.file_search, tools.namespaces);
     (task.tools, settings.tools, settings.tool_choice) = (tools.tools, tools.list, tools.choice);
     fields.finish(UNSUPPORTED)?;
     Ok((settings, task))

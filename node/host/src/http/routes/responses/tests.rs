@@ -58,6 +58,16 @@ fn each_wrong_setting_is_named() {
         (json!({"text": {"verbosity": "high"}}), "text.verbosity"),
         (json!({"tools": {}}), "tools"),
         (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
+        (json!({"tools": [{"type": "namespace", "tools": []}]}), "tools[0].name"),
+        (json!({"tools": [{"type": "namespace", "name": "a"}]}), "tools[0].tools"),
+        (
+            json!({"tools": [{"type": "namespace", "name": "a", "tools": [{"type": "custom"}]}]}),
+            "tools[0].tools[0].type",
+        ),
+        (
+            json!({"tools": [{"type": "namespace", "name": "a", "tools": [function("b")]}, function("a__b")]}),
+            "tools[1].name",
+        ),
         (json!({"tools": [{"type": "function"}]}), "tools[0].name"),
         (json!({"tools": [function("a b")]}), "tools[0].name"),
         (json!({"tools": twice}), "tools[1].name"),
@@ -103,4 +113,24 @@ fn settings_reach_the_task_and_the_answer() {
     assert_eq!(echo["text"]["format"]["type"], "json_schema");
     assert_eq!(echo["reasoning"], json!({"effort": "low", "summary": null}));
     assert!(settings.store);
+}
+
+/// As Codex sends the tools of its MCP servers.
+#[test]
+fn a_function_in_a_namespace_is_called_by_both_names() {
+    let given = json!({
+        "type": "namespace", "name": "mcp__x", "description": "About x.", "tools": [function("f")],
+    });
+    let asked = parse(json!({
+        "tools": [given, function("f")], "client_metadata": {"a": "b"},
+        "tool_choice": {"type": "function", "name": "f", "namespace": "mcp__x"},
+    }));
+    let task = asked.expect("good").task;
+    let names: Vec<_> = task.tools.list.iter().map(|tool| tool.name.as_str()).collect();
+    assert_eq!(names, ["mcp__x__f", "f"]);
+    assert_eq!(task.tools.list[0].description.as_deref(), Some("About x."));
+    assert_eq!(task.tools.choice, ToolChoice::Named("mcp__x__f".into()));
+    let split = |name: &str| task.namespaces.split(name.to_owned());
+    assert_eq!(split("mcp__x__f"), (Some("mcp__x".into()), "f".into()));
+    assert_eq!(split("f"), (None, "f".into()));
 }

@@ -4,6 +4,7 @@ use gaia_protocol::{Tool, ToolChoice, Tools};
 use serde_json::{Value, json};
 
 use super::file_search::{self, FILE_SEARCH, FileSearch};
+use super::namespaces::{NAMESPACE, Namespaces, joined};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
 use crate::http::functions::{TOOLS_MAX, check_choice, check_names};
@@ -19,6 +20,8 @@ pub struct Taken {
     pub choice: Value,
     /// The search in files, unless it may not be used.
     pub file_search: Option<FileSearch>,
+    /// Where the functions stand.
+    pub namespaces: Namespaces,
 }
 
 /// Takes both fields.
@@ -28,7 +31,7 @@ pub fn take(fields: &mut Fields, parallel: bool) -> Result<Taken, ApiError> {
         Some(Value::Array(list)) if list.len() <= TOOLS_MAX => list,
         Some(_) => return Err(must_be("tools", &format!("a list of at most {TOOLS_MAX} tools"))),
     };
-    let Given { functions, mut file_search, echo } = Given::read(list, fields)?;
+    let Given { functions, mut file_search, echo, namespaces } = Given::read(list, fields)?;
     check_names(&functions, "tools")?;
     let given = fields.take("tool_choice").unwrap_or_else(|| "auto".into());
     let choice = match file_search.as_mut() {
@@ -39,8 +42,11 @@ pub fn take(fields: &mut Fields, parallel: bool) -> Result<Taken, ApiError> {
     if given == "none" {
         file_search = None;
     }
+    if functions.len() > TOOLS_MAX {
+        return Err(must_be("tools", &format!("at most {TOOLS_MAX} functions in all")));
+    }
     let tools = Tools { list: functions, choice, single: !parallel };
-    Ok(Taken { tools, list: echo, choice: given, file_search })
+    Ok(Taken { tools, list: echo, choice: given, file_search, namespaces })
 }
 
 /// The tools of a request.
@@ -49,6 +55,7 @@ struct Given {
     functions: Vec<Tool>,
     file_search: Option<FileSearch>,
     echo: Vec<Value>,
+    namespaces: Namespaces,
 }
 
 impl Given {
@@ -56,6 +63,12 @@ impl Given {
         let mut given = Self::default();
         for (index, value) in list.into_iter().enumerate() {
             let place = format!("tools[{index}]");
+            if value["type"] == NAMESPACE {
+                let (functions, echo) = given.namespaces.read(&place, value)?;
+                given.functions.extend(functions);
+                given.echo.push(echo);
+                continue;
+            }
             if value["type"] != FILE_SEARCH {
                 let tool = function(&place, value)?;
                 given.echo.push(echo(&tool));
@@ -88,10 +101,11 @@ fn beside_search(
     Ok(search.is_forced.then_some(ToolChoice::Auto))
 }
 
-fn function(place: &str, value: Value) -> Result<Tool, ApiError> {
+/// Reads a function.
+pub fn function(place: &str, value: Value) -> Result<Tool, ApiError> {
     let mut object = Object::new(place, value)?;
     if object.string("type")?.as_deref() != Some("function") {
-        let kinds = "\"function\" or \"file_search\": this node has no other tools";
+        let kinds = "\"function\", \"namespace\" or \"file_search\": this node has no other tools";
         return Err(must_be(&object.path("type"), kinds));
     }
     let (name, description) = (object.name("name")?, object.string("description")?);
@@ -104,7 +118,8 @@ fn function(place: &str, value: Value) -> Result<Tool, ApiError> {
     Ok(Tool { name, description, parameters, strict })
 }
 
-fn echo(tool: &Tool) -> Value {
+/// A function as it is repeated.
+pub fn echo(tool: &Tool) -> Value {
     let Tool { name, description, parameters, strict } = tool;
     json!({
         "type": "function",
@@ -130,9 +145,9 @@ fn read_choice(value: Value, list: &[Tool]) -> Result<ToolChoice, ApiError> {
         Value::Object(_) if value["type"] == "function" => {
             let mut object = Object::new("tool_choice", value)?;
             object.ignore(&["type"]);
-            let name = object.name("name")?;
+            let (name, namespace) = (object.name("name")?, object.string("namespace")?);
             object.finish()?;
-            ToolChoice::Named(name)
+            ToolChoice::Named(joined(namespace.as_deref(), &name))
         }
         _ => return Err(wrong()),
     };

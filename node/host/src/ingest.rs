@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use gaia_core::knowledge::{Chunk, Chunker, CollectionSpec, Ingested, Source, ingest};
+use gaia_core::knowledge::{Chunk, Chunker, CollectionSpec, Ingested, Source, find, ingest};
 use gaia_core::{Node, ServeError};
 use gaia_documents::{Document, Limits, Measure, Position, ReadError, Reader, Unit, pieces};
 use gaia_protocol::{Input, ModelKind, TokenizeTask};
@@ -66,7 +66,8 @@ impl Ingester {
         collection: &str,
         upload: Upload,
     ) -> Result<Ingested, IngestError> {
-        let mut spec = spec_of(node, collection).await?;
+        let found = find(node.knowledge()?, collection).await.map_err(ServeError::from)?;
+        let mut spec = found.spec;
         spec.chunker = upload.chunker.or(spec.chunker);
         let hash = gaia_documents::document_hash(&upload.bytes);
         let name = upload.source.unwrap_or_else(|| upload.name.clone());
@@ -77,15 +78,6 @@ impl Ingester {
         let source = Source { name, hash, attributes, chunks };
         Ok(ingest(node, collection, source, |_| {}).await?)
     }
-}
-
-async fn spec_of(node: &Node, collection: &str) -> Result<CollectionSpec, ServeError> {
-    let collections = node.knowledge()?.collections().await?;
-    let known = collections.iter().map(|one| one.name.clone()).collect();
-    let found = collections.into_iter().find(|one| one.name == collection);
-    let unknown =
-        || gaia_core::KnowledgeError::UnknownCollection { name: collection.into(), known };
-    Ok(found.ok_or_else(unknown)?.spec)
 }
 
 async fn chunks(

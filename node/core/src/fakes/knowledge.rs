@@ -20,6 +20,8 @@ type Points = BTreeMap<PointId, Point>;
 #[derive(Default)]
 pub struct FakeKnowledge {
     collections: Mutex<BTreeMap<String, (CollectionSpec, Points)>>,
+    /// Names of those that can't be read, with the reason.
+    broken: BTreeMap<String, String>,
 }
 
 impl FakeKnowledge {
@@ -28,7 +30,14 @@ impl FakeKnowledge {
     pub fn holding(name: &str, spec: CollectionSpec, points: Vec<Point>) -> Self {
         let points = points.into_iter().map(|point| (point.id, point)).collect();
         let collections = Mutex::new(BTreeMap::from([(name.to_owned(), (spec, points))]));
-        Self { collections }
+        Self { collections, ..Self::default() }
+    }
+
+    /// The same, and one that can't be read.
+    #[must_use]
+    pub fn breaking(mut self, name: &str, reason: &str) -> Self {
+        self.broken.insert(name.to_owned(), reason.to_owned());
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (CollectionSpec, Points)>> {
@@ -40,6 +49,10 @@ impl FakeKnowledge {
         name: &str,
         work: impl FnOnce(&mut (CollectionSpec, Points)) -> Result<T, KnowledgeError>,
     ) -> Result<T, KnowledgeError> {
+        if let Some(reason) = self.broken.get(name) {
+            let (name, reason) = (name.to_owned(), reason.clone());
+            return Err(KnowledgeError::Broken { name, reason });
+        }
         let mut all = self.lock();
         let known = all.keys().cloned().collect();
         let unknown = KnowledgeError::UnknownCollection { name: name.to_owned(), known };
@@ -75,7 +88,7 @@ impl FakeKnowledge {
                 ids.iter().for_each(|id| drop(held.remove(id)));
                 Ok(())
             }),
-            Change::Optimize => self.with(name, |_| Ok(())),
+            Change::Reopen | Change::Optimize => self.with(name, |_| Ok(())),
         }
     }
 
@@ -142,12 +155,17 @@ fn described((name, (spec, points)): (&String, &(CollectionSpec, Points))) -> Co
         spec: spec.clone(),
         points: points.len() as u64,
         has_keywords: true,
+        ..Collection::default()
     }
 }
 
 impl Knowledge for FakeKnowledge {
     fn collections(&self) -> Reply<'_, Vec<Collection>> {
-        Box::pin(ready(Ok(self.lock().iter().map(described).collect())))
+        let broken =
+            |(name, reason): (&String, &String)| Collection::broken(name.clone(), reason.clone());
+        let mut all: Vec<_> = self.lock().iter().map(described).collect();
+        all.extend(self.broken.iter().map(broken));
+        Box::pin(ready(Ok(all)))
     }
 
     fn search(&self, search: Search) -> Reply<'_, Vec<Ranked>> {

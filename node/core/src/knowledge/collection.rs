@@ -73,7 +73,7 @@ pub struct Chunker {
 }
 
 /// A collection as it is now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Collection {
     /// Its name.
     pub name: String,
@@ -84,6 +84,37 @@ pub struct Collection {
     pub points: u64,
     /// Whether its texts can be searched by their words.
     pub has_keywords: bool,
+    /// Whether it can be used.
+    #[serde(flatten)]
+    pub state: CollectionState,
+}
+
+/// Whether a collection can be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum CollectionState {
+    /// It can.
+    #[default]
+    Ready,
+    /// It is there, but can't be read: what else is said of it means nothing.
+    Broken {
+        /// Why, for whoever asks: without the machine's paths.
+        reason: String,
+    },
+}
+
+impl Collection {
+    /// One that is there, but can't be read.
+    #[must_use]
+    pub fn broken(name: String, reason: String) -> Self {
+        Self { name, state: CollectionState::Broken { reason }, ..Self::default() }
+    }
+
+    /// Whether it can be used.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.state == CollectionState::Ready
+    }
 }
 
 /// Holds a collection's name to the letters that are the same everywhere.

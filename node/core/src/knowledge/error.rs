@@ -18,10 +18,24 @@ pub enum KnowledgeError {
         known: Vec<String>,
     },
     /// There is a collection of that name already.
-    #[error("the collection `{name}` exists already: choose another name or delete it first")]
+    #[error(
+        "the collection `{name}` exists already: choose another name or delete it first; an import \
+         takes its place with `replace: true` (`gaia-node kb import --replace`)"
+    )]
     CollectionExists {
         /// The name.
         name: String,
+    },
+    /// The collection is there, but its files are damaged or its disk fails.
+    #[error(
+        "the collection `{name}` can't be read: {reason}; restore a snapshot or import an export in \
+         its place, or delete it; it is tried again from time to time, and at once by `optimize`"
+    )]
+    Broken {
+        /// Its name.
+        name: String,
+        /// Why, for whoever asks: without the machine's paths.
+        reason: String,
     },
     /// A snapshot or an export that can't be taken over.
     #[error("{message}")]

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use gaia_protocol::{EmbedTask, Input};
 use serde_json::{Map, Value};
 
-use super::retrieve::{check_dimension, find};
-use super::{Change, Collection, Filter, Knowledge, PAYLOAD_TEXT, Point, PointId, Scan};
+use super::retrieve::check_dimension;
+use super::{Change, Collection, Filter, Knowledge, PAYLOAD_TEXT, Point, PointId, Scan, find};
 use crate::{Node, ServeError, embed};
 
 /// Texts that are embedded and written at once: enough to fill the model's batch, few enough that a
@@ -71,8 +71,7 @@ pub async fn ingest(
 ) -> Result<Ingested, ServeError> {
     let knowledge = node.knowledge()?;
     check(&source)?;
-    let collections = knowledge.collections().await?;
-    let collection = find(&collections, collection)?;
+    let collection = &find(knowledge, collection).await?;
     let old = points_of(knowledge, &collection.name, &source.name).await?;
     let (kept, new) = split(&source, &old);
     progress(kept.len());

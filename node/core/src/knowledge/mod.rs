@@ -10,6 +10,7 @@ mod collection;
 mod embedder;
 mod error;
 mod filter;
+mod find;
 mod fusion;
 mod ground;
 mod import;
@@ -28,10 +29,11 @@ use std::pin::Pin;
 
 pub use anew::{dimension, embed_anew, embedder};
 pub use attributes::set_attributes;
-pub use collection::{Chunker, Collection, CollectionSpec, Distance, check_name};
+pub use collection::{Chunker, Collection, CollectionSpec, CollectionState, Distance, check_name};
 pub use embedder::spec_for;
 pub use error::KnowledgeError;
 pub use filter::{Bounds, Comparison, Filter};
+pub use find::find;
 pub use fusion::{Fusion, Ranked, fuse};
 pub use ground::{Citation, Grounded, Grounding, MergePolicy, RAG_PROMPT, ground, question};
 pub use import::{Batches, Import};
@@ -76,7 +78,10 @@ pub enum Change {
     Upsert(Vec<Point>),
     /// Removes the points of these ids; ids that are not there are no error.
     Remove(Vec<PointId>),
-    /// Brings indices up to date and gives space back; may take long.
+    /// Opens one that could not be read, unless that was tried a moment ago; nothing otherwise.
+    Reopen,
+    /// Brings indices up to date and gives space back; may take long. One that could not be read is
+    /// opened again first.
     Optimize,
     /// Removes the collection and all its points.
     Delete,
@@ -122,7 +127,7 @@ pub struct Restore {
 /// A store of knowledge bases. Implemented over Qdrant inside the process and as a server, and by a
 /// strict fake in tests.
 pub trait Knowledge: Send + Sync {
-    /// All collections, by name.
+    /// All collections, by name; also those that can't be read.
     fn collections(&self) -> Reply<'_, Vec<Collection>>;
 
     /// The points that fit best, best first, each with its payload and a score: for vectors the

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use gaia_protocol::{EmbedTask, Input};
 
+use super::find::find_all;
 use super::fusion::sort;
 use super::{
     By, Collection, Filter, Fusion, Knowledge, KnowledgeError, Passage, Ranked, Search, fuse,
@@ -113,11 +114,11 @@ impl<'a> Probe<'a> {
 pub async fn retrieve(node: &Node, retrieval: &Retrieval) -> Result<Vec<Passage>, ServeError> {
     let knowledge = node.knowledge()?;
     check(retrieval)?;
-    let collections = knowledge.collections().await?;
+    let names: Vec<_> = retrieval.targets.iter().map(|target| &*target.collection).collect();
+    let collections = find_all(knowledge, &names).await?;
     let mut probe = Probe::new(node, &retrieval.query);
     let mut passages = vec![];
-    for target in &retrieval.targets {
-        let collection = find(&collections, &target.collection)?;
+    for (target, collection) in retrieval.targets.iter().zip(&collections) {
         let mut search = One { knowledge, collection, target, retrieval, probe: &mut probe };
         passages.extend(search.run().await?);
     }
@@ -143,17 +144,6 @@ fn check(retrieval: &Retrieval) -> Result<(), ServeError> {
         Some(Err(what)) => invalid("filter", format!("filter: {what}")),
         _ => Ok(()),
     }
-}
-
-pub(super) fn find<'a>(
-    collections: &'a [Collection],
-    name: &str,
-) -> Result<&'a Collection, KnowledgeError> {
-    let found = collections.iter().find(|collection| collection.name == name);
-    found.ok_or_else(|| KnowledgeError::UnknownCollection {
-        name: name.to_owned(),
-        known: collections.iter().map(|collection| collection.name.clone()).collect(),
-    })
 }
 
 pub(super) fn check_dimension(collection: &Collection, values: usize) -> Result<(), ServeError> {

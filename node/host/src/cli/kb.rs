@@ -70,6 +70,8 @@ enum Command {
         file: PathBuf,
     },
     /// Bring a collection's indices up to date, and its words in line where these are kept elsewhere
+    ///
+    /// Opens it again, if it could not be read and has been mended.
     Optimize {
         /// The collection
         collection: String,
@@ -188,6 +190,9 @@ fn shown(passage: &Value) -> String {
 fn line(collection: &Value) -> String {
     let text = |name: &str| collection[name].as_str().unwrap_or_default();
     let (name, points, dimension) = (text("name"), &collection["points"], &collection["dimension"]);
+    if text("state") == "broken" {
+        return format!("{name}  can't be read: {}", text("reason"));
+    }
     let mut line = format!("{name}  {points} points of {dimension} values");
     for (what, value) in [("by", text("embedder")), ("-", text("description"))] {
         if !value.is_empty() {

@@ -113,7 +113,9 @@ impl From<ServeError> for ApiError {
 fn collection_at_fault(error: &KnowledgeError) -> Option<String> {
     let is_at_fault = matches!(
         error,
-        KnowledgeError::UnknownCollection { .. } | KnowledgeError::CollectionExists { .. }
+        KnowledgeError::UnknownCollection { .. }
+            | KnowledgeError::CollectionExists { .. }
+            | KnowledgeError::Broken { .. }
     );
     is_at_fault.then(|| "collection".to_owned())
 }
@@ -126,6 +128,9 @@ fn knowledge_class(error: &KnowledgeError) -> (StatusCode, Option<&'static str>)
         }
         KnowledgeError::CollectionExists { .. } => {
             (StatusCode::CONFLICT, Some("collection_exists"))
+        }
+        KnowledgeError::Broken { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some("collection_broken"))
         }
         KnowledgeError::Unreadable { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, Some("snapshot_unreadable"))

@@ -18,7 +18,7 @@ const BYTES_MAX: usize = 256 << 10;
 pub async fn list(shared: &Shared) -> Result<Vec<Resource>, ErrorData> {
     let Some(knowledge) = &shared.parts.node.knowledge else { return Ok(vec![]) };
     let all = knowledge.collections().await.map_err(|error| failed(&error.into()))?;
-    Ok(all.iter().map(resource).collect())
+    Ok(all.iter().filter(|one| one.is_ready()).map(resource).collect())
 }
 
 fn resource(collection: &Collection) -> Resource {

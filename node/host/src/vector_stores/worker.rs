@@ -264,6 +264,7 @@ impl From<ServeError> for Failure {
             | ServeError::Knowledge(
                 KnowledgeError::Overloaded
                 | KnowledgeError::Unavailable { .. }
+                | KnowledgeError::Broken { .. }
                 | KnowledgeError::DiskFull,
             ) => Self::Later(message),
             ServeError::PromptTooLong { .. } => {

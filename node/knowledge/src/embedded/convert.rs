@@ -1,5 +1,6 @@
 //! Our words and the engine's for the same things.
 
+use super::reason::told;
 use gaia_core::KnowledgeError;
 use gaia_core::knowledge::{Comparison, Distance, Filter, Point, PointId};
 use qdrant_edge::external::ordered_float::OrderedFloat;
@@ -128,6 +129,9 @@ pub fn error(error: OperationError) -> KnowledgeError {
         | OperationError::TypeError { .. }
         | OperationError::WrongSparse
         | OperationError::WrongMulti => KnowledgeError::Invalid { message },
-        _ => KnowledgeError::Unavailable { message },
+        _ => {
+            tracing::warn!(error = message, "the embedded engine failed");
+            KnowledgeError::Unavailable { message: told(&message) }
+        }
     }
 }

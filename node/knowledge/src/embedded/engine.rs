@@ -10,7 +10,7 @@ use std::path::Path;
 use gaia_core::KnowledgeError;
 use qdrant_edge::{EdgeConfig, EdgeShard, UpdateOperation};
 
-use super::{convert, room};
+use super::{convert, reason, room};
 
 /// A shard that is open.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ fn told(panic: &(dyn Any + Send)) -> KnowledgeError {
         return KnowledgeError::DiskFull;
     }
     tracing::error!(panic = text, "the embedded engine failed");
-    KnowledgeError::unavailable("its engine failed; the log says more")
+    KnowledgeError::unavailable(format!("its engine failed: {}", reason::told(text)))
 }
 
 #[cfg(test)]

@@ -36,13 +36,14 @@ impl Embedded {
         }
         let building = Arc::into_inner(building);
         let building = building.ok_or_else(|| KnowledgeError::unavailable("a write goes on"))?;
-        let _changing = self.changing.lock().await;
-        self.check_free(&name, replaces)?;
-        let own = name.clone();
-        let shelf = blocking(move || building.publish(&own, spec, count)).await?;
-        let collection = shelf.collection()?;
-        self.exchange(&name, Some(shelf)).await;
-        Ok(collection)
+        self.changing(move |slots| {
+            slots.check_free(&name, replaces)?;
+            let shelf = building.publish(&name, spec, count)?;
+            let collection = shelf.collection()?;
+            slots.exchange(&name, Some(shelf));
+            Ok(collection)
+        })
+        .await
     }
 
     async fn begin(
@@ -51,17 +52,12 @@ impl Embedded {
         spec: &CollectionSpec,
         replaces: bool,
     ) -> Result<Building, KnowledgeError> {
-        let _changing = self.changing.lock().await;
-        self.check_free(name, replaces)?;
-        let (place, spec) = (self.place(name), spec.clone());
-        blocking(move || Building::begin(&place, &spec)).await
-    }
-
-    fn check_free(&self, name: &str, replaces: bool) -> Result<(), KnowledgeError> {
-        match self.check_room(name) {
-            Err(KnowledgeError::CollectionExists { .. }) if replaces => Ok(()),
-            checked => checked,
-        }
+        let (name, spec) = (name.to_owned(), spec.clone());
+        self.changing(move |slots| {
+            slots.check_free(&name, replaces)?;
+            Building::begin(&slots.place(&name), &spec)
+        })
+        .await
     }
 }
 

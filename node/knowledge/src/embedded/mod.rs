@@ -4,22 +4,27 @@
 //!     FOLDER/collections/NAME   one collection, see [`shelf`]
 //!
 //! The engine blocks, so each call runs on a thread for blocking work, so many at once as there are
-//! cores; a limited number may wait.
+//! cores; a limited number may wait. A change of what collections there are ends on its thread, in
+//! memory too, whether or not anybody still waits for it.
+//!
+//! A collection that can't be opened keeps its place and its reason. Whoever asks for it after a while
+//! has it opened again, one at a time.
 
 mod convert;
 mod engine;
 mod import;
+mod reason;
 mod room;
 mod shard;
 mod shelf;
+mod slots;
 mod snapshot;
 pub(crate) mod words;
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 use gaia_core::knowledge::{
     Change, Collection, CollectionSpec, Import, Page, Ranked, Reply, Restore, Scan, Search,
@@ -30,32 +35,28 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
 
 use self::shard::Shard;
-use self::shelf::{Draft, Manifest, Shelf, failed};
+use self::shelf::{Draft, Manifest, Shelf};
+use self::slots::{Slot, Slots};
 pub use self::snapshot::SnapshotLimits;
 
 /// Calls that may wait for a thread; one more is refused.
 const WAITING_MAX: usize = 4096;
 
-/// Collections at most: each holds files open.
-const COLLECTIONS_MAX: usize = 1000;
-
 /// Values of a vector at most.
 const DIMENSION_MAX: u32 = 65_536;
 
-/// A collection that is open, or why it is not.
-type Slot = Result<Arc<Shelf>, String>;
+/// A collection that can't be read is opened again after so long: opening reads files to their ends.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Knowledge bases in a folder of this machine.
 pub struct Embedded {
-    folder: PathBuf,
-    /// A lock held for as long as copying a pointer takes.
-    slots: RwLock<BTreeMap<String, Slot>>,
+    slots: Arc<Slots>,
     /// Held while a collection comes, goes or is exchanged.
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
     threads: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     limits: SnapshotLimits,
-    _lock: File,
+    retry_after: Duration,
 }
 
 impl Embedded {
@@ -65,74 +66,56 @@ impl Embedded {
     /// # Errors
     /// Another process has the folder open; a disk that fails.
     pub fn open(folder: &Path, limits: SnapshotLimits) -> Result<Self, KnowledgeError> {
-        let collections = folder.join("collections");
-        fs::create_dir_all(&collections).map_err(failed)?;
-        let lock = lock(folder)?;
-        let mut slots = BTreeMap::new();
-        for entry in fs::read_dir(&collections).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            match Shelf::open(&entry.path(), &name) {
-                Ok(Some(shelf)) => slots.insert(name, Ok(Arc::new(shelf))),
-                Ok(None) => None,
-                Err(error) => {
-                    tracing::error!(collection = name, %error, "a collection can't be read");
-                    slots.insert(name, Err(error.to_string()))
-                }
-            };
-        }
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Ok(Self {
-            folder: folder.to_owned(),
-            slots: RwLock::new(slots),
-            changing: Mutex::default(),
+            slots: Arc::new(Slots::open(folder)?),
+            changing: Arc::default(),
             threads: Arc::new(Semaphore::new(cores)),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             limits,
-            _lock: lock,
+            retry_after: RETRY_AFTER,
         })
     }
 
-    fn place(&self, name: &str) -> PathBuf {
-        self.folder.join("collections").join(name)
+    /// The same; what can't be read is opened again when it is asked for after so long.
+    #[must_use]
+    pub fn retrying_after(self, retry_after: Duration) -> Self {
+        Self { retry_after, ..self }
     }
 
-    fn shelf(&self, name: &str) -> Result<Arc<Shelf>, KnowledgeError> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        match slots.get(name) {
-            Some(Ok(shelf)) => Ok(Arc::clone(shelf)),
-            Some(Err(reason)) => {
-                let message = format!("the collection `{name}` can't be read: {reason}");
-                Err(KnowledgeError::Unavailable { message })
-            }
-            None => Err(KnowledgeError::UnknownCollection {
-                name: name.to_owned(),
-                known: slots.keys().cloned().collect(),
-            }),
+    /// The collection of that name; a broken one is opened again if its time has come.
+    async fn shelf(&self, name: &str) -> Result<Arc<Shelf>, KnowledgeError> {
+        match self.slots.find(name)? {
+            Slot::Broken(_) if self.slots.is_due(name, self.retry_after) => self.reopen(name).await,
+            _ => self.slots.shelf(name),
         }
     }
 
-    /// Puts a collection in the place of another, or of none; the other ends when its last search
-    /// does.
-    async fn exchange(&self, name: &str, new: Option<Shelf>) {
-        let old = self.put(name, new);
-        // Closing writes.
-        let _ = blocking(move || {
-            drop(old);
-            Ok(())
+    /// The collection of that name; a broken one is opened again, unless something changes now.
+    async fn reopen(&self, name: &str) -> Result<Arc<Shelf>, KnowledgeError> {
+        let Ok(changing) = Arc::clone(&self.changing).try_lock_owned() else {
+            return self.slots.shelf(name);
+        };
+        let (slots, name) = (Arc::clone(&self.slots), name.to_owned());
+        blocking(move || {
+            let _changing = changing;
+            slots.reopen(&name)
         })
-        .await;
+        .await
     }
 
-    fn put(&self, name: &str, new: Option<Shelf>) -> Option<Arc<Shelf>> {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        let old = match new {
-            Some(shelf) => slots.insert(name.to_owned(), Ok(Arc::new(shelf))),
-            None => slots.remove(name),
-        };
-        let old = old?.ok()?;
-        old.retire();
-        Some(old)
+    /// Runs what changes which collections there are: one such change at a time, to its end.
+    async fn changing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Slots) -> Result<T, KnowledgeError> + Send + 'static,
+    ) -> Result<T, KnowledgeError> {
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        let slots = Arc::clone(&self.slots);
+        blocking(move || {
+            let _changing = changing;
+            work(&slots)
+        })
+        .await
     }
 
     /// Runs blocking work when it is its turn.
@@ -152,61 +135,43 @@ impl Embedded {
         .await
     }
 
-    async fn create(&self, name: &str, spec: CollectionSpec) -> Result<(), KnowledgeError> {
-        check_name(name)?;
+    async fn create(&self, name: String, spec: CollectionSpec) -> Result<(), KnowledgeError> {
+        check_name(&name)?;
         check_spec(&spec)?;
-        let _changing = self.changing.lock().await;
-        self.check_room(name)?;
-        let (place, own) = (self.place(name), name.to_owned());
-        let shelf = blocking(move || {
-            let draft = Draft::begin(&place)?;
+        self.changing(move |slots| {
+            slots.check_free(&name, false)?;
+            let draft = Draft::begin(&slots.place(&name))?;
             drop(Shard::create(&draft.shard_folder(), &spec)?);
-            draft.publish(&own, &Manifest { spec, vector: String::new() })
-        });
-        let shelf = shelf.await?;
-        self.exchange(name, Some(shelf)).await;
-        Ok(())
+            let shelf = draft.publish(&name, &Manifest { spec, vector: String::new() })?;
+            slots.exchange(&name, Some(shelf));
+            Ok(())
+        })
+        .await
     }
 
-    fn check_room(&self, name: &str) -> Result<(), KnowledgeError> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        if slots.contains_key(name) {
-            return Err(KnowledgeError::CollectionExists { name: name.to_owned() });
-        }
-        if slots.len() >= COLLECTIONS_MAX {
-            let message = format!("there are {COLLECTIONS_MAX} collections: delete some first");
-            return Err(KnowledgeError::Invalid { message });
-        }
-        Ok(())
-    }
-
-    async fn delete(&self, name: &str) -> Result<(), KnowledgeError> {
-        let _changing = self.changing.lock().await;
-        let known = self.slots.read().unwrap_or_else(PoisonError::into_inner).contains_key(name);
-        if !known {
-            self.shelf(name)?;
-        }
-        let place = self.place(name);
-        blocking(move || shelf::forget(&place)).await?;
-        self.exchange(name, None).await;
-        Ok(())
+    async fn delete(&self, name: String) -> Result<(), KnowledgeError> {
+        self.changing(move |slots| {
+            slots.find(&name)?;
+            shelf::forget(&slots.place(&name))?;
+            slots.exchange(&name, None);
+            Ok(())
+        })
+        .await
     }
 }
 
 impl Knowledge for Embedded {
     fn collections(&self) -> Reply<'_, Vec<Collection>> {
         Box::pin(async {
-            let shelves: Vec<_> = {
-                let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-                slots.values().filter_map(|slot| slot.as_ref().ok().cloned()).collect()
-            };
-            self.run(move || shelves.iter().map(|shelf| shelf.collection()).collect()).await
+            let all = self.slots.list();
+            let told = move || Ok(all.iter().map(|(name, slot)| slot.collection(name)).collect());
+            self.run(told).await
         })
     }
 
     fn search(&self, search: Search) -> Reply<'_, Vec<Ranked>> {
         Box::pin(async move {
-            let shelf = self.shelf(&search.collection)?;
+            let shelf = self.shelf(&search.collection).await?;
             let work = move || shelf.shard.search(&search.by, search.limit, search.filter.as_ref());
             self.run(work).await
         })
@@ -215,25 +180,30 @@ impl Knowledge for Embedded {
     fn change(&self, collection: &str, change: Change) -> Reply<'_, ()> {
         let name = collection.to_owned();
         Box::pin(async move {
-            let shelf = match change {
-                Change::Create(spec) => return self.create(&name, spec).await,
-                Change::Delete => return self.delete(&name).await,
-                _ => self.shelf(&name)?,
-            };
             // Writes wait for each other within the shard, so they take no turn from searches.
-            blocking(move || match change {
-                Change::Upsert(points) => shelf.shard.upsert(&points),
-                Change::Remove(ids) => shelf.shard.remove(&ids),
-                Change::Optimize => shelf.shard.optimize(),
-                Change::Create(_) | Change::Delete => Ok(()),
-            })
-            .await
+            match change {
+                Change::Create(spec) => self.create(name, spec).await,
+                Change::Delete => self.delete(name).await,
+                Change::Reopen => self.shelf(&name).await.map(drop),
+                Change::Upsert(points) => {
+                    let shelf = self.shelf(&name).await?;
+                    blocking(move || shelf.shard.upsert(&points)).await
+                }
+                Change::Remove(ids) => {
+                    let shelf = self.shelf(&name).await?;
+                    blocking(move || shelf.shard.remove(&ids)).await
+                }
+                Change::Optimize => {
+                    let shelf = self.reopen(&name).await?;
+                    blocking(move || shelf.shard.optimize()).await
+                }
+            }
         })
     }
 
     fn scan(&self, scan: Scan) -> Reply<'_, Page> {
         Box::pin(async move {
-            let shelf = self.shelf(&scan.collection)?;
+            let shelf = self.shelf(&scan.collection).await?;
             self.run(move || shelf.shard.scan(&scan)).await
         })
     }
@@ -241,7 +211,7 @@ impl Knowledge for Embedded {
     fn snapshot(&self, collection: &str, file: PathBuf) -> Reply<'_, ()> {
         let name = collection.to_owned();
         Box::pin(async move {
-            let shelf = self.shelf(&name)?;
+            let shelf = self.shelf(&name).await?;
             blocking(move || snapshot::write(&shelf, &file)).await
         })
     }
@@ -249,37 +219,20 @@ impl Knowledge for Embedded {
     fn restore(&self, restore: Restore) -> Reply<'_, Collection> {
         Box::pin(async move {
             check_name(&restore.collection)?;
-            let _changing = self.changing.lock().await;
-            let place = self.place(&restore.collection);
-            let name = restore.collection.clone();
             let limits = self.limits;
-            let shelf = blocking(move || snapshot::read(&restore, &place, limits)).await?;
-            let collection = shelf.collection()?;
-            self.exchange(&name, Some(shelf)).await;
-            Ok(collection)
+            self.changing(move |slots| {
+                let name = &restore.collection;
+                let shelf = snapshot::read(&restore, &slots.place(name), limits)?;
+                let collection = shelf.collection()?;
+                slots.exchange(name, Some(shelf));
+                Ok(collection)
+            })
+            .await
         })
     }
 
     fn import(&self, import: Import) -> Reply<'_, Collection> {
         Box::pin(self.take_over(import))
-    }
-}
-
-fn lock(folder: &Path) -> Result<File, KnowledgeError> {
-    let path = folder.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let folder = folder.display();
-            let message = format!(
-                "{folder} is open in another process: stop that node, or give this one another \
-                 folder by [knowledge] folder"
-            );
-            Err(KnowledgeError::Unavailable { message })
-        }
-        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

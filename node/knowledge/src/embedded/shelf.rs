@@ -60,25 +60,33 @@ impl Shelf {
             spec: self.manifest.spec.clone(),
             points: self.shard.count()?,
             has_keywords: self.shard.has_keywords,
+            ..Collection::default()
         })
     }
 
     /// Opens the current version of the collection in `place` and removes all others. Nothing: there
-    /// is none, for its making was cut off.
+    /// is none, for its making was cut off, or it was deleted.
     ///
     /// # Errors
     /// It can't be read.
     pub fn open(place: &Path, name: &str) -> Result<Option<Self>, KnowledgeError> {
-        let current = match fs::read_to_string(place.join(CURRENT)) {
-            Ok(current) => current,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                fs::remove_dir_all(place).map_err(failed)?;
-                return Ok(None);
-            }
-            Err(error) => return Err(failed(error)),
-        };
-        remove_others(place, current.trim())?;
-        Self::load(place.join(current.trim()), name).map(Some)
+        if let Err(error) = fs::symlink_metadata(place.join(CURRENT))
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            fs::remove_dir_all(place).map_err(failed)?;
+            return Ok(None);
+        }
+        let version = current(place)?;
+        remove_others(place, &version)?;
+        Self::load(place.join(version), name).map(Some)
+    }
+
+    /// Opens the current version, and removes nothing: another one may be in the making.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn open_again(place: &Path, name: &str) -> Result<Self, KnowledgeError> {
+        Self::load(place.join(current(place)?), name)
     }
 
     /// Opens one version.
@@ -86,14 +94,19 @@ impl Shelf {
     /// # Errors
     /// It can't be read.
     pub fn load(folder: PathBuf, name: &str) -> Result<Self, KnowledgeError> {
-        let text = fs::read(folder.join(MANIFEST)).map_err(failed)?;
+        let text = fs::read(folder.join(MANIFEST)).map_err(|error| of_file(MANIFEST, error))?;
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| {
-            let message = format!("{}: {error}", folder.join(MANIFEST).display());
-            KnowledgeError::Unavailable { message }
+            KnowledgeError::unavailable(format!("{MANIFEST} is damaged: {error}"))
         })?;
         let shard = Shard::open(&folder.join(SHARD), &manifest.vector, &manifest.spec)?;
         let folder = Folder { path: folder, is_retired: AtomicBool::new(false) };
         Ok(Self { name: name.into(), manifest, shard, folder })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
     }
 
     /// Its folder goes when the last one who uses it lets go.
@@ -104,15 +117,19 @@ impl Shelf {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if !self.is_retired.load(Ordering::Acquire) {
-            return;
+        if self.is_retired.load(Ordering::Acquire) {
+            remove_version(&self.path);
         }
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(%error, folder = %self.path.display(), "could not remove old points");
-        }
-        // A deleted collection's own folder is empty now; another version keeps it.
-        let _ = self.path.parent().map(fs::remove_dir);
     }
+}
+
+/// Removes a version that is not current any more.
+pub fn remove_version(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder) {
+        tracing::warn!(%error, folder = %folder.display(), "could not remove old points");
+    }
+    // A deleted collection's own folder is empty now; another version keeps it.
+    let _ = folder.parent().map(fs::remove_dir);
 }
 
 /// A version that is being built; dropped before it is current, it leaves nothing.
@@ -180,7 +197,37 @@ impl Drop for Draft {
 /// # Errors
 /// A disk that fails.
 pub fn forget(place: &Path) -> Result<(), KnowledgeError> {
-    fs::remove_file(place.join(CURRENT)).map_err(failed)
+    match fs::remove_file(place.join(CURRENT)) {
+        // Of a collection that is damaged it may be gone.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(failed),
+    }
+}
+
+/// The name of the current version, whose folder is there.
+///
+/// # Errors
+/// It can't be read, or names none.
+pub fn current(place: &Path) -> Result<String, KnowledgeError> {
+    let text = fs::read(place.join(CURRENT)).map_err(|error| of_file(CURRENT, error))?;
+    let version = String::from_utf8_lossy(&text).trim().to_owned();
+    let is_name = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    match version.strip_prefix('v').is_some_and(is_name) && place.join(&version).is_dir() {
+        true => Ok(version),
+        false => Err(KnowledgeError::unavailable(format!(
+            "its file `{CURRENT}` is damaged: it names no version that is there"
+        ))),
+    }
+}
+
+/// A file of the collection's own that can't be read.
+fn of_file(name: &str, error: io::Error) -> KnowledgeError {
+    match failed(error) {
+        KnowledgeError::Unavailable { message } => {
+            KnowledgeError::unavailable(format!("{name}: {message}"))
+        }
+        other => other,
+    }
 }
 
 fn remove_others(place: &Path, current: &str) -> Result<(), KnowledgeError> {

@@ -142,6 +142,7 @@ impl Keyed {
                 noted(&collection, self.index.forget(&collection).await);
                 Ok(())
             }
+            Change::Reopen => self.engine.change(&collection, Change::Reopen).await,
             Change::Optimize => {
                 self.engine.change(&collection, Change::Optimize).await?;
                 self.bring_in_line(&collection).await

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gaia_archive::jsonl::{Summary, Writer};
-use gaia_core::knowledge::{Collection, Point, PointId, Scan};
+use gaia_core::knowledge::{Collection, Point, PointId, Scan, find};
 use gaia_core::{Knowledge, KnowledgeError};
 
 use super::{Header, KIND, Phase, Record, Step, VERSION, Watch, blocking, failed, limits};
@@ -45,13 +45,6 @@ pub async fn export(
             None => return blocking(move || writer.finish().map_err(failed)).await,
         }
     }
-}
-
-async fn find(knowledge: &dyn Knowledge, name: &str) -> Result<Collection, KnowledgeError> {
-    let collections = knowledge.collections().await?;
-    let known = collections.iter().map(|one| one.name.clone()).collect();
-    let unknown = || KnowledgeError::UnknownCollection { name: name.to_owned(), known };
-    collections.into_iter().find(|one| one.name == name).ok_or_else(unknown)
 }
 
 fn header(collection: &Collection) -> Header {

@@ -44,7 +44,13 @@ impl Entry {
     fn new(name: &str, physical: &str, found: Found) -> Self {
         let Found { spec, vector, has_keywords, points, .. } = found;
         Self {
-            collection: Collection { name: name.to_owned(), spec, points, has_keywords },
+            collection: Collection {
+                name: name.to_owned(),
+                spec,
+                points,
+                has_keywords,
+                ..Collection::default()
+            },
             physical: physical.to_owned(),
             vector,
             bm25: OnceLock::new(),

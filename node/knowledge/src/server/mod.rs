@@ -186,7 +186,7 @@ impl Inner {
             Change::Create(spec) => collections::create(self, name, &spec).await,
             Change::Delete => collections::delete(self, name).await,
             // Qdrant does so by itself, all the time; it has no request for it.
-            Change::Optimize => self.catalog.find_anew(name).await.map(|_| ()),
+            Change::Optimize | Change::Reopen => self.catalog.find_anew(name).await.map(|_| ()),
             Change::Upsert(points) => {
                 let points = points.as_slice();
                 let act =

@@ -37,7 +37,8 @@ impl FixStore {
         };
         let known = store.node.knowledge()?.collections().await?;
         store.provide(spec).await?;
-        let others = known.into_iter().map(|one| one.name).filter(|name| *name != store.collection);
+        let others = known.into_iter().filter(|one| one.is_ready() && one.name != store.collection);
+        let others = others.map(|one| one.name);
         for other in others.filter(|name| name.starts_with(&prefix) && is_memory_name(name)) {
             store.bring_over(&other).await?;
         }

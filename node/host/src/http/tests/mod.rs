@@ -1,6 +1,7 @@
 //! The whole of HTTP over a real socket, with fake models.
 
 mod admin;
+mod broken;
 mod chat;
 mod client;
 mod clients;

@@ -17,6 +17,7 @@ const REEMBED: &str =
     "Make new vectors, or keep those of the file; without it, as the config says.";
 const EMBEDDER: &str = "The model that is to serve it.";
 const PREFIX: &str = "What the model wants before a text, for new vectors.";
+const STATE: &str = "Whether it can be used; of one that is broken, the other numbers mean nothing.";
 const PROGRESS: &str = "Events `progress`, and at the end `done` or `error`.";
 
 /// All collections.
@@ -71,7 +72,7 @@ pub fn delete_collection() -> Operation {
 /// Brings indices up to date.
 pub fn optimize() -> Operation {
     of_one(Operation::post("/v1/knowledge/collections/{name}/optimize", "optimize_collection"))
-        .says("Brings a collection's indices up to date.")
+        .says("Brings a collection's indices up to date; opens again what could not be read.")
         .answers(collection())
 }
 
@@ -224,4 +225,6 @@ fn collection() -> Schema {
         .may("description", Schema::text())
         .needs("points", Schema::integer().says("Passages."))
         .needs("has_keywords", Schema::flag().says("It can be searched by words."))
+        .needs("state", Schema::words(&["ready", "broken"]).says(STATE))
+        .may("reason", Schema::text().says("Why it is broken."))
 }

@@ -7,6 +7,7 @@
 //!
 //!     State ── VectorStoreKeeper ── task `worker::work` (ends with the keeper)
 
+mod granted;
 mod hidden;
 mod job;
 mod worker;
@@ -18,6 +19,7 @@ use gaia_core::{KnowledgeError, Node, ServeError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use self::granted::{FILE_ID, Granted};
 pub use self::hidden::{Hidden, is_store_name};
 use crate::ingest::Ingester;
 use crate::store::{Files, VectorStore, VectorStoreError, VectorStores};

@@ -59,6 +59,7 @@ use self::knowledge::Wish;
 use self::metrics::Metrics;
 pub(crate) use self::metrics::head as metric_head;
 use self::routes::responses::stored::Stored;
+use self::routes::vector_stores::store_in_use;
 use self::running::Running;
 pub use self::server::{serve, serve_with};
 use crate::coder::{FixKeeper, seeds};
@@ -69,8 +70,8 @@ use crate::config::{
 use crate::ids;
 pub(crate) use crate::ids::now_s;
 use crate::ingest::Ingester;
-use crate::store::{Files, Recent, VectorStores};
-use crate::vector_stores::{Hidden, Tools, VectorStoreKeeper};
+use crate::store::{Files, Owner, Recent, VectorStores};
+use crate::vector_stores::{Granted, Hidden, Tools, VectorStoreKeeper};
 use crate::workers::Manager;
 
 /// Repairs and generations at once: each has up to four jobs in the line of the sandbox. Twenty that
@@ -240,18 +241,39 @@ impl State {
 
     /// Starts to answer a conversation with what the model is to know.
     async fn answer(self: &Arc<Self>, asked: Asked) -> Result<Running, ApiError> {
-        let Asked { model, task, choices, wish } = asked;
+        let Asked { owner, model, task, choices, wish } = asked;
         let chosen = self.node.models.choose(model.as_deref(), ModelKind::Chat)?;
         // Vector stores are hidden from everybody but their owners, who were asked for.
         let node = match (&wish, &self.vector_stores) {
-            (Wish::Stores(_), Some(keeper)) => keeper.node(),
-            _ => &self.node,
+            (Wish::Stores(_), Some(keeper)) => keeper.node().clone(),
+            _ => self.granting(&owner, ("knowledge.vector_stores", wish.vector_stores())).await?,
         };
         let plan = wish.over(self.plans.get(chosen.name()))?;
         let conversation = Conversation { task, choices, plan };
-        let work = gaia_core::knowledge::converse(node, model.as_deref(), conversation);
+        let work = gaia_core::knowledge::converse(&node, model.as_deref(), conversation);
         let done = tokio::time::timeout(self.request_timeout, work).await;
         Ok(Running::new(self, done.unwrap_or(Err(ServeError::TimeLimit))?))
+    }
+
+    /// The node with a knowledge base in which these vector stores can be searched, too, if they are the
+    /// owner's; `param` is the field that names them.
+    async fn granting(
+        &self,
+        owner: &Owner,
+        (param, ids): (&str, &[String]),
+    ) -> Result<Node, ApiError> {
+        let mut node = self.node.clone();
+        let mut stores = vec![];
+        for id in ids {
+            let store = store_in_use(self, owner, id).await;
+            stores
+                .push(store.map_err(|error| ApiError { param: Some(param.to_owned()), ..error })?);
+        }
+        if let (Some(keeper), false) = (&self.vector_stores, stores.is_empty()) {
+            let inner = keeper.node().knowledge.clone();
+            node.knowledge = inner.map(|inner| Arc::new(Granted::new(inner, stores)) as _);
+        }
+        Ok(node)
     }
 
     /// The same with the models of `manager`, which the operator may load and unload.
@@ -265,6 +287,8 @@ impl State {
 
 /// What a request asks of a chat model.
 struct Asked {
+    /// Who asks.
+    owner: Owner,
     /// The model's name, if one is given.
     model: Option<String>,
     task: ChatTask,

@@ -19,6 +19,7 @@ pub use self::filter::parse as parse_filter;
 use super::error::ApiError;
 use super::fields::{Fields, must_be};
 use super::openapi::Schema;
+use crate::vector_stores::{FILE_ID, is_store_name};
 
 /// Passages of a collection, unless somebody says otherwise.
 const LIMIT: usize = 5;
@@ -44,7 +45,9 @@ pub enum Wish {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     collections: Vec<String>,
-    /// One for all, or one for each collection.
+    /// Stores of the asker's own, which are searched behind the collections.
+    vector_stores: Vec<String>,
+    /// One for all, or one for each collection and store.
     limits: Vec<usize>,
     thresholds: Vec<f32>,
     mode: Option<SearchMode>,
@@ -75,6 +78,15 @@ impl Wish {
         Ok(changes.map_or(Self::Default, |changes| Self::Changed(Box::new(changes))))
     }
 
+    /// The vector stores that it names: whose they are is still to be looked at.
+    #[must_use]
+    pub fn vector_stores(&self) -> &[String] {
+        match self {
+            Self::Changed(changes) => changes.vector_stores(),
+            Self::Default | Self::None | Self::Stores(_) => &[],
+        }
+    }
+
     /// What holds for a model whose config says `own`.
     ///
     /// # Errors
@@ -94,6 +106,7 @@ impl Changes {
     pub fn take(mut fields: Fields) -> Result<Self, ApiError> {
         let changes = Self {
             collections: take_names(&mut fields, "collections")?,
+            vector_stores: take_names(&mut fields, "vector_stores")?,
             limits: take_limits(&mut fields)?,
             thresholds: take_thresholds(&mut fields)?,
             mode: take_mode(&mut fields)?,
@@ -114,8 +127,14 @@ impl Changes {
         Ok(changes)
     }
 
+    /// The vector stores that are named.
+    #[must_use]
+    pub fn vector_stores(&self) -> &[String] {
+        &self.vector_stores
+    }
+
     fn check(&self, fields: &Fields) -> Result<(), ApiError> {
-        let count = self.collections.len();
+        let count = self.collections.len() + self.vector_stores.len();
         let fits = |list: usize| list <= 1 || list == count;
         if !fits(self.limits.len()) {
             return Err(must_be(&fields.at("limit"), "one number, or one for each collection"));
@@ -156,16 +175,17 @@ impl Changes {
             .targets
             .first()
             .map_or((LIMIT, None), |target| (target.limit, target.score_threshold));
+        let names: Vec<_> = self.collections.iter().chain(&self.vector_stores).collect();
         let at = |place: usize| Target {
-            collection: self.collections.get(place).cloned().unwrap_or_default(),
+            collection: names.get(place).map(|name| (*name).clone()).unwrap_or_default(),
             limit: self.limits.get(place).or(self.limits.first()).copied().unwrap_or(limit),
             score_threshold: {
                 let given = self.thresholds.get(place).or(self.thresholds.first()).copied();
                 given.or(threshold)
             },
         };
-        if !self.collections.is_empty() {
-            return Ok((0..self.collections.len()).map(at).collect());
+        if !names.is_empty() {
+            return Ok((0..names.len()).map(at).collect());
         }
         if own.targets.is_empty() {
             let message = "name the collections to search: neither the request nor the model's \
@@ -201,6 +221,10 @@ pub fn describe_changes(body: Schema) -> Schema {
     let policies = ["system-message", "last-user-message"];
     let agentic = "The model searches for itself, as often as it needs to.";
     body.may("collections", names().says("The collections to search."))
+        .may(
+            "vector_stores",
+            names().says("Vector stores of your own to search, alone or as well."),
+        )
         .may(
             "mode",
             Schema::words(&["hybrid", "vector", "words"]).says("By meaning, words or both."),
@@ -366,6 +390,9 @@ pub struct WireCitation {
 pub struct WirePassage {
     collection: String,
     id: String,
+    /// The file in a vector store, whose name is `document`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -387,6 +414,7 @@ impl From<&Passage> for WirePassage {
         Self {
             collection: passage.collection.clone(),
             id: passage.id.to_string(),
+            file_id: own_file(passage).map(str::to_owned),
             document: text("document"),
             heading: text("heading"),
             place: text("place"),
@@ -396,6 +424,13 @@ impl From<&Passage> for WirePassage {
             text: passage.text().to_owned(),
         }
     }
+}
+
+/// The file in a vector store that a passage is from; elsewhere a field of that name means what it may.
+#[must_use]
+pub fn own_file(passage: &Passage) -> Option<&str> {
+    let file = passage.payload.get(FILE_ID).filter(|_| is_store_name(&passage.collection));
+    file.and_then(Value::as_str)
 }
 
 /// The sources of an answer so far; `None` if no knowledge base was asked, empty if it had nothing.

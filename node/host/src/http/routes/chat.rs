@@ -19,17 +19,18 @@ use self::whole::Whole;
 use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::ids::{new_id, now_s};
-use crate::http::{Asked, body, json, sse};
+use crate::http::{Asked, auth, body, json, sse};
 
 /// Answers a conversation, whole or streamed.
 pub async fn post(
     axum::extract::State(state): Shared,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let owner = auth::owner(&request);
     let request = ChatRequest::parse(body::read_fields(&state, request).await?)?;
     let ChatRequest { model, task, choices, stream, knowledge: wish } = request;
     let logprobs = task.sampling.logprobs.is_some();
-    let mut running = state.answer(Asked { model, task, choices, wish }).await?;
+    let mut running = state.answer(Asked { owner, model, task, choices, wish }).await?;
     let (model, sources) = (running.model().to_owned(), running.sources().clone());
     let head = Head { id: new_id("chatcmpl-"), created: now_s(), model, logprobs, sources };
     let blame = |error| ApiError::from(error).blame("messages");

@@ -29,16 +29,18 @@ use super::Shared;
 use crate::http::error::ApiError;
 use crate::http::ids::new_id;
 use crate::http::running::Running;
-use crate::http::{self, body, json, sse};
+use crate::http::{self, auth, body, json, sse};
 
 /// Answers, whole or streamed.
 pub async fn post(
     axum::extract::State(state): Shared,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let owner = auth::owner(&request);
     let asked = Asked::parse(body::read_fields(&state, request).await?)?;
     let Asked { model, task, streamed, knowledge: wish } = asked;
-    let running = state.answer(http::Asked { model, task, choices: 1, wish }).await?;
+    let asked = http::Asked { owner, model, task, choices: 1, wish };
+    let running = state.answer(asked).await?;
     let answered = if streamed { stream(running).await } else { whole(running).await };
     answered.map_err(blame)
 }
@@ -49,11 +51,13 @@ pub async fn count_tokens(
     axum::extract::State(state): Shared,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let owner = auth::owner(&request);
     let asked = Asked::parse_count(body::read_fields(&state, request).await?)?;
     let task = ChatTask { max_tokens: Some(1), ..asked.task };
     let Asked { model, knowledge: wish, .. } = asked;
     counts_tokens(&state, model.as_deref())?;
-    let mut running = state.answer(http::Asked { model, task, choices: 1, wish }).await?;
+    let asked = http::Asked { owner, model, task, choices: 1, wish };
+    let mut running = state.answer(asked).await?;
     while let Some(next) = running.next().await {
         let tokens = match next.map_err(blame)? {
             (_, Event::Prompt { tokens, .. }) => tokens,

@@ -111,7 +111,8 @@ impl Asked {
         let namespaces = task.namespaces;
         let task =
             ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
-        let running = state.answer(http::Asked { model, task, choices: 1, wish }).await?;
+        let asked = http::Asked { owner: owner.clone(), model, task, choices: 1, wish };
+        let running = state.answer(asked).await?;
         let (id, created_at) = (new_id("resp_"), now_s());
         let head = Head { id, created_at, model: running.model().to_owned(), settings };
         let state = Arc::clone(state);

@@ -14,7 +14,7 @@ use super::chat::request::ChatRequest;
 use super::chat::takes;
 use crate::http::error::ApiError;
 use crate::http::openapi::{Operation, Schema, Tag};
-use crate::http::{State, body, json};
+use crate::http::{State, auth, body, json};
 
 /// The route.
 pub fn operation() -> Operation {
@@ -39,7 +39,10 @@ pub async fn post(
     axum::extract::State(state): Shared,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let owner = auth::owner(&request);
     let request = ChatRequest::parse(body::read_fields(&state, request).await?)?;
+    let stores = ("knowledge.vector_stores", request.knowledge.vector_stores());
+    let node = state.granting(&owner, stores).await?;
     let plan = plan(&state, &request)?;
     let query = question(&request.task.messages, plan.context_window);
     let mut answers = vec![];
@@ -51,7 +54,7 @@ pub async fn post(
             filter: plan.filter.clone(),
             reranker: plan.reranker.clone(),
         };
-        let work = retrieve(&state.node, &retrieval);
+        let work = retrieve(&node, &retrieval);
         let done = timeout(state.request_timeout, work).await;
         let passages = done.unwrap_or(Err(ServeError::TimeLimit))?;
         answers.push(json!({

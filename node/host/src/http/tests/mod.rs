@@ -14,6 +14,7 @@ mod fixes;
 mod knowledge;
 mod messages;
 mod openapi;
+mod own_stores;
 mod pages;
 mod portable;
 mod refusals;

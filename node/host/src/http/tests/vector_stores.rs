@@ -19,7 +19,7 @@ pub(super) const TEXT: &str = "Foxes are quick.";
 /// A server with stores, in a folder that goes when the test ends.
 pub(super) struct Keeper {
     pub(super) server: Server,
-    knowledge: Arc<FakeKnowledge>,
+    pub(super) knowledge: Arc<FakeKnowledge>,
     folder: PathBuf,
 }
 

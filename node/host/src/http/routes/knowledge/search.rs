@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::ServeError;
-use gaia_core::knowledge::{Passage, Retrieval, retrieve};
+use gaia_core::knowledge::{Passage, Plan, Retrieval, retrieve};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::http::fields::{Fields, missing};
 use crate::http::knowledge::{Changes, WirePassage, describe_changes};
 use crate::http::openapi::{Operation, Schema, Tag};
 use crate::http::routes::Shared;
-use crate::http::{body, json};
+use crate::http::{auth, body, json};
 
 /// The answer.
 #[derive(JsonSchema, Serialize)]
@@ -41,22 +41,28 @@ pub async fn post(
     axum::extract::State(state): Shared,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let retrieval = parse(body::read_fields(&state, request).await?)?;
-    let work = retrieve(&state.node, &retrieval);
+    let owner = auth::owner(&request);
+    let (query, changes) = parse(body::read_fields(&state, request).await?)?;
+    let node = state.granting(&owner, ("vector_stores", changes.vector_stores())).await?;
+    let retrieval = retrieval(query, changes.over(None)?);
+    let work = retrieve(&node, &retrieval);
     let done = timeout(state.request_timeout, work).await;
     let passages: Vec<Passage> = done.unwrap_or(Err(ServeError::TimeLimit))?;
     let passages = passages.iter().map(WirePassage::from).collect();
     Ok(json::ok(&Found { query: retrieval.query, passages }))
 }
 
-fn parse(mut fields: Fields) -> Result<Retrieval, ApiError> {
+fn parse(mut fields: Fields) -> Result<(String, Changes), ApiError> {
     let query = fields.string("query")?.ok_or_else(|| missing("query"))?;
-    let plan = Changes::take(fields)?.over(None)?;
-    Ok(Retrieval {
+    Ok((query, Changes::take(fields)?))
+}
+
+fn retrieval(query: String, plan: Plan) -> Retrieval {
+    Retrieval {
         query,
         targets: plan.targets,
         mode: plan.mode,
         filter: plan.filter,
         reranker: plan.reranker,
-    })
+    }
 }

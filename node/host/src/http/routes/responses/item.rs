@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file_search::{FoundText, Searchable};
+use crate::http::knowledge::own_file;
 
 /// OpenAI's number for "as good as impossible"; JSON has no infinity.
 const LOGPROB_MIN: f32 = -9999.0;
@@ -257,7 +258,8 @@ impl Annotation {
             return Self { file_id: file.id.clone(), filename: file.filename.clone(), index };
         }
         let filename = passage.document().unwrap_or(&passage.collection).to_owned();
-        Self { file_id: passage.id.to_string(), filename, index }
+        let file_id = own_file(passage).map_or_else(|| passage.id.to_string(), str::to_owned);
+        Self { file_id, filename, index }
     }
 }
 

@@ -13,6 +13,7 @@
 mod convert;
 mod engine;
 mod import;
+mod log;
 mod reason;
 mod room;
 mod shard;

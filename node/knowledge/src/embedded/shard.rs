@@ -18,6 +18,7 @@ use qdrant_edge::{
 
 use super::convert;
 use super::engine::Engine;
+use super::log;
 use super::room;
 use super::words::{Sparse, Words};
 
@@ -79,6 +80,7 @@ impl Shard {
         vector: &str,
         spec: &CollectionSpec,
     ) -> Result<Self, KnowledgeError> {
+        trimmed(folder);
         let engine = Engine::load(folder)?;
         if !engine.shard().config().vectors.contains_key(vector) {
             let names: Vec<_> = engine.shard().config().vectors.keys().cloned().collect();
@@ -238,7 +240,9 @@ impl Shard {
 
     fn write(&self, operation: UpdateOperation) -> Result<(), KnowledgeError> {
         let _writing = self.writing();
-        self.engine.update(operation)
+        self.engine.update(operation)?;
+        trimmed(self.folder());
+        Ok(())
     }
 
     fn writing(&self) -> MutexGuard<'_, ()> {
@@ -247,6 +251,13 @@ impl Shard {
 
     fn dimension(&self) -> usize {
         self.engine.shard().config().vectors.get(&self.vector).map_or(0, |params| params.size)
+    }
+}
+
+/// Gives back what the log no longer needs; another time, if the disk fails now.
+fn trimmed(folder: &Path) {
+    if let Err(error) = log::trim(folder) {
+        tracing::debug!(%error, folder = %folder.display(), "the log was not made shorter");
     }
 }
 

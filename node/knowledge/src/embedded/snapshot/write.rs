@@ -8,6 +8,7 @@ use gaia_archive::{Compression, pack};
 use gaia_core::KnowledgeError;
 use serde_json::{Value, json};
 
+use super::super::log;
 use super::super::room;
 use super::super::shard::WORDS_VECTOR;
 use super::super::shelf::{Shelf, failed};
@@ -58,7 +59,7 @@ impl Drop for Staging {
     }
 }
 
-/// The segments, each a tar with `snapshot/files`, and the log.
+/// The segments, each a tar with `snapshot/files`, and a log without entries: all are in the segments.
 fn stage_shard(shard: &Path, into: &Path) -> Result<(), KnowledgeError> {
     for entry in fs::read_dir(shard.join("segments")).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -73,7 +74,7 @@ fn stage_shard(shard: &Path, into: &Path) -> Result<(), KnowledgeError> {
         pack(&part, Path::new(&tar), Compression::None, &|_| true).map_err(packing)?;
         fs::remove_dir_all(&part).map_err(failed)?;
     }
-    copy_all(&shard.join("wal"), &into.join("wal")).map_err(failed)
+    log::write_empty(shard, into)
 }
 
 fn stage_collection(shelf: &Shelf, into: &Path) -> Result<(), KnowledgeError> {
@@ -140,22 +141,13 @@ fn config(shelf: &Shelf) -> Value {
 
 /// Links files instead of copying them: they don't change while the shard is still.
 fn link_all(from: &Path, to: &Path) -> io::Result<()> {
-    walk(from, to, &|from, to| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)))
-}
-
-fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
-    walk(from, to, &|from, to| fs::copy(from, to).map(drop))
-}
-
-fn walk(from: &Path, to: &Path, bring: &dyn Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), &target, bring)?;
+        let (from, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name())))?;
+        if from.is_dir() {
+            link_all(&from, &target)?;
         } else {
-            bring(&entry.path(), &target)?;
+            fs::hard_link(&from, &target).or_else(|_| fs::copy(&from, &target).map(drop))?;
         }
     }
     Ok(())

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gaia_core::knowledge::{
-    Batches, By, Change, Collection, CollectionSpec, CollectionState, Import, Point, PointId, Reply,
-    Restore, Scan, Search,
+    Batches, By, Change, Collection, CollectionSpec, CollectionState, Import, Point, PointId,
+    Reply, Restore, Scan, Search,
 };
 use gaia_core::{Knowledge, KnowledgeError};
 use gaia_knowledge::{Embedded, SnapshotLimits};
@@ -32,7 +32,7 @@ const DAMAGES: [(&str, Damage); 6] = [
 
 fn cut(file: &Path) {
     let whole = fs::read(file).expect("it is there");
-    fs::write(file, &whole[..whole.len() / 2]).expect("written");
+    fs::write(file, &whole[..40]).expect("written");
 }
 
 fn remove(file: &Path) {
@@ -47,7 +47,8 @@ fn noise(file: &Path) {
 /// The files of that name below a folder.
 fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("one").path());
-    let found: Vec<_> = entries.map(|folder| folder.join(name)).filter(|file| file.exists()).collect();
+    let found: Vec<_> =
+        entries.map(|folder| folder.join(name)).filter(|file| file.exists()).collect();
     assert!(!found.is_empty(), "{} has no {name}", folder.display());
     found
 }
@@ -145,7 +146,6 @@ async fn what_is_damaged_is_listed_with_its_reason_and_refuses_to_be_used() {
         let CollectionState::Broken { reason } = bad(&engine).await.state else { panic!("{what}") };
         let folder = bench.folder.path().to_str().expect("UTF-8");
         assert!(!reason.is_empty() && !reason.contains(folder), "{what}: {reason}");
-        eprintln!("{what}: {reason}");
         assert!(is_broken(engine.search(search("bad")).await), "{what}");
         let scan = Scan { collection: "bad".into(), limit: 1, ..Scan::default() };
         assert!(is_broken(engine.scan(scan).await), "{what}");
@@ -167,25 +167,25 @@ async fn what_is_damaged_is_listed_with_its_reason_and_refuses_to_be_used() {
 
 #[tokio::test]
 async fn a_snapshot_or_an_import_takes_its_place_and_it_can_be_deleted() {
-    for (what, damage) in DAMAGES {
-        for how in ["restore", "import", "delete"] {
-            let bench = Bench::new(damage).await;
-            let engine = bench.open(Duration::MAX);
-            match how {
-                "restore" => drop(engine.restore(bench.restore()).await.expect(what)),
-                "import" => drop(engine.import(import(true)).await.expect(what)),
-                _ => engine.change("bad", Change::Delete).await.expect(what),
-            }
-            if how == "delete" {
-                fill(&engine, "bad").await;
-            }
-            drop(engine);
-            let engine = bench.open(Duration::MAX);
-            assert!(bad(&engine).await.is_ready(), "{what}, {how}");
-            assert_eq!(engine.search(search("bad")).await.expect("found").len(), 1, "{what}, {how}");
-            let left = fs::read_dir(bench.place()).expect("there").count();
-            assert_eq!(left, 2, "{what}, {how}: one version and its name");
+    let ways = ["restore", "import", "delete"].into_iter().cycle();
+    for ((what, damage), how) in DAMAGES.into_iter().zip(ways) {
+        let bench = Bench::new(damage).await;
+        let engine = bench.open(Duration::MAX);
+        match how {
+            "restore" => drop(engine.restore(bench.restore()).await.expect(what)),
+            "import" => drop(engine.import(import(true)).await.expect(what)),
+            _ => engine.change("bad", Change::Delete).await.expect(what),
         }
+        if how == "delete" {
+            fill(&engine, "bad").await;
+        }
+        drop(engine);
+        let engine = bench.open(Duration::MAX);
+        assert!(bad(&engine).await.is_ready(), "{what}, {how}");
+        let found = engine.search(search("bad")).await.expect("found");
+        assert_eq!(found.len(), 1, "{what}, {how}");
+        let left = fs::read_dir(bench.place()).expect("there").count();
+        assert_eq!(left, 2, "{what}, {how}: one version and its name");
     }
 }
 
@@ -198,7 +198,8 @@ async fn what_was_mended_is_opened_when_its_time_has_come_or_an_operator_asks() 
         let bench = Bench::new(damage).await;
         let engine = bench.open(retry_after);
         assert!(is_broken(engine.search(search("bad")).await));
-        fs::rename(bench.version().join("aside"), bench.version().join("manifest.json")).expect("back");
+        fs::rename(bench.version().join("aside"), bench.version().join("manifest.json"))
+            .expect("back");
         if retry_after == Duration::MAX {
             assert!(is_broken(engine.change("bad", Change::Reopen).await), "it was tried just now");
             engine.change("bad", Change::Optimize).await.expect("it is opened at once");

@@ -1,5 +1,8 @@
 //! The embedded engine on a real disk.
 
+mod broken;
+mod log;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -91,12 +91,38 @@ fn a_crash_while_documents_come_in_or_are_imported_loses_and_doubles_nothing() {
     assert_eq!((points(&node), versions(&node).len()), (all, 1));
     assert_eq!(found(&node, "question7").len(), 1);
     let (ok, said) = run(&node, &["import", "m", export]);
-    assert!(!ok && said.contains("exists already"), "{said}");
+    assert!(!ok && said.contains("exists already") && said.contains("--replace"), "{said}");
     let (ok, said) = run(&node, &["import", "m", export, "--replace"]);
     assert!(ok && said.contains(&format!("m  {all} points of 384 values by embed")), "{said}");
     assert_eq!(found(&node, "question7")[0]["document"], "manual.md");
     let left = std::fs::read_dir(node.folder().join("knowledge/downloads")).into_iter().flatten();
     assert_eq!(left.count(), 0, "nothing of the uploads stays");
+}
+
+#[test]
+fn a_crash_while_a_snapshot_is_restored_leaves_the_old_or_the_new() {
+    let mut node = Node::start(&NodeOptions::default());
+    let file = written(&node, 60);
+    let (ok, said) = run(&node, &["ingest", "-c", "m", &file]);
+    assert!(ok, "{said}");
+    let snapshot = node.folder().join("m.snapshot");
+    let snapshot = snapshot.to_str().expect("UTF-8");
+    assert!(run(&node, &["snapshot", "m", snapshot]).0);
+    let old = points(&node);
+    let (ok, said) = run(&node, &["ingest", "-c", "m", &written(&node, 70)]);
+    assert!(ok, "{said}");
+    let new = points(&node);
+    let mut restoring = begin(&node, &["restore", "m", snapshot]);
+    wait_until("the next version is there, or all is done", || {
+        versions(&node).len() == 2 || restoring.try_wait().expect("our child").is_some()
+    });
+    node.crash_and_start();
+    restoring.wait().expect("our child");
+    assert_eq!(versions(&node).len(), 1);
+    assert!([old, new].contains(&points(&node)), "{} of {old} or {new}", points(&node));
+    assert_eq!(found(&node, "question7").len(), 1);
+    let (ok, said) = run(&node, &["restore", "m", snapshot]);
+    assert!(ok && said.contains(&format!("m  {old} points")), "{said}");
 }
 
 #[test]

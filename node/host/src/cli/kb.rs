@@ -135,10 +135,10 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Restore { collection, snapshot, sha256, embedder } => {
             let is_url = snapshot.contains("://");
             let snapshot = if is_url { snapshot } else { absolute(&PathBuf::from(snapshot))? };
-            let body = json!({"snapshot": snapshot, "sha256": sha256, "embedder": embedder});
+            let body = json!({"snapshot": snapshot, "sha256": sha256, "embedder": embedder,
+                "stream": true});
             let path = of(&collection) + "/restore";
-            let answer = client.ask("POST", &path, Some(&body)).await?;
-            super::print(&line(&answer))?;
+            super::print(&line(&portable::watch(&client, &path, &body).await?))?;
         }
         Command::Fixes(command) => fixes::run(&client, command).await?,
     }

@@ -55,6 +55,18 @@ impl Snapshot<'_> {
     /// # Errors
     /// A file that may not be read; an address that can't be loaded.
     pub async fn fetch(&self, config: &KnowledgeConfig) -> Result<Fetched> {
+        self.fetch_watched(config, |_| {}).await
+    }
+
+    /// The same; `watch` hears how far a download is.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub async fn fetch_watched(
+        &self,
+        config: &KnowledgeConfig,
+        mut watch: impl FnMut(Progress) + Send + Sync + 'static,
+    ) -> Result<Fetched> {
         let is_url = self.source.contains("://");
         if !is_url && self.trust == Trust::Request {
             let file = allowed(Path::new(self.source), &config.snapshot_dirs)?;
@@ -70,7 +82,11 @@ impl Snapshot<'_> {
             Trust::Config => PrivateAddresses::Allow,
             Trust::Request => PrivateAddresses::Refuse,
         };
-        options.progress = Some(Box::new(teller()));
+        let mut teller = teller();
+        options.progress = Some(Box::new(move |progress| {
+            teller(progress);
+            watch(progress);
+        }));
         download(self.source, &file, options).await.context("downloading the snapshot")?;
         Ok(Fetched { file, is_ours: true })
     }

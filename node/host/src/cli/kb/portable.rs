@@ -75,9 +75,19 @@ pub async fn import(client: &Client, arguments: Import) -> Result<()> {
     print(&format!("{}{how}", line(&done["collection"])))
 }
 
+/// Asks for work and shows how far it is; its answer.
+pub async fn watch(client: &Client, path: &str, body: &Value) -> Result<Value> {
+    let done = client.follow(path, body, tell).await;
+    show("");
+    done
+}
+
 fn tell(_: &str, step: &Value) {
     let phase = step["phase"].as_str().unwrap_or_default();
-    show(&bar(phase, step["points"].as_u64().unwrap_or_default(), step["of"].as_u64()));
+    match step["points"].as_u64().or(step["bytes"].as_u64()) {
+        Some(done) => show(&bar(phase, done, step["of"].as_u64())),
+        None => show(phase),
+    }
 }
 
 fn flags(arguments: &Import) -> Option<bool> {

@@ -128,7 +128,7 @@ async fn provide(state: &State, name: &str) -> Result<(), ApiError> {
     if knowledge.collections().await?.iter().any(|collection| collection.name == name) {
         return Ok(());
     }
-    let (embedder, dimension) = embedder(state, None)?;
+    let (embedder, dimension) = embedder(state, None).await?;
     let spec = CollectionSpec { dimension, embedder, ..CollectionSpec::default() };
     match knowledge.change(name, Change::Create(spec)).await {
         Ok(()) | Err(KnowledgeError::CollectionExists { .. }) => Ok(()),

@@ -9,6 +9,7 @@ mod handed;
 mod import;
 mod search;
 mod snapshots;
+mod watched;
 
 use std::sync::Arc;
 

@@ -3,9 +3,10 @@
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
-use gaia_core::knowledge::{Change, Chunker, Collection, CollectionSpec, Distance, check_name};
-use gaia_core::{KnowledgeError, ModelStatus};
-use gaia_protocol::ModelKind;
+use gaia_core::KnowledgeError;
+use gaia_core::knowledge::{
+    Change, Chunker, Collection, CollectionSpec, Distance, check_name, spec_for,
+};
 use serde_json::json;
 
 use crate::http::error::ApiError;
@@ -40,7 +41,7 @@ pub async fn create(
     let (name, mut spec) = parse(body::read_fields(&state, request).await?)?;
     check_name(&name)?;
     if spec.dimension == 0 {
-        (spec.embedder, spec.dimension) = embedder(&state, spec.embedder.as_deref())?;
+        (spec.embedder, spec.dimension) = embedder(&state, spec.embedder.as_deref()).await?;
     }
     state.node.knowledge()?.change(&name, Change::Create(spec)).await?;
     Ok(json::response(StatusCode::CREATED, &find(&state, &name).await?))
@@ -103,17 +104,11 @@ fn parse(mut fields: Fields) -> Result<(String, CollectionSpec), ApiError> {
     Ok((name, spec))
 }
 
-/// The model that makes vectors, and how many values they have.
-pub fn embedder(state: &State, name: Option<&str>) -> Result<(Option<String>, u32), ApiError> {
-    let model = state.node.models.choose(name, ModelKind::Embedding)?;
-    match model.status() {
-        ModelStatus::Ready(card) => Ok((Some(model.name().to_owned()), card.embedding_dimension)),
-        _ => {
-            let message = format!(
-                "`dimension` is missing, and the model {} can't tell it before it is loaded",
-                model.name()
-            );
-            Err(ApiError::invalid("dimension", message))
-        }
-    }
+/// The model that makes vectors, and how many values they have; one that is loaded on demand is loaded.
+pub async fn embedder(
+    state: &State,
+    name: Option<&str>,
+) -> Result<(Option<String>, u32), ApiError> {
+    let spec = spec_for(&state.node, name).await?;
+    Ok((spec.embedder, spec.dimension))
 }

@@ -17,7 +17,8 @@ const REEMBED: &str =
     "Make new vectors, or keep those of the file; without it, as the config says.";
 const EMBEDDER: &str = "The model that is to serve it.";
 const PREFIX: &str = "What the model wants before a text, for new vectors.";
-const STATE: &str = "Whether it can be used; of one that is broken, the other numbers mean nothing.";
+const STATE: &str =
+    "Whether it can be used; of one that is broken, the other numbers mean nothing.";
 const PROGRESS: &str = "Events `progress`, and at the end `done` or `error`.";
 
 /// All collections.
@@ -137,11 +138,13 @@ pub fn restore_snapshot() -> Operation {
     let body = Schema::object()
         .needs("snapshot", Schema::text().says(source))
         .may("sha256", Schema::text().says("The snapshot's digest, which is checked."))
-        .may("embedder", Schema::text().says("The model that made the vectors."));
+        .may("embedder", Schema::text().says("The model that made the vectors."))
+        .may("stream", Schema::flag().default(false));
     of_one(Operation::post("/v1/knowledge/collections/{name}/restore", "restore_snapshot"))
         .says("Replaces a collection by a snapshot, of this node or of Qdrant.")
         .takes(body, json!({"snapshot": "/snapshots/notes.snapshot"}))
         .answers(collection())
+        .streams(PROGRESS)
 }
 
 /// A collection as a file.

@@ -2,40 +2,30 @@
 //! in the query; that of `POST` is a JSON object that names a file in `knowledge.snapshot_dirs` or an
 //! `https` address. With `stream` the answer is events that tell how far it is.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request};
 use axum::http::Uri;
 use axum::response::Response;
-use futures_util::stream;
 use gaia_core::KnowledgeError;
 use gaia_core::knowledge::check_name;
 use gaia_knowledge::portable::{self, ImportOptions, Imported, Rule, Step, Watch};
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::timeout;
 
 use super::handed::{self, Handed};
 use super::snapshots::config;
+use super::watched::{self, Work};
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, missing, must_be};
 use crate::http::query::Query;
 use crate::http::routes::Shared;
-use crate::http::sse::{self, Frame};
-use crate::http::{State, body, json};
+use crate::http::{State, body};
 use crate::knowledge::{Snapshot, Trust};
-
-/// How often a stream tells how far it is.
-const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// Options that are strings, and those that are true or false.
 const STRINGS: [&str; 3] = ["embedder", "query_prefix", "text_prefix"];
 const FLAGS: [&str; 3] = ["reembed", "replace", "stream"];
-
-type Work = Pin<Box<dyn Future<Output = Result<Imported, KnowledgeError>> + Send>>;
 
 /// What a request asks for besides the file.
 struct Asked {
@@ -86,10 +76,7 @@ async fn answer(
     let file = held.0.path().to_owned();
     let options = ImportOptions { collection, file, ..asked.options };
     let work = work(state, options, tell, held);
-    match asked.streams {
-        true => Ok(streamed(work, told)),
-        false => Ok(json::ok(&described(&work.await?))),
-    }
+    watched::answer(work, asked.streams.then_some(told)).await
 }
 
 /// The options of a query as those of a body.
@@ -149,7 +136,8 @@ fn work(
     });
     Box::pin(async move {
         let _held = held;
-        portable::import(&state.node, &options, watch).await
+        let imported = portable::import(&state.node, &options, watch).await?;
+        Ok(described(&imported))
     })
 }
 
@@ -160,30 +148,4 @@ fn described(imported: &Imported) -> Value {
         "records": imported.summary.records,
         "records_sha256": imported.summary.sha256,
     })
-}
-
-/// An import under way; dropping it, as when its client goes away, breaks it off.
-struct Under {
-    /// `None` after the end.
-    work: Option<Work>,
-    told: watch::Receiver<Step>,
-}
-
-fn streamed(work: Work, told: watch::Receiver<Step>) -> Response {
-    let under = Under { work: Some(work), told };
-    sse::of_body(Body::from_stream(stream::unfold(under, next)))
-}
-
-async fn next(mut under: Under) -> Option<(Result<Bytes, std::convert::Infallible>, Under)> {
-    let frame = match timeout(TELL_EVERY, under.work.as_mut()?).await {
-        Err(_) => Frame::named("progress", &*under.told.borrow_and_update()),
-        Ok(done) => {
-            under.work = None;
-            match done {
-                Ok(imported) => Frame::named("done", &described(&imported)),
-                Err(error) => Frame::named("error", &ApiError::from(error).body()),
-            }
-        }
-    };
-    Some((Ok(sse::wire(frame).into()), under))
 }

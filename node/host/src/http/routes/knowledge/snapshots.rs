@@ -1,14 +1,20 @@
 //! Snapshots of collections: `POST …/snapshot` writes one, `POST …/restore` takes one over.
 
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
+use gaia_core::KnowledgeError;
 use gaia_core::knowledge::{Restore, check_name};
-use serde_json::json;
+use gaia_net::Progress;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::collections::embedder;
+use super::watched;
 use crate::config::KnowledgeConfig;
 use crate::http::error::ApiError;
 use crate::http::fields::missing;
@@ -37,6 +43,28 @@ pub async fn named_file(state: &State, request: Request) -> Result<String, ApiEr
     Ok(file)
 }
 
+/// What a request to restore asks for.
+struct Asked {
+    collection: String,
+    source: String,
+    sha256: Option<String>,
+    model: Option<String>,
+}
+
+/// How far a restore is.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Step {
+    phase: &'static str,
+    /// Of a download, and all of them if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+}
+
+const FETCHING: Step = Step { phase: "fetching", bytes: None, of: None };
+const RESTORING: Step = Step { phase: "restoring", bytes: None, of: None };
+
 /// Replaces a collection by a snapshot: a path in one of `knowledge.snapshot_dirs`, or an `https`
 /// address.
 pub async fn restore(
@@ -49,20 +77,38 @@ pub async fn restore(
     let source = fields.string("snapshot")?.ok_or_else(|| missing("snapshot"))?;
     let sha256 = fields.string("sha256")?;
     let model = fields.string("embedder")?;
+    let streams = fields.flag("stream")?;
     fields.finish(&[])?;
-    let (name, dimension) = embedder(&state, model.as_deref())?;
-    let trust = Trust::Request;
-    let snapshot = Snapshot { source: &source, sha256: sha256.as_deref(), trust };
-    let fetched = snapshot.fetch(config(&state)?).await;
+    let asked = Asked { collection, source, sha256, model };
+    let (tell, told) = watch::channel(FETCHING);
+    watched::answer(Box::pin(work(state, asked, tell)), streams.then_some(told)).await
+}
+
+async fn work(
+    state: Arc<State>,
+    asked: Asked,
+    tell: watch::Sender<Step>,
+) -> Result<Value, ApiError> {
+    let (embedder, dimension) = embedder(&state, asked.model.as_deref()).await?;
+    let (source, sha256) = (&*asked.source, asked.sha256.as_deref());
+    let snapshot = Snapshot { source, sha256, trust: Trust::Request };
+    let tell = Arc::new(tell);
+    let telling = Arc::clone(&tell);
+    let watch = move |progress: Progress| {
+        let bytes = Some(progress.bytes);
+        telling.send_replace(Step { bytes, of: progress.bytes_total, ..FETCHING });
+    };
+    let fetched = snapshot.fetch_watched(config(&state)?, watch).await;
     let fetched = fetched.map_err(|error| ApiError::invalid("snapshot", format!("{error:#}")))?;
+    tell.send_replace(RESTORING);
     let restore = Restore {
-        collection,
+        collection: asked.collection,
         file: fetched.file.clone(),
-        embedder: name,
+        embedder,
         dimension: Some(dimension),
     };
     let restored = state.node.knowledge()?.restore(restore).await?;
-    Ok(json::ok(&restored))
+    serde_json::to_value(&restored).map_err(|error| KnowledgeError::unavailable(error).into())
 }
 
 /// How the node keeps knowledge bases.

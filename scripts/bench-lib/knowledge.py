@@ -59,8 +59,9 @@ def main() -> None:
         for size in options.chunks:
             results["sizes"].append(bench.measure(size))
             save(results, options)
-        if options.mixed:
-            results["sizes"].append(bench.measure_mixed(options.mixed))
+        for size in options.mixed:
+            results["sizes"].append(bench.measure_mixed(size))
+            save(results, options)
         results["first_token"] = bench.first_token()
     finally:
         server.stop()
@@ -76,9 +77,9 @@ def read_options() -> argparse.Namespace:
     for name in ("home", "checkout", "results"):
         parser.add_argument(f"--{name}", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--chunks", type=numbers, default=[10_000, 100_000],
-                        help="sizes to measure, each more than the one before; 170 chunks a second come in on two cores")
-    parser.add_argument("--mixed", type=int, default=0,
-                        help="at last so many points, those that are there and new ones mixed of them: embedding that many takes an hour")
+                        help="sizes to measure, each more than the one before; 30 chunks a second come in on two cores")
+    parser.add_argument("--mixed", type=numbers, default=[],
+                        help="then sizes of which all but the real chunks are mixed of these: embedding 100,000 takes an hour")
     parser.add_argument("--docs", type=Path, help="a folder of HTML; by default the toolchain's")
     parser.add_argument("--node", type=Path, help="the program; by default the installed one")
     parser.add_argument("--questions", type=int, default=200, help="for nDCG, and for recall as far as there is time")
@@ -131,10 +132,10 @@ class Bench:
     def measure_mixed(self, size: int) -> dict:
         """The questions are those of before: new texts are nonsense, and their headings are borrowed."""
         source, target = (self.options.results / f"{name}.jsonl.zst" for name in ("real", "mixed"))
-        self.client.json("POST", f"{of()}/export", {"file": str(source)})
+        if not source.exists():
+            self.client.json("POST", f"{of()}/export", {"file": str(source)})
         enlarge.enlarge(source, target, size, self.chance)
         took, _ = timed(lambda: self.client.json("POST", f"{of()}/import", {"source": str(target), "replace": True}))
-        source.unlink()
         target.unlink()
         chunks = self.points()
         say(f"{chunks} chunks, mixed, {chunks / took:.0f} a second")

@@ -14,6 +14,7 @@ pub mod config;
 pub mod http;
 mod ids;
 pub mod ingest;
+mod jobs;
 pub mod knowledge;
 pub mod log;
 pub mod mcp;

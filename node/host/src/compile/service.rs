@@ -123,12 +123,11 @@ impl Service {
     /// # Errors
     /// There is no room.
     pub fn begin(&self, owner: &Owner, job: Job) -> Result<String, Refusal> {
-        self.jobs.make_room()?;
         let turn = self.enter(owner)?;
         let (handle, cancel) = Cancel::pair()?;
         let (told, state) = watch::channel(JobState::Queued);
         let work = self.work(job, cancel, told);
-        Ok(self.jobs.begin(owner, (Some(handle), state), work.tell(turn)))
+        self.jobs.begin(owner, (Some(handle), state), work.tell(turn))
     }
 
     fn enter(&self, owner: &Owner) -> Result<Turn, Full> {

@@ -1,18 +1,14 @@
 //! Tool calls that are being done. Each has a task, so that a call can end before its work does.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 use rmcp::model::CallToolResult;
 use rmcp::task_manager::current_timestamp;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
-use tracing::Instrument;
 
 use crate::config::McpJobsConfig;
-use crate::ids::new_id;
+use crate::jobs::{self, Job, JobTable, Limits};
 use crate::store::Owner;
 
 /// How far a job is.
@@ -49,6 +45,13 @@ pub struct Seen {
     pub begun_at: String,
 }
 
+impl Job for Seen {
+    /// An answer's texts are cut before they come here: their number is limit enough.
+    fn ended_bytes(&self) -> Option<usize> {
+        self.progress.borrow().answer.is_some().then_some(0)
+    }
+}
+
 /// There is no room for one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{max} calls {whose} are being done already: wait for one, or try again later")]
@@ -57,38 +60,26 @@ pub struct Full {
     whose: &'static str,
 }
 
-/// The jobs of all keys, the ended ones for a while. Dropping it ends them all.
-pub struct Jobs {
-    config: McpJobsConfig,
-    table: Mutex<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    jobs: HashMap<String, Kept>,
-    tasks: JoinSet<()>,
-}
-
-struct Kept {
-    owner: Owner,
-    seen: Seen,
-    begun: Instant,
-    /// When it was first seen to have ended.
-    ended: Option<Instant>,
-    task: AbortHandle,
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.task.abort();
+impl From<jobs::Full> for Full {
+    fn from(full: jobs::Full) -> Self {
+        match full {
+            jobs::Full::Owner(max) => Self { max, whose: "of this key" },
+            jobs::Full::All(max) => Self { max, whose: "on this node" },
+        }
     }
 }
+
+/// The jobs of all keys, the ended ones for a while. Dropping it ends them all.
+pub struct Jobs(JobTable<Seen>);
 
 impl Jobs {
     /// No jobs yet.
     #[must_use]
     pub fn new(config: McpJobsConfig) -> Self {
-        Self { config, table: Mutex::default() }
+        let McpJobsConfig { max, per_key_max, keep } = config;
+        let (kept_max, at_work_per_owner_max) = (max, per_key_max);
+        let limits = Limits { kept_max, at_work_per_owner_max, bytes_max: usize::MAX, keep };
+        Self(JobTable::new(limits))
     }
 
     /// Begins a job: its id.
@@ -99,9 +90,6 @@ impl Jobs {
     where
         W: Future<Output = CallToolResult> + Send + 'static,
     {
-        let mut table = self.lock();
-        table.check_room(owner, &self.config)?;
-        let id = new_id("job-");
         let (sender, progress) = watch::channel(Progress::default());
         let sender = Arc::new(sender);
         let work = work(Tell(Arc::clone(&sender)));
@@ -109,67 +97,19 @@ impl Jobs {
             let answer = Arc::new(work.await);
             sender.send_modify(|progress| progress.answer = Some(answer));
         };
-        let task = table.tasks.spawn(work.in_current_span());
         let seen = Seen { progress, begun_at: current_timestamp() };
-        let kept = Kept { owner: owner.clone(), seen, begun: Instant::now(), ended: None, task };
-        table.jobs.insert(id.clone(), kept);
-        Ok(id)
+        Ok(self.0.begin(owner, seen, work)?)
     }
 
     /// How far a job is, if it is this owner's.
     #[must_use]
     pub fn look(&self, owner: &Owner, id: &str) -> Option<Seen> {
-        let table = self.lock();
-        table.jobs.get(id).filter(|kept| kept.owner == *owner).map(|kept| kept.seen.clone())
+        self.0.look(owner, id, Seen::clone)
     }
 
     /// Ends a job if it has not ended, and forgets it; whether it was there.
     pub fn remove(&self, owner: &Owner, id: &str) -> bool {
-        let mut table = self.lock();
-        let is_own = table.jobs.get(id).is_some_and(|kept| kept.owner == *owner);
-        is_own && table.jobs.remove(id).is_some()
-    }
-
-    /// Whoever looks forgets what is old.
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        while table.tasks.try_join_next().is_some() {}
-        let now = Instant::now();
-        table.jobs.values_mut().for_each(|kept| kept.note_end(now));
-        let keep = self.config.keep;
-        table.jobs.retain(|_, kept| kept.ended.is_none_or(|ended| now - ended < keep));
-        table
-    }
-}
-
-impl Kept {
-    fn note_end(&mut self, now: Instant) {
-        if self.ended.is_none() && self.task.is_finished() {
-            self.ended = Some(now);
-        }
-    }
-}
-
-impl Table {
-    /// Ended jobs make room, the oldest first; those at work don't.
-    fn check_room(&mut self, owner: &Owner, config: &McpJobsConfig) -> Result<(), Full> {
-        let at_work = |kept: &&Kept| kept.ended.is_none();
-        let own = self.jobs.values().filter(at_work).filter(|kept| kept.owner == *owner).count();
-        if own >= config.per_key_max {
-            return Err(Full { max: config.per_key_max, whose: "of this key" });
-        }
-        while self.jobs.len() >= config.max {
-            if !self.forget_oldest_ended() {
-                return Err(Full { max: config.max, whose: "on this node" });
-            }
-        }
-        Ok(())
-    }
-
-    fn forget_oldest_ended(&mut self) -> bool {
-        let ended = self.jobs.iter().filter(|(_, kept)| kept.ended.is_some());
-        let oldest = ended.min_by_key(|(_, kept)| kept.begun).map(|(id, _)| id.clone());
-        oldest.is_some_and(|id| self.jobs.remove(&id).is_some())
+        self.0.remove(owner, id)
     }
 }
 
@@ -179,7 +119,6 @@ mod tests {
     use std::time::Duration;
 
     use rmcp::model::ContentBlock;
-    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -192,33 +131,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_so_many_at_once_and_one_key_can_not_fill_the_node() {
-        let jobs = jobs(3, 2);
-        let (ada, bob) = (Owner::of_key("ada"), Owner::of_key("bob"));
-        let first = jobs.begin(&ada, |_| pending()).expect("room");
+    async fn who_finds_no_room_is_told_whose_calls_are_too_many() {
+        let jobs = jobs(2, 1);
+        let [ada, bob, eve] = ["ada", "bob", "eve"].map(Owner::of_key);
         jobs.begin(&ada, |_| pending()).expect("room");
         let full = jobs.begin(&ada, |_| pending()).expect_err("its share is used");
-        assert!(full.to_string().contains("2 calls of this key"), "{full}");
+        assert!(full.to_string().contains("1 calls of this key"), "{full}");
         jobs.begin(&bob, |_| pending()).expect("another key has room");
-        let full = jobs.begin(&bob, |_| pending()).expect_err("the node is full");
-        assert!(full.to_string().contains("3 calls on this node"), "{full}");
-        assert!(!jobs.remove(&bob, &first), "a job is its owner's");
-        assert!(jobs.look(&bob, &first).is_none());
-        assert!(jobs.remove(&ada, &first));
-        jobs.begin(&bob, |_| pending()).expect("what is removed makes room");
-    }
-
-    #[tokio::test]
-    async fn what_is_removed_is_dropped() {
-        let jobs = jobs(1, 1);
-        let (held, dropped) = oneshot::channel::<()>();
-        let work = |_| async move {
-            let _held = held;
-            pending().await
-        };
-        let id = jobs.begin(&Owner::default(), work).expect("room");
-        assert!(jobs.remove(&Owner::default(), &id));
-        assert!(dropped.await.is_err());
+        let full = jobs.begin(&eve, |_| pending()).expect_err("the node is full");
+        assert!(full.to_string().contains("2 calls on this node"), "{full}");
     }
 
     #[tokio::test]
@@ -227,9 +148,7 @@ mod tests {
         let id = jobs.begin(&Owner::default(), |_| ready(answer())).expect("room");
         let mut seen = jobs.look(&Owner::default(), &id).expect("its own");
         seen.progress.wait_for(|progress| progress.answer.is_some()).await.expect("it ends");
-        while jobs.begin(&Owner::default(), |_| pending()).is_err() {
-            tokio::task::yield_now().await;
-        }
+        jobs.begin(&Owner::default(), |_| pending()).expect("what has ended makes room");
         assert!(jobs.look(&Owner::default(), &id).is_none());
     }
 

@@ -88,7 +88,6 @@ pub fn begin(
     owner: &Owner,
     (work, detail): (Work, Detail),
 ) -> Result<String, ApiError> {
-    service.jobs().make_room().map_err(refusal)?;
     let (told, state) = watch::channel(JobState::Queued);
     let task = async move {
         let tell = |progress: Progress| {
@@ -104,7 +103,7 @@ pub fn begin(
         };
         told.send_replace(ended);
     };
-    Ok(service.jobs().begin(owner, (None, state), task))
+    service.jobs().begin(owner, (None, state), task).map_err(refusal)
 }
 
 type Running = Pin<Box<dyn Future<Output = Result<Made, CoderError>> + Send>>;

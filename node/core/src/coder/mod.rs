@@ -12,9 +12,9 @@ mod items;
 mod memory;
 mod repair;
 mod request;
-mod score;
 #[cfg(test)]
-mod scripted;
+mod samples;
+mod score;
 mod tokens;
 
 use std::sync::Arc;

@@ -1,13 +1,14 @@
 //! A compiler, a memory and a clock for the coder's use cases.
 
+use std::collections::VecDeque;
 use std::future::{Ready, pending, ready};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::ServeError;
 use crate::build::{
-    BuildError, BuildJob, BuildReply, BuildReport, Builder, Crates, Diagnostic, Level, Offer,
-    Origin, Span, Verdict,
+    BuildError, BuildJob, BuildReply, BuildReport, Builder, Crates, Diagnostic, ExplainReply,
+    Level, Offer, Origin, Span, Verdict,
 };
 use crate::coder::{Clock, Fix, Memory, MemoryReply, Moment, Symptom};
 
@@ -16,7 +17,8 @@ type Judge = dyn Fn(&BuildJob) -> Option<Result<BuildReport, BuildError>> + Send
 /// A compiler that says what it was told to say of a project.
 ///
 /// # Panics
-/// When it is given no files, or a path that leaves the project.
+/// When it is given no files, or a path that leaves the project, or asked to explain what is no number of
+/// an error.
 pub struct FakeBuilder {
     judge: Box<Judge>,
     jobs: Mutex<Vec<BuildJob>>,
@@ -47,6 +49,16 @@ impl FakeBuilder {
         Self { crates: Arc::new(crates_of(crates)), ..self }
     }
 
+    /// Answers each job with the next of these, and panics where none is left.
+    #[must_use]
+    pub fn saying(reports: Vec<Result<BuildReport, BuildError>>) -> Self {
+        let reports = Mutex::new(VecDeque::from(reports));
+        Self::new(move |_| {
+            let next = reports.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            Some(next.expect("a report for each job"))
+        })
+    }
+
     /// The jobs it was given.
     #[must_use]
     pub fn jobs(&self) -> Vec<BuildJob> {
@@ -69,6 +81,13 @@ impl Builder for FakeBuilder {
 
     fn crates(&self) -> Arc<Crates> {
         Arc::clone(&self.crates)
+    }
+
+    /// It knows E0502.
+    fn explain<'a>(&'a self, code: &'a str) -> ExplainReply<'a> {
+        assert_eq!(code.len(), 5, "only numbers of errors are asked for");
+        let known = (code == "E0502").then(|| "It is borrowed already.".to_owned());
+        Box::pin(ready(Ok(known)))
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::build::{BuildReport, Files, Level, Verdict};
-use crate::coder::scripted::{Scripted, coder, finding, report};
-use crate::fakes::{FakeKnowledge, FakeModel, block_on, node_of};
+use crate::coder::samples::{coder, finding, report};
+use crate::fakes::{FakeBuilder, FakeKnowledge, FakeModel, block_on, node_of};
 use crate::knowledge::{CollectionSpec, KnowledgeError, Point, PointId};
 use crate::{Admission, Models};
 
@@ -33,7 +33,7 @@ fn asking(question: &str) -> Explain {
 }
 
 fn explained(node: Node, request: Explain) -> Result<Explained, CoderError> {
-    block_on(explain(&coder(node, Scripted::new(vec![])), request))
+    block_on(explain(&coder(node, FakeBuilder::saying(vec![])), request))
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_model_is_told_what_the_compiler_said() {
         question: Some("Why?".into()),
         ..Explain::default()
     };
-    let coder = coder(node, Scripted::new(vec![Ok(report)]));
+    let coder = coder(node, FakeBuilder::saying(vec![Ok(report)]));
     let mut explained = block_on(explain(&coder, request)).expect("known");
     assert_eq!(explained.lines, ["src/main.rs:2: error[E0425]: E0425 happened"]);
     let mut answers = explained.answers.take().expect("a model speaks");

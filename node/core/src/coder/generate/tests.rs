@@ -6,7 +6,7 @@ use gaia_protocol::{ChatTask, Event, FinishReason, ModelKind, Task, Usage};
 
 use super::*;
 use crate::build::{BuildError, BuildJob, BuildReport, TestStatus, Verdict};
-use crate::coder::scripted::test;
+use crate::coder::samples::test;
 use crate::coder::{Budget, Edits, Progress};
 use crate::fakes::{
     FakeBuilder, FakeClock, FakeKnowledge, FakeModel, block_on, error_at, node_of, report_of,

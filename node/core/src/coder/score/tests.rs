@@ -2,14 +2,18 @@
 
 use super::*;
 use crate::build::BuildError;
-use crate::coder::scripted::{Scripted, finding, report, test};
-use crate::fakes::block_on;
+use crate::coder::samples::{finding, report, test};
+use crate::fakes::{FakeBuilder, block_on};
+
+fn asking(weights: Weights) -> Score {
+    let main = ("src/main.rs".to_owned(), "fn main() {}".to_owned());
+    Score { files: Files::from([main]), weights }
+}
 
 fn scored(reports: Vec<BuildReport>, weights: Weights) -> (Scored, Vec<Command>) {
-    let builder = Scripted::new(reports.into_iter().map(Ok).collect());
-    let request = Score { files: Files::new(), weights };
-    let scored = block_on(score(builder.as_ref(), request)).expect("it is known");
-    (scored, builder.commands())
+    let builder = FakeBuilder::saying(reports.into_iter().map(Ok).collect());
+    let scored = block_on(score(&builder, asking(weights))).expect("it is known");
+    (scored, builder.jobs().iter().map(|job| job.command).collect())
 }
 
 fn near(one: f64, other: f64) -> bool {
@@ -18,8 +22,9 @@ fn near(one: f64, other: f64) -> bool {
 
 #[test]
 fn a_sandbox_that_fails_gives_no_score() {
-    let builder = Scripted::new(vec![Err(BuildError::Failed("broken".into()))]);
-    let error = block_on(score(builder.as_ref(), Score::default())).expect_err("nothing is known");
+    let builder = FakeBuilder::saying(vec![Err(BuildError::Failed("broken".into()))]);
+    let asked = block_on(score(&builder, asking(Weights::default())));
+    let error = asked.expect_err("nothing is known");
     assert!(matches!(error, CoderError::Build(BuildError::Failed(_))));
 }
 

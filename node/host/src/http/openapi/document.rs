@@ -47,6 +47,7 @@ impl Document {
             },
         });
         plain(&mut whole);
+        drop_unused(&mut whole);
         Self { whole }
     }
 
@@ -64,8 +65,8 @@ impl Document {
                 return Err((*unknown).to_owned());
             }
             keep_operations(&mut part, only);
+            drop_unused(&mut part);
         }
-        drop_unused(&mut part);
         Ok(part)
     }
 

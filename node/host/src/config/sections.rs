@@ -103,10 +103,18 @@ fn is_address(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/') && rest.bytes().all(is_plain))
 }
 
+/// Programs that are made of web pages have schemes of their own, such as `app://obsidian.md`.
 fn is_origin(origin: &str) -> bool {
-    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    let host = host.map(|host| host.strip_suffix(":*").unwrap_or(host));
-    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*']))
+    let is_scheme = |scheme: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        !scheme.is_empty() && scheme.bytes().all(fits)
+    };
+    let is_host = |host: &str| {
+        let host = host.strip_suffix(":*").unwrap_or(host);
+        !host.is_empty() && !host.contains(['/', '*'])
+    };
+    let parts = origin.split_once("://");
+    origin == "*" || parts.is_some_and(|(scheme, host)| is_scheme(scheme) && is_host(host))
 }
 
 /// Whether the known origin covers this one; one with `:*` covers any port of it or none, `*` alone
@@ -255,6 +263,19 @@ impl SupervisionConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host() {
+        for origin in
+            ["*", "https://a", "http://localhost:*", "app://obsidian.md", "tauri://localhost"]
+        {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for wrong in ["", "a", "null", "https://", "https://a/b", "https://*", "://a", "HTTPS ://a"]
+        {
+            assert!(!is_origin(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn any_port_is_not_any_host() {

@@ -11,13 +11,13 @@ use axum::response::Response;
 use super::State;
 use crate::config::origin_covers;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("x-request-id, retry-after, x-gaia-ignored, mcp-session-id");
 /// Seconds a browser may remember the answer to a preflight.
 const MAX_AGE_S: HeaderValue = HeaderValue::from_static("600");
 
-/// Answers `OPTIONS` itself and tells the browser which origins may read the other answers.
+/// Answers a browser that asks first, and tells the browser which origins may read the other answers.
 pub async fn check(
     axum::extract::State(state): axum::extract::State<Arc<State>>,
     request: Request,
@@ -29,8 +29,9 @@ pub async fn check(
     }
     let allowed = allowed(&state.cors_origins, request.headers());
     let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-    let is_options = request.method() == Method::OPTIONS;
-    let mut response = if is_options { options() } else { next.run(request).await };
+    let asks_first = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if asks_first { no_content() } else { next.run(request).await };
     let headers = response.headers_mut();
     if !state.cors_origins.iter().any(|origin| origin == "*") {
         headers.append(header::VARY, HeaderValue::from_static("origin"));
@@ -38,7 +39,7 @@ pub async fn check(
     let Some(origin) = allowed else { return response };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    if is_options {
+    if asks_first {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE_S);
         // Whatever the page wants to send: nothing depends on a header but the key.
@@ -47,10 +48,9 @@ pub async fn check(
     response
 }
 
-fn options() -> Response {
+fn no_content() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, METHODS);
     response
 }
 

@@ -1,8 +1,9 @@
 //! HTTP: OpenAI's API over the use cases of `gaia_core`.
 //!
 //! A request passes, from outside in: span, id and count ([`observe`]) → browsers' rules ([`cors`])
-//! → what is left unread ([`body`]) → the key ([`auth`]) → what is ignored ([`ignored`]) → its route, which parses the body into a
-//! task, starts it and words the answer.
+//! → what is left unread ([`body`]) → foreign pages ([`origins`]) → the key ([`auth`]) → what is
+//! ignored ([`ignored`]) → its route, which parses the body into a task, starts it and words the
+//! answer.
 //!
 //! Invariants: a refusal names the field at fault; nothing of a body or a key is logged; when a
 //! client goes away its answer is dropped, and with it the work; no connection, body or answer is
@@ -27,6 +28,7 @@ mod metrics;
 mod object;
 mod observe;
 mod openapi;
+mod origins;
 mod patient;
 mod query;
 mod routes;
@@ -144,7 +146,7 @@ impl State {
             open_patience: running::OPEN_PATIENCE,
             header_timeout: Duration::from_millis(server.header_timeout_ms),
             connections_max: server.connections_max,
-            cors_origins: server.cors_origins.clone(),
+            cors_origins: origins::known(server),
             ignore_fields: server.ignore_fields.clone().into(),
             started_s: ids::now_s(),
             listens_on_loopback: server.listen.ip().is_loopback(),
@@ -306,6 +308,7 @@ fn router(state: &Arc<State>, others: Router) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(state), ignored::tell))
         .layer(from_fn_with_state(Arc::clone(state), auth::check))
+        .layer(from_fn_with_state(Arc::clone(state), origins::check))
         .layer(from_fn_with_state(Arc::clone(state), body::drain))
         .layer(from_fn(routes::messages::reword))
         .layer(from_fn_with_state(Arc::clone(state), cors::check))

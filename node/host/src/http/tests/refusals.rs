@@ -78,6 +78,8 @@ async fn routes_methods_and_types_that_do_not_exist() {
     let method = server.client.get("/v1/chat/completions").await;
     assert_eq!((method.status, method.header("allow")), (405, Some("POST")));
     assert_eq!(method.error()["code"], "method_not_allowed");
+    let options = server.client.send("OPTIONS /v1/chat/completions", "", "").await;
+    assert_eq!((options.status, options.header("allow")), (405, Some("POST")));
     let send = async |kind: &str| {
         let header = format!("content-type: {kind}\r\n");
         server.client.send("POST /v1/chat/completions", &header, QUESTION).await
@@ -152,6 +154,8 @@ async fn browsers_hear_which_pages_may_call() {
     assert_eq!(known.status, 204);
     assert_eq!(known.header("access-control-allow-origin"), Some("https://a"));
     assert_eq!(known.header("access-control-allow-headers"), Some("a,b"));
+    let methods = known.header("access-control-allow-methods").expect("said");
+    assert!(["GET", "POST", "PUT", "DELETE"].iter().all(|method| methods.contains(method)));
     assert_eq!(known.header("vary"), Some("origin"));
     let foreign = preflight(&server, "https://b").await;
     assert_eq!(foreign.header("access-control-allow-origin"), None);
@@ -165,6 +169,56 @@ async fn browsers_hear_which_pages_may_call() {
     assert_eq!(any.header("access-control-allow-origin"), Some("*"));
     let get = everyone.client.send("GET /health", "origin: https://b\r\n", "").await;
     assert_eq!(get.header("access-control-allow-origin"), Some("*"));
+}
+
+/// A question as a page of `origin` sends it, without asking first, to the node that it calls `host`.
+async fn ask_from(server: &Server, (host, origin): (&str, &str)) -> client::Answer {
+    let origin = if origin.is_empty() { String::new() } else { format!("origin: {origin}\r\n") };
+    let request = client::request("POST /v1/chat/completions", &origin, QUESTION);
+    let request = request.replace("host: x\r\n", &format!("host: {host}\r\n"));
+    server.client.raw(request.as_bytes()).await
+}
+
+#[tokio::test]
+async fn without_keys_pages_of_strangers_are_refused() {
+    let server = Server::playing(paris()).await;
+    for (from, code) in [
+        (("localhost:8080", "https://evil.org"), "unknown_origin"),
+        (("localhost:8080", "null"), "unknown_origin"),
+        (("evil.org:8080", "http://evil.org:8080"), "unknown_host"),
+        (("evil.org:8080", ""), "unknown_host"),
+    ] {
+        let refused = ask_from(&server, from).await;
+        assert_eq!((refused.status, &refused.error()["code"]), (403, &code.into()), "{from:?}");
+        assert_eq!(refused.header("access-control-allow-origin"), None);
+    }
+    for from in [
+        ("localhost:8080", "http://localhost:5173"),
+        ("192.168.0.7:8080", "http://192.168.0.7:8080"),
+        ("127.0.0.1:8080", ""),
+    ] {
+        assert_eq!(ask_from(&server, from).await.status, 200, "{from:?}");
+    }
+    let path = "/v1/messages";
+    let anthropic = server.client.send(&format!("POST {path}"), "origin: null\r\n", "{}").await;
+    assert_eq!(anthropic.error()["type"], "permission_error");
+}
+
+#[tokio::test]
+async fn the_config_can_let_every_page_in_and_a_key_does() {
+    let foreign = ("evil.org", "https://evil.org");
+    let chat = || Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(paris()));
+    let config = ServerConfig { cors_origins: vec!["*".into()], ..Default::default() };
+    let everyone = Server::start(config, AuthConfig::default(), vec![chat()]).await;
+    assert_eq!(ask_from(&everyone, foreign).await.status, 200);
+    let hash = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    let keys = vec![ApiKey { name: "test".into(), hash: hash.into(), admin: false }];
+    let keyed = Server::start(ServerConfig::default(), AuthConfig { keys }, vec![chat()]).await;
+    assert_eq!(ask_from(&keyed, foreign).await.status, 401, "the key is what counts");
+    let open = ServerConfig { listen: ([0, 0, 0, 0], 0).into(), ..ServerConfig::default() };
+    let open = Server::start(open, AuthConfig::default(), vec![chat()]).await;
+    assert_eq!(ask_from(&open, ("gaia.example.org", "")).await.status, 200);
+    assert_eq!(ask_from(&open, ("gaia.example.org", "https://evil.org")).await.status, 403);
 }
 
 #[tokio::test]

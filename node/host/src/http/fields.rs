@@ -126,7 +126,7 @@ impl Fields {
         range: RangeInclusive<u32>,
     ) -> Result<Option<u32>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let integer = value.as_u64().and_then(|integer| u32::try_from(integer).ok());
+        let integer = whole(&value).and_then(|integer| u32::try_from(integer).ok());
         let wrong = || {
             let (least, most) = (range.start(), range.end());
             must_be(&self.at(name), &format!("an integer from {least} to {most}"))
@@ -163,7 +163,7 @@ impl Fields {
     /// Takes an integer from 1 on. A number over 32 bits is as good as none: no context holds it.
     pub fn count(&mut self, name: &str) -> Result<Option<u32>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let count = value.as_u64().filter(|count| *count >= 1);
+        let count = whole(&value).filter(|count| *count >= 1);
         let count = count.ok_or_else(|| must_be(&self.at(name), "an integer of at least 1"))?;
         Ok(Some(u32::try_from(count).unwrap_or(u32::MAX)))
     }
@@ -193,6 +193,21 @@ impl Fields {
         }
         error
     }
+}
+
+/// A number from 0 on without a fraction. Some languages write `8.0` for it, and JSON Schema calls that
+/// an integer, too.
+pub fn whole(value: &Value) -> Option<u64> {
+    /// Above, not every integer is an `f64`.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(number);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is whole and from 0 to 2^53"
+    )]
+    let of_float = || value.as_f64().filter(is_whole).map(|number| number as u64);
+    value.as_u64().or_else(of_float)
 }
 
 /// The refusal of a field that nobody knows.
@@ -256,6 +271,9 @@ mod tests {
             fields(all).count("a").err(),
             fields(r#"{"a": 0}"#).count("a").err(),
             fields(r#"{"a": 1.5}"#).count("a").err(),
+            fields(r#"{"a": 1e300}"#).count("a").err(),
+            fields(r#"{"a": -2.0}"#).count("a").err(),
+            fields(r#"{"a": 2.5}"#).integer("a", 1..=9).err(),
             fields(r#"{"a": -1}"#).number("a", "above 0", |x| x > 0.0).err(),
             fields(r#"{"a": null}"#).required("a").err(),
         ] {
@@ -290,6 +308,13 @@ mod tests {
         let error = place(1).finish(&[]).expect_err("refused");
         assert_eq!(error.param.as_deref(), Some("a[1].o"));
         assert_eq!(outer.ignored.seen(), ["m", "n", "a[0].m", "a[1].m"]);
+    }
+
+    #[test]
+    fn a_number_without_a_fraction_is_an_integer() {
+        assert_eq!(fields(r#"{"a": 8.0}"#).count("a").expect("whole"), Some(8));
+        assert_eq!(fields(r#"{"a": 0.0}"#).integer("a", 0..=1).expect("whole"), Some(0));
+        assert_eq!(fields(r#"{"a": 1e3}"#).integer("a", 0..=1000).expect("whole"), Some(1000));
     }
 
     #[test]

@@ -36,9 +36,9 @@ pub fn parse(param: &str, value: Value, most: usize) -> Result<Vec<Input>, ApiEr
 
 /// Describes what [`parse`] reads.
 pub fn schema(most: usize) -> Schema {
-    let tokens = || Schema::list(Schema::integer().least(0));
+    let tokens = || Schema::list(Schema::integer().within(0, TOKEN_MAX)).at_least_one();
     let many = |kind| Schema::list(kind).items(1, most);
-    let kinds = [Schema::text(), many(Schema::text()), tokens(), many(tokens())];
+    let kinds = [Schema::filled(), many(Schema::filled()), tokens(), many(tokens())];
     Schema::either(kinds)
         .says("A text, a list of texts, a list of token ids, or a list of such lists.")
 }

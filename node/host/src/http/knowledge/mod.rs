@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 pub use self::filter::parse as parse_filter;
 use super::error::ApiError;
-use super::fields::{Fields, must_be};
+use super::fields::{Fields, must_be, whole};
 use super::openapi::Schema;
 use crate::vector_stores::{FILE_ID, is_store_name};
 
@@ -322,7 +322,7 @@ fn take_numbers(fields: &mut Fields, name: &str) -> Vec<Value> {
 fn take_limits(fields: &mut Fields) -> Result<Vec<usize>, ApiError> {
     let list = take_numbers(fields, "limit");
     let limit = |value: &Value| {
-        let number = value.as_u64().filter(|n| (1..=u64::from(LIMIT_MAX)).contains(n));
+        let number = whole(value).filter(|n| (1..=u64::from(LIMIT_MAX)).contains(n));
         number.and_then(|number| usize::try_from(number).ok())
     };
     let what = format!("an integer from 1 to {LIMIT_MAX}");

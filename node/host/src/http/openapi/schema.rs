@@ -17,6 +17,11 @@ impl Schema {
         Self::of("string")
     }
 
+    /// A string that is not empty.
+    pub fn filled() -> Self {
+        Self::text().set("minLength", json!(1))
+    }
+
     /// An integer.
     pub fn integer() -> Self {
         Self::of("integer")
@@ -110,6 +115,22 @@ impl Schema {
     /// The fewest and the most items of a list.
     pub fn items(self, least: usize, most: usize) -> Self {
         self.set("minItems", least.into()).set("maxItems", most.into())
+    }
+
+    /// A list that is not empty.
+    pub fn at_least_one(self) -> Self {
+        self.set("minItems", json!(1))
+    }
+
+    /// The most entries of a map, and the most characters of their names, which are not empty.
+    pub fn entries(self, most: usize, name_chars_max: usize) -> Self {
+        let names = json!({"minLength": 1, "maxLength": name_chars_max});
+        self.set("maxProperties", json!(most)).set("propertyNames", names)
+    }
+
+    /// The most characters of a text.
+    pub fn chars(self, most: usize) -> Self {
+        self.set("maxLength", json!(most))
     }
 
     /// The same, or null.

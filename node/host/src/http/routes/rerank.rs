@@ -20,10 +20,11 @@ const DOCUMENTS_MAX: usize = 2047;
 
 /// The route.
 pub fn operation() -> Operation {
-    let document = Schema::either([Schema::text(), Schema::object().needs("text", Schema::text())]);
+    let document =
+        Schema::either([Schema::filled(), Schema::object().needs("text", Schema::filled())]);
     let body = Schema::object()
         .may("model", Schema::text().says("An embedding model; not needed if there is only one."))
-        .needs("query", Schema::text())
+        .needs("query", Schema::filled())
         .needs("documents", Schema::list(document).items(1, DOCUMENTS_MAX))
         .may("top_n", Schema::integer().least(1).says("How many of the best are wanted."))
         .may("return_documents", Schema::flag().says("Repeat the documents in the answer."));

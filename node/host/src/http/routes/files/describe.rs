@@ -27,13 +27,18 @@ pub fn routes() -> Routes {
             delete,
         )
         .route(
-            bytes(Operation::get("/v1/files/{id}/content", "file_content"))
-                .says("The bytes of a file."),
+            Operation::get("/v1/files/{id}/content", "file_content")
+                .segment("id", ID)
+                .says("The bytes of a file.")
+                .answers_in("application/octet-stream", Schema::bytes()),
             content,
         )
         .route(
-            bytes(Operation::get("/v1/files/download/{id}", "download_file"))
-                .says("The bytes of a file, under its own name, as LlamaEdge answers them."),
+            // The type is that of the file.
+            Operation::get("/v1/files/download/{id}", "download_file")
+                .segment("id", ID)
+                .says("The bytes of a file, under its own name, as LlamaEdge answers them.")
+                .answers_in("*/*", Schema::bytes()),
             download,
         )
 }
@@ -54,10 +59,6 @@ fn list_operation() -> Operation {
         .query("purpose", Schema::text(), "Files of this purpose alone.")
         .pages(PAGE.max)
         .answers_page_of::<FileObject<'static>>()
-}
-
-fn bytes(operation: Operation) -> Operation {
-    operation.segment("id", ID).answers_in("application/octet-stream", Schema::bytes())
 }
 
 fn deleted() -> Schema {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{conversation, tools};
 use crate::http::error::ApiError;
-use crate::http::fields::{Fields, Unsupported, must_be};
+use crate::http::fields::{Fields, Unsupported, must_be, whole};
 use crate::http::knowledge::Wish;
 use crate::http::object::Object;
 
@@ -74,7 +74,7 @@ fn take_sampling(fields: &mut Fields) -> Result<Sampling, ApiError> {
     let top_k = match fields.take("top_k") {
         None => None,
         Some(value) => {
-            let top_k = value.as_u64().map(|top_k| u32::try_from(top_k).unwrap_or(u32::MAX));
+            let top_k = whole(&value).map(|top_k| u32::try_from(top_k).unwrap_or(u32::MAX));
             Some(top_k.ok_or_else(|| must_be("top_k", "an integer of at least 0"))?)
         }
     };

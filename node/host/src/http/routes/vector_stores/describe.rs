@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::PAGE;
 use super::batches::FILES_MAX;
-use super::parse::DAYS_MAX;
+use super::parse::{DAYS_MAX, KEY_CHARS_MAX, PAIRS_MAX, VALUE_CHARS_MAX};
 use super::search::{QUERIES_MAX, RESULTS, RESULTS_MAX};
 use crate::http::openapi::{Operation, Schema, Tag};
 
@@ -78,10 +78,10 @@ pub fn ranking() -> Schema {
 
 /// Searches a store.
 pub fn search() -> Operation {
-    let queries = Schema::list(Schema::text()).items(1, QUERIES_MAX);
+    let queries = Schema::list(Schema::filled()).items(1, QUERIES_MAX);
     let results = Schema::integer().within(1, RESULTS_MAX).default(RESULTS);
     let body = Schema::object()
-        .needs("query", Schema::either([Schema::text(), queries]))
+        .needs("query", Schema::either([Schema::filled(), queries]))
         .may("max_num_results", results)
         .may("filters", Schema::named("Filter"))
         .may("ranking_options", ranking())
@@ -238,12 +238,15 @@ fn expiry() -> Schema {
 }
 
 fn metadata() -> Schema {
-    Schema::map(Schema::text()).says("At most 16 texts.")
+    let text = Schema::text().chars(VALUE_CHARS_MAX);
+    Schema::map(text).entries(PAIRS_MAX, KEY_CHARS_MAX).says("What is noted of it.")
 }
 
 fn attributes() -> Schema {
-    let plain = Schema::either([Schema::text(), Schema::number(), Schema::flag()]);
-    Schema::map(plain).says("At most 16 plain values, which filters can ask for.")
+    let text = Schema::text().chars(VALUE_CHARS_MAX);
+    let plain = Schema::either([text, Schema::number(), Schema::flag()]);
+    let what = "Plain values, which filters can ask for; names without . [ ] and quotation marks.";
+    Schema::map(plain).entries(PAIRS_MAX, KEY_CHARS_MAX).says(what)
 }
 
 fn counts() -> Schema {

@@ -7,10 +7,12 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Fields, missing, must_be};
 use crate::ingest::CHUNKER;
 
-/// OpenAI's limits.
-const PAIRS_MAX: usize = 16;
-const KEY_CHARS_MAX: usize = 64;
-const VALUE_CHARS_MAX: usize = 512;
+/// OpenAI's limit on the pairs of a note.
+pub const PAIRS_MAX: usize = 16;
+/// On the characters of a pair's name.
+pub const KEY_CHARS_MAX: usize = 64;
+/// And of its value, if that is a text.
+pub const VALUE_CHARS_MAX: usize = 512;
 const NAME_CHARS_MAX: usize = 256;
 /// Days that an unused store may stay.
 pub const DAYS_MAX: u32 = 365;

@@ -71,6 +71,12 @@ pub trait Model: Send + Sync {
         true
     }
 
+    /// Whether the node's own engine computes it: then it is known what holds where a request says
+    /// nothing, such as [`gaia_protocol::Sampling::TEMPERATURE`].
+    fn is_own(&self) -> bool {
+        true
+    }
+
     /// Starts a task; never waits. A model that is loaded on demand begins to load, and its stream
     /// waits for that.
     ///

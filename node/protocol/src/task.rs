@@ -295,6 +295,13 @@ pub struct Sampling {
     pub ignore_eos: bool,
 }
 
+impl Sampling {
+    /// The engine's own temperature.
+    pub const TEMPERATURE: f32 = 0.8;
+    /// The engine's own nucleus.
+    pub const TOP_P: f32 = 0.95;
+}
+
 /// Texts to turn into vectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbedTask {

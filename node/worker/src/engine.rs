@@ -62,3 +62,15 @@ fn cache_type(choice: protocol::CacheType) -> CacheType {
         protocol::CacheType::Q4_0 => CacheType::Q4_0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_that_are_told_are_the_engines() {
+        let engine = gaia_inference::Sampling::default();
+        assert_eq!(engine.temperature.to_bits(), protocol::Sampling::TEMPERATURE.to_bits());
+        assert_eq!(engine.top_p.to_bits(), protocol::Sampling::TOP_P.to_bits());
+    }
+}

@@ -65,6 +65,10 @@ impl Model for Upstream {
         false
     }
 
+    fn is_own(&self) -> bool {
+        false
+    }
+
     fn start(&self, task: Task) -> Result<EventStream, ServeError> {
         let server = &self.server;
         match task {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::ServeError;
-use gaia_protocol::ChatTask;
+use gaia_protocol::{ChatTask, ModelKind};
 
 use self::answer::Head;
 pub use self::describe::routes;
@@ -113,12 +113,20 @@ impl Asked {
             ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
         let asked = http::Asked { owner: owner.clone(), model, task, choices: 1, wish };
         let running = state.answer(asked).await?;
+        let settings = completed(state, running.model(), settings);
         let (id, created_at) = (new_id("resp_"), now_s());
         let head = Head { id, created_at, model: running.model().to_owned(), settings };
         let state = Arc::clone(state);
         let output = Output::resting_on(running.sources().clone(), searchable).calling(namespaces);
         Ok((Draft { head, output, input, owner, state }, running))
     }
+}
+
+/// What is known of settings that the request leaves open.
+fn completed(state: &State, model: &str, settings: Settings) -> Settings {
+    let served = state.node.models.choose(Some(model), ModelKind::Chat);
+    let is_own = served.is_ok_and(|model| model.is_own());
+    if is_own { settings.with_defaults() } else { settings }
 }
 
 /// An answer that is being made.

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::item::Item;
-use super::settings::{METADATA_MAX, TOP_LOGPROBS_MAX};
+use super::settings::{
+    METADATA_KEY_CHARS_MAX, METADATA_MAX, METADATA_VALUE_CHARS_MAX, TOP_LOGPROBS_MAX,
+};
 use super::{file_search, post, stored};
 use crate::http::functions::TOOLS_MAX;
 use crate::http::knowledge;
@@ -57,6 +59,7 @@ fn create() -> Operation {
 
 fn takes() -> Schema {
     let label = || Schema::text().says("It changes nothing.");
+    let penalty = || Schema::number().within(-2, 2);
     let items = Schema::list(Schema::open().says("An item, as OpenAI's clients write it."));
     let includes =
         ["message.output_text.logprobs", "file_search_call.results", "reasoning.encrypted_content"];
@@ -71,12 +74,16 @@ fn takes() -> Schema {
         .may("store", Schema::flag().default(true).says("Keep the answer."))
         .may("temperature", Schema::number().within(0, 2))
         .may("top_p", Schema::number().within(0, 1))
+        .may("presence_penalty", penalty())
+        .may("frequency_penalty", penalty())
         .may("top_logprobs", top)
         .may("include", Schema::list(Schema::words(&includes)))
         .may("parallel_tool_calls", Schema::flag().default(true))
         .may(
             "metadata",
-            Schema::map(Schema::text()).says(&format!("At most {METADATA_MAX} texts.")),
+            Schema::map(Schema::text().chars(METADATA_VALUE_CHARS_MAX))
+                .entries(METADATA_MAX, METADATA_KEY_CHARS_MAX)
+                .says("What is noted of it."),
         )
         .may("prompt_cache_key", label())
         .may("safety_identifier", label())

@@ -9,12 +9,12 @@ use super::file_search::FileSearch;
 use super::namespaces::Namespaces;
 use super::tools;
 use crate::http::error::ApiError;
-use crate::http::fields::{Fields, Unsupported, must_be};
+use crate::http::fields::{Fields, Unsupported, must_be, whole};
 use crate::http::object::Object;
 
 pub const METADATA_MAX: usize = 16;
-const METADATA_KEY_CHARS_MAX: usize = 64;
-const METADATA_VALUE_CHARS_MAX: usize = 512;
+pub const METADATA_KEY_CHARS_MAX: usize = 64;
+pub const METADATA_VALUE_CHARS_MAX: usize = 512;
 pub const TOP_LOGPROBS_MAX: u64 = 20;
 
 /// OpenAI's fields that this node does not honour, with the value that asks nothing of it.
@@ -44,6 +44,7 @@ const UNSUPPORTED: &[Unsupported] = &[
 #[schemars(rename = "ResponseSettings")]
 pub struct Settings {
     background: bool,
+    frequency_penalty: f32,
     /// The operator's word, which comes before everything else.
     pub instructions: Option<String>,
     /// Tokens to generate at most.
@@ -52,6 +53,7 @@ pub struct Settings {
     metadata: Map<String, Value>,
     /// Whether the model may call several functions at once.
     pub parallel_tool_calls: bool,
+    presence_penalty: f32,
     /// The answer that this one goes on from.
     pub previous_response_id: Option<String>,
     prompt_cache_key: Option<String>,
@@ -87,6 +89,16 @@ pub struct Task {
     pub with_results: bool,
     /// Where the functions stand.
     pub namespaces: Namespaces,
+}
+
+impl Settings {
+    /// The same with what the node's own engine does where nothing is said.
+    #[must_use]
+    pub fn with_defaults(mut self) -> Self {
+        self.temperature.get_or_insert(Sampling::TEMPERATURE);
+        self.top_p.get_or_insert(Sampling::TOP_P);
+        self
+    }
 }
 
 /// Takes everything but `model`, `input` and `stream`, and refuses what is left.
@@ -134,9 +146,14 @@ fn take_sampling(
 ) -> Result<(), ApiError> {
     let temperature = fields.number("temperature", "from 0 to 2", |x| (0.0..=2.0).contains(&x))?;
     let top_p = fields.number("top_p", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+    let penalty = |x: f64| (-2.0..=2.0).contains(&x);
+    sampling.presence_penalty = fields.number("presence_penalty", "from -2 to 2", penalty)?;
+    sampling.frequency_penalty = fields.number("frequency_penalty", "from -2 to 2", penalty)?;
     let top = take_top_logprobs(fields)?;
     (settings.temperature, settings.top_p) = (temperature, top_p);
     (sampling.temperature, sampling.top_p) = (temperature, top_p);
+    settings.presence_penalty = sampling.presence_penalty.unwrap_or_default();
+    settings.frequency_penalty = sampling.frequency_penalty.unwrap_or_default();
     settings.top_logprobs = top;
     sampling.logprobs = (asked || top > 0).then_some(top);
     Ok(())
@@ -144,7 +161,7 @@ fn take_sampling(
 
 fn take_top_logprobs(fields: &mut Fields) -> Result<u32, ApiError> {
     let Some(value) = fields.take("top_logprobs") else { return Ok(0) };
-    let top = value.as_u64().filter(|top| *top <= TOP_LOGPROBS_MAX);
+    let top = whole(&value).filter(|top| *top <= TOP_LOGPROBS_MAX);
     let top = top.and_then(|top| u32::try_from(top).ok());
     top.ok_or_else(|| must_be("top_logprobs", &format!("an integer from 0 to {TOP_LOGPROBS_MAX}")))
 }

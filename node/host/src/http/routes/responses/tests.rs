@@ -36,6 +36,8 @@ fn each_wrong_setting_is_named() {
         (json!({"max_output_tokens": 0}), "max_output_tokens"),
         (json!({"temperature": 3}), "temperature"),
         (json!({"top_p": 0}), "top_p"),
+        (json!({"presence_penalty": 3}), "presence_penalty"),
+        (json!({"frequency_penalty": "a"}), "frequency_penalty"),
         (json!({"top_logprobs": 21}), "top_logprobs"),
         (json!({"include": ["web_search_call.results"]}), "include[0]"),
         (json!({"tools": [{"type": "file_search"}]}), "tools[0].vector_store_ids"),
@@ -96,7 +98,7 @@ fn each_wrong_setting_is_named() {
 fn settings_reach_the_task_and_the_answer() {
     let asked = parse(json!({
         "tools": [function("f")], "tool_choice": {"type": "function", "name": "f"},
-        "parallel_tool_calls": false, "temperature": 0, "top_logprobs": 2,
+        "parallel_tool_calls": false, "temperature": 0, "top_logprobs": 2, "presence_penalty": 1.5,
         "text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}},
         "reasoning": {"effort": "low"}, "background": false, "truncation": "disabled",
     }));
@@ -105,14 +107,19 @@ fn settings_reach_the_task_and_the_answer() {
     assert!(task.tools.single && task.tools.list[0].strict);
     assert_eq!(task.sampling.temperature, Some(0.0));
     assert_eq!(task.sampling.logprobs, Some(2));
+    assert_eq!(task.sampling.presence_penalty, Some(1.5));
     assert_eq!(task.format, Format::JsonSchema(json!({"type": "object"})));
     assert_eq!(task.template_options["reasoning_effort"], "low");
     let echo = serde_json::to_value(&settings).expect("JSON");
     assert_eq!(echo["tools"][0]["name"], "f");
     assert_eq!(echo["tool_choice"]["name"], "f");
+    assert_eq!((&echo["presence_penalty"], &echo["frequency_penalty"]), (&json!(1.5), &json!(0.0)));
+    assert_eq!((&echo["temperature"], &echo["top_p"]), (&json!(0.0), &json!(null)));
     assert_eq!(echo["text"]["format"]["type"], "json_schema");
     assert_eq!(echo["reasoning"], json!({"effort": "low", "summary": null}));
     assert!(settings.store);
+    let whole = serde_json::to_value(settings.with_defaults()).expect("JSON");
+    assert_eq!((&whole["temperature"], &whole["top_p"]), (&json!(0.0), &json!(0.95_f32)));
 }
 
 /// As Codex sends the tools of its MCP servers.

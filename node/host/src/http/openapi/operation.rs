@@ -96,6 +96,8 @@ pub struct Operation {
     body: Option<Content>,
     status: u16,
     answers: Vec<Content>,
+    /// Good answers of another status.
+    others: Vec<(u16, Content)>,
     errors: &'static str,
     access: Access,
 }
@@ -137,6 +139,7 @@ impl Operation {
             body: None,
             status: 200,
             answers: vec![],
+            others: vec![],
             errors: "Error",
             access: Access::Key,
         }
@@ -247,6 +250,13 @@ impl Operation {
         Self { status, ..self }
     }
 
+    /// A good answer, in JSON, that has another status.
+    pub fn or_answers(mut self, status: u16, schema: Schema) -> Self {
+        self.others
+            .push((status, Content { media: JSON, source: Source::Made(schema), example: None }));
+        self
+    }
+
     /// The common schema of its refusals, where it is not OpenAI's.
     pub fn refuses_as(self, errors: &'static str) -> Self {
         Self { errors, ..self }
@@ -326,7 +336,12 @@ impl Operation {
             "description": "It is refused, or it failed: the message says why and what to do.",
             "content": contents(&[error], generator),
         });
-        json!({self.status.to_string(): good, "default": refused})
+        let mut responses = json!({self.status.to_string(): good, "default": refused});
+        for (status, other) in &self.others {
+            let content = contents(std::slice::from_ref(other), generator);
+            responses[status.to_string()] = json!({"description": "As said.", "content": content});
+        }
+        responses
     }
 }
 

@@ -23,7 +23,8 @@ pub fn repair() -> Operation {
              diff; the result is never worse than what came. With `background`, 202 with a job.",
         )
         .takes(body, json!({"code": "fn main() {}"}))
-        .answers(Schema::either([made(), job()]))
+        .answers(made())
+        .or_answers(202, job().says("With `background`: what is asked for later."))
         .streams("With `stream`: events `progress`, then `result` or `error`.")
 }
 
@@ -46,7 +47,8 @@ pub fn generate() -> Operation {
              job, whose project can be downloaded.",
         )
         .takes(body, json!({"description": "A program that prints the first ten primes"}))
-        .answers(Schema::either([made(), job()]))
+        .answers(made())
+        .or_answers(202, job().says("With `background`: what is asked for later."))
         .streams("With `stream`: events `progress`, then `result` or `error`.")
 }
 

@@ -29,6 +29,10 @@ pub fn begin_job() -> Operation {
         .takes(takes(), json!({"code": "fn main() {}"}))
         .status(202)
         .answers(job())
+        .or_answers(
+            200,
+            answer().says("A project that is refused as it is gets its answer at once."),
+        )
 }
 
 /// How far a job is.

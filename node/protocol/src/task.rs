@@ -273,7 +273,7 @@ pub struct CompleteTask {
 pub struct Sampling {
     /// 0 is greedy; up to 2.
     pub temperature: Option<f32>,
-    /// Nucleus size, above 0 and up to 1.
+    /// Nucleus size, 0 to 1; 0 still holds the likeliest token.
     pub top_p: Option<f32>,
     /// Only so many of the likeliest tokens; 0: all.
     pub top_k: Option<u32>,

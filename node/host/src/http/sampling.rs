@@ -15,7 +15,7 @@ pub fn take(fields: &mut Fields) -> Result<Sampling, ApiError> {
     let penalty = |x: f64| (-2.0..=2.0).contains(&x);
     Ok(Sampling {
         temperature: fields.number("temperature", "from 0 to 2", |x| (0.0..=2.0).contains(&x))?,
-        top_p: fields.number("top_p", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?,
+        top_p: fields.number("top_p", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?,
         top_k: fields.integer("top_k", 0..=u32::MAX)?,
         min_p: fields.number("min_p", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?,
         frequency_penalty: fields.number("frequency_penalty", "from -2 to 2", penalty)?,
@@ -95,7 +95,7 @@ mod tests {
             (r#"{"temperature": "warm"}"#, "temperature"),
             (r#"{"temperature": 2.1}"#, "temperature"),
             (r#"{"temperature": -0.1}"#, "temperature"),
-            (r#"{"top_p": 0}"#, "top_p"),
+            (r#"{"top_p": -0.1}"#, "top_p"),
             (r#"{"top_p": 1.1}"#, "top_p"),
             (r#"{"top_k": -1}"#, "top_k"),
             (r#"{"top_k": 1.5}"#, "top_k"),
@@ -122,13 +122,13 @@ mod tests {
     #[test]
     fn good_fields_are_taken() {
         let taken = parse(
-            r#"{"temperature": 0, "top_p": 1, "top_k": 0, "min_p": 0.5, "frequency_penalty": -2,
+            r#"{"temperature": 0, "top_p": 0, "top_k": 0, "min_p": 0.5, "frequency_penalty": -2,
             "presence_penalty": 2, "repeat_penalty": 1.5, "logit_bias": {"10": 0.5, "7": -100},
             "seed": 7, "ignore_eos": true}"#,
         );
         let wanted = Sampling {
             temperature: Some(0.0),
-            top_p: Some(1.0),
+            top_p: Some(0.0),
             top_k: Some(0),
             min_p: Some(0.5),
             frequency_penalty: Some(-2.0),

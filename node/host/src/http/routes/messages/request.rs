@@ -80,7 +80,7 @@ fn take_sampling(fields: &mut Fields) -> Result<Sampling, ApiError> {
     };
     Ok(Sampling {
         temperature: fields.number("temperature", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?,
-        top_p: fields.number("top_p", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?,
+        top_p: fields.number("top_p", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?,
         top_k,
         ..Sampling::default()
     })

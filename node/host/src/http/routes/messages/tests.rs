@@ -26,7 +26,7 @@ fn each_wrong_setting_is_named() {
         (json!({"max_tokens": 0}), "max_tokens"),
         (json!({"model": 7}), "model"),
         (json!({"temperature": 1.5}), "temperature"),
-        (json!({"top_p": 0}), "top_p"),
+        (json!({"top_p": -1}), "top_p"),
         (json!({"top_k": -1}), "top_k"),
         (json!({"stop_sequences": "a"}), "stop_sequences"),
         (json!({"stop_sequences": [""]}), "stop_sequences"),

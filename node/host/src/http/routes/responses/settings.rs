@@ -145,7 +145,7 @@ fn take_sampling(
     (sampling, asked): (&mut Sampling, bool),
 ) -> Result<(), ApiError> {
     let temperature = fields.number("temperature", "from 0 to 2", |x| (0.0..=2.0).contains(&x))?;
-    let top_p = fields.number("top_p", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+    let top_p = fields.number("top_p", "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
     let penalty = |x: f64| (-2.0..=2.0).contains(&x);
     sampling.presence_penalty = fields.number("presence_penalty", "from -2 to 2", penalty)?;
     sampling.frequency_penalty = fields.number("frequency_penalty", "from -2 to 2", penalty)?;

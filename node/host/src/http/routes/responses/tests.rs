@@ -35,7 +35,7 @@ fn each_wrong_setting_is_named() {
         (json!({"instructions": 7}), "instructions"),
         (json!({"max_output_tokens": 0}), "max_output_tokens"),
         (json!({"temperature": 3}), "temperature"),
-        (json!({"top_p": 0}), "top_p"),
+        (json!({"top_p": 1.5}), "top_p"),
         (json!({"presence_penalty": 3}), "presence_penalty"),
         (json!({"frequency_penalty": "a"}), "frequency_penalty"),
         (json!({"top_logprobs": 21}), "top_logprobs"),

@@ -137,7 +137,7 @@ fn a_function_in_a_namespace_is_called_by_both_names() {
     assert_eq!(names, ["mcp__x__f", "f"]);
     assert_eq!(task.tools.list[0].description.as_deref(), Some("About x."));
     assert_eq!(task.tools.choice, ToolChoice::Named("mcp__x__f".into()));
-    let split = |name: &str| task.namespaces.split(name.to_owned());
+    let split = |name: &str| task.namespaces.split(name.into());
     assert_eq!(split("mcp__x__f"), (Some("mcp__x".into()), "f".into()));
     assert_eq!(split("f"), (None, "f".into()));
 }

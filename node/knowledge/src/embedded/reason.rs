@@ -9,7 +9,7 @@ const CHARS_MAX: usize = 300;
 #[must_use]
 pub fn reason(error: &KnowledgeError) -> String {
     match error {
-        KnowledgeError::DiskFull => "its disk is full".to_owned(),
+        KnowledgeError::DiskFull => "its disk is full: free some space".to_owned(),
         KnowledgeError::Unavailable { message } => told(message),
         other => told(&other.to_string()),
     }
@@ -45,6 +45,6 @@ mod tests {
         assert_eq!(told("path=/srv/kb/x: gone, or /"), "x: gone, or …");
         assert_eq!(told("no path at all"), "no path at all");
         assert_eq!(told(&"a".repeat(900)).len(), CHARS_MAX);
-        assert_eq!(reason(&KnowledgeError::DiskFull), "its disk is full");
+        assert_eq!(reason(&KnowledgeError::DiskFull), "its disk is full: free some space");
     }
 }

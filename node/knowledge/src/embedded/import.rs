@@ -81,6 +81,7 @@ impl Building {
                 format!("of {points} points {twice} have the id of another: give each once");
             return Err(KnowledgeError::Unreadable { message });
         }
+        self.shard.index();
         drop(self.shard);
         self.draft.publish(name, &Manifest { spec, vector: String::new() })
     }

@@ -228,6 +228,13 @@ impl Shard {
         self.engine.optimize()
     }
 
+    /// Builds indices if there is room for them; without, searches compare with every point.
+    pub fn index(&self) {
+        if let Err(error) = self.optimize() {
+            tracing::warn!(%error, "a collection has no index yet");
+        }
+    }
+
     /// Runs `read` while nothing is written and everything that was written is on the disk.
     ///
     /// # Errors

@@ -69,7 +69,9 @@ pub fn read(
         points += copy(one, &shard)?;
     }
     verify(&shard, points)?;
-    drop((foreign, shard));
+    drop(foreign);
+    shard.index();
+    drop(shard);
     fs::remove_dir_all(&unpacked).map_err(failed)?;
     draft.publish(&restore.collection, &Manifest { spec, vector: String::new() })
 }

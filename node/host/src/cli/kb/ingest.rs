@@ -16,6 +16,9 @@ use crate::cli::print;
 /// Documents that are sent at once: the model embeds their texts as one batch.
 const AT_ONCE: usize = 4;
 
+/// Chunks that are worth an index: among fewer, comparing with each takes a millisecond.
+const INDEXED_FROM: u64 = 5000;
+
 /// What is left out is told one by one up to here.
 const TOLD_MAX: usize = 20;
 
@@ -81,6 +84,9 @@ pub async fn run(client: &Client, arguments: Arguments) -> Result<ExitCode> {
     }
     progress(found.len(), found.len(), "");
     print(&total.line())?;
+    if total.written >= INDEXED_FROM {
+        client.ask("POST", &(of(&arguments.collection) + "/optimize"), None).await?;
+    }
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-const KNOWN = new Set(["p", "pre", "code", "h3", "ul", "ol", "li", "strong", "em"]);
+const KNOWN = new Set(["p", "pre", "code", "h2", "ul", "ol", "li", "strong", "em"]);
 
 class Element {
   constructor(name) {
@@ -66,7 +66,7 @@ for (const piece of ["*", "`", "```\n", "- ", "#", "**a", "*a ", "1. \n"]) {
 }
 
 assert.deepEqual(shapes("# A\nb *c*\nd\n\n1. **e**\n2. `f`\n```rust\n*g*\n```\nh"), [
-  ["h3", "A"],
+  ["h2", "A"],
   ["p", "b ", ["em", "c"], "\nd"],
   ["ol", ["li", "", ["strong", "e"], ""], ["li", "", ["code", "f"], ""]],
   ["pre", ["code", "*g*"]],

@@ -1,7 +1,10 @@
 // Talking with a model: streamed, with a button that stops it, and with the sources of what it says.
 
-import { ask, at, events, filled, make } from "./common.js";
+import { ask, at, events, filled, make, refocus } from "./common.js";
 import { markdown } from "./markdown.js";
+
+/// A model that never ends would fill the tab.
+const ANSWER_CHARS_MAX = 200_000;
 
 let messages = [];
 let running = null;
@@ -21,6 +24,8 @@ export function start(tell) {
   at("chat-stop").addEventListener("click", () => running?.abort());
   at("chat-new").addEventListener("click", () => {
     running?.abort();
+    running = null;
+    busy(false);
     messages = [];
     at("talk").replaceChildren();
     at("chat-text").focus();
@@ -32,24 +37,43 @@ async function send(tell) {
   if (running || text === "") return;
   tell("");
   const mine = [...messages, { role: "user", content: text }];
-  const turn = make("div", "", { class: "turn busy" });
-  at("talk").append(make("div", text, { class: "turn user" }), turn);
+  const question = make("div", text, { class: "turn user" });
+  const turn = make("div", "", { class: "turn busy", "aria-busy": "true" });
+  at("talk").append(question, turn);
   at("chat-text").value = "";
-  running = new AbortController();
+  const own = new AbortController();
+  running = own;
   busy(true);
   const said = { text: "", thought: "", citations: [] };
+  let problem = null;
   try {
-    await listen(mine, said, turn, running.signal);
+    await listen(mine, said, turn, own.signal);
   } catch (error) {
-    if (error.name !== "AbortError") tell(error.message);
+    problem = error;
   }
+  // Another conversation was begun meanwhile.
+  if (running !== own) return;
   running = null;
   busy(false);
   turn.classList.remove("busy");
-  if (said.text.trim() === "" && said.thought === "") turn.append(make("p", "Nothing was said.", { class: "dim" }));
+  turn.removeAttribute("aria-busy");
+  if (problem && problem.name !== "AbortError") tell(problem.message);
+  keep(mine, said, problem, [question, turn]);
+  refocus(at("chat-text"));
+}
+
+function keep(mine, said, problem, [question, turn]) {
+  const silent = said.text.trim() === "" && said.thought === "";
+  if (silent && problem) {
+    // To be sent once more.
+    question.remove();
+    turn.remove();
+    at("chat-text").value ||= question.textContent;
+    return;
+  }
+  if (silent) turn.append(make("p", "Nothing was said.", { class: "dim" }));
   // What was stopped was said all the same.
   messages = [...mine, { role: "assistant", content: said.text }];
-  at("chat-text").focus();
 }
 
 async function listen(mine, said, turn, signal) {
@@ -58,38 +82,61 @@ async function listen(mine, said, turn, signal) {
   const base = at("chat-base").value;
   if (base) body.knowledge = { collections: [base] };
   const answer = await ask("/v1/chat/completions", { method: "POST", body: JSON.stringify(body), signal });
-  let drawn = 0;
-  for await (const data of events(answer)) {
-    if (data === "[DONE]") break;
-    const chunk = JSON.parse(data);
-    if (chunk.error) throw new Error(chunk.error.message);
-    const delta = chunk.choices?.[0]?.delta ?? {};
-    said.text += delta.content ?? "";
-    said.thought += delta.reasoning_content ?? "";
-    said.citations = chunk.citations ?? said.citations;
-    // Drawing anew for each token would cost more than the token.
-    if (performance.now() - drawn > 50) {
-      draw(turn, said);
-      drawn = performance.now();
+  const paint = painter(() => draw(turn, said));
+  try {
+    for await (const data of events(answer)) {
+      if (data === "[DONE]") break;
+      const chunk = JSON.parse(data);
+      if (chunk.error) throw new Error(chunk.error.message);
+      const delta = chunk.choices?.[0]?.delta ?? {};
+      said.text += delta.content ?? "";
+      said.thought += delta.reasoning_content ?? "";
+      said.citations = chunk.citations ?? said.citations;
+      if (said.text.length + said.thought.length > ANSWER_CHARS_MAX) {
+        throw new Error("The answer is longer than this page shows: it was stopped.");
+      }
+      paint.soon();
     }
+  } finally {
+    paint.now();
   }
-  draw(turn, said);
+}
+
+/// Drawing anew for each token would cost more than the token, and a long text takes its time: a fifth of
+/// the time at most goes into drawing.
+function painter(draws) {
+  let timer = null;
+  let next = 0;
+  const now = () => {
+    clearTimeout(timer);
+    timer = null;
+    const began = performance.now();
+    draws();
+    const ended = performance.now();
+    next = ended + Math.max(50, 4 * (ended - began));
+  };
+  const soon = () => {
+    timer ??= setTimeout(now, Math.max(0, next - performance.now()));
+  };
+  return { soon, now };
 }
 
 function draw(turn, said) {
+  const open = [...turn.querySelectorAll("details[open]")].map((part) => part.className);
   const follows = innerHeight + scrollY >= document.body.scrollHeight - 80;
   const parts = markdown(said.text);
   if (said.thought) {
     const thought = make("p", said.thought, { class: "dim" });
-    parts.unshift(filled(make("details"), make("summary", "Thoughts"), thought));
+    parts.unshift(filled(make("details", "", { class: "thoughts" }), make("summary", "Thoughts"), thought));
   }
   if (said.citations.length > 0) parts.push(sources(said.citations));
+  for (const part of parts) if (open.includes(part.className)) part.open = true;
   turn.replaceChildren(...parts);
   if (follows) scrollTo(0, document.body.scrollHeight);
 }
 
 function sources(citations) {
-  const list = filled(make("details"), make("summary", `Sources (${citations.length})`));
+  const list = filled(make("details", "", { class: "sources" }), make("summary", `Sources (${citations.length})`));
   for (const citation of citations) list.append(passage(citation, `[${citation.number}] `));
   return list;
 }
@@ -99,7 +146,7 @@ export function passage(found, mark = "") {
   const place = [found.document, found.heading, found.place, found.collection].filter(Boolean).join(" · ");
   const score = Number(found.similarity ?? found.score);
   const head = make("p", `${mark}${place}${Number.isFinite(score) ? ` · ${score.toFixed(2)}` : ""}`, { class: "dim" });
-  return filled(make("div", "", { class: "card" }), head, make("pre", found.text ?? "", { class: "wrap" }));
+  return filled(make("div", "", { class: "card" }), head, make("pre", found.text ?? ""));
 }
 
 function busy(is) {

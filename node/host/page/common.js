@@ -28,15 +28,32 @@ export function keepKey(field, changed) {
   });
 }
 
+/// Puts the focus there if what had it can't have it any more.
+export function refocus(element) {
+  const had = document.activeElement;
+  if (!had || had === document.body || had.hidden || had.disabled) element.focus();
+}
+
 /// Asks the node; a refusal is thrown with its own words.
 export async function ask(path, options = {}) {
   const headers = { ...options.headers };
   const key = sessionStorage.getItem(KEY);
+  if (/[^\x21-\x7e]/.test(key ?? "")) throw new Error("No API key has such characters: enter another one above.");
   if (key) headers.authorization = `Bearer ${key}`;
   if (typeof options.body === "string") headers["content-type"] ??= "application/json";
-  const answer = await fetch(path, { ...options, headers });
+  const answer = await reach(path, { ...options, headers });
+  at("api-key").setAttribute("aria-invalid", String(answer.status === 401));
   if (!answer.ok) throw new Error(await reason(answer));
   return answer;
+}
+
+async function reach(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The node does not answer. Is it running?");
+  }
 }
 
 /// Posts an object and reads an object.
@@ -46,6 +63,7 @@ export async function post(path, body, signal) {
 }
 
 async function reason(answer) {
+  if (answer.status === 401) return "This node asks for an API key: enter a valid one above.";
   const text = (await answer.text()).slice(0, 2000);
   try {
     const body = JSON.parse(text);

@@ -1,6 +1,6 @@
 // The API as a page: /openapi.json, with a form for each operation.
 
-import { ask, at, filled, keepKey, make } from "./common.js";
+import { ask, at, filled, keepKey, make, refocus } from "./common.js";
 
 const DEPTH_MAX = 4;
 const SHOWN_CHARS_MAX = 100_000;
@@ -114,6 +114,7 @@ async function send(method, path, form, read, shown) {
   shown.answer.textContent = "";
   const began = performance.now();
   shown.running = new AbortController();
+  shown.stop.hidden = false;
   try {
     const answer = await ask(address(path, form), { ...options, signal: shown.running.signal });
     await display(answer, shown.answer);
@@ -122,6 +123,8 @@ async function send(method, path, form, read, shown) {
     shown.state.textContent = error.name === "AbortError" ? "stopped" : error.message;
   }
   shown.running = null;
+  shown.stop.hidden = true;
+  refocus(shown.send);
 }
 
 async function display(answer, place) {
@@ -149,17 +152,19 @@ async function display(answer, place) {
 function formOf(path, method, operation) {
   const { parts, read } = bodyOf(operation);
   const state = make("span", "", { class: "dim", role: "status" });
-  const answer = make("pre", "", { class: "wrap" });
+  const answer = make("pre");
   answer.hidden = true;
-  const shown = { state, answer, running: null };
+  const button = make("button", "Send", { type: "submit", class: "main" });
   const stop = make("button", "Stop", { type: "button" });
+  stop.hidden = true;
+  const shown = { state, answer, send: button, stop, running: null };
   stop.addEventListener("click", () => shown.running?.abort());
   const form = filled(
     make("form", "", { class: "talk" }),
     make("p", operation.description ?? ""),
     filled(make("div", "", { class: "row" }), ...(operation.parameters ?? []).map(inputOf)),
     ...parts,
-    filled(make("div", "", { class: "row" }), make("button", "Send", { type: "submit", class: "main" }), stop, state),
+    filled(make("div", "", { class: "row" }), button, stop, state),
     answer,
     ...answersOf(operation),
   );

@@ -22,16 +22,19 @@ function show(tab) {
   if (tab.id === "tab-models") models();
 }
 
-tabs.forEach((tab, index) => {
+for (const tab of tabs) {
   tab.addEventListener("click", () => show(tab));
   tab.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const next = tabs[(index + step + tabs.length) % tabs.length];
+    const all = tabs.filter((other) => !other.hidden);
+    const place = all.indexOf(tab);
+    const right = all[(place + 1) % all.length];
+    const next = { ArrowRight: right, ArrowLeft: all.at(place - 1), Home: all[0], End: all.at(-1) }[event.key];
+    if (!next) return;
+    event.preventDefault();
     next.focus();
     show(next);
   });
-});
+}
 
 function option(name) {
   return make("option", name, { value: name });
@@ -78,6 +81,7 @@ async function collections(has) {
   const { collections: all } = has ? await (await ask("/v1/knowledge/collections")).json() : { collections: [] };
   const names = all.map((collection) => collection.name);
   at("tab-search").hidden = names.length === 0;
+  if (names.length === 0 && !at("search").hidden) show(at("tab-chat"));
   at("chat-base-label").hidden = names.length === 0;
   at("chat-base").replaceChildren(make("option", "as the model's config says", { value: "" }), ...names.map(option));
   at("search-base").replaceChildren(...names.map(option));
@@ -103,16 +107,20 @@ async function open() {
   await models();
   if (!at("problem").hidden) return;
   try {
+    const { paths } = await (await ask("/openapi.json")).json();
+    at("rust-fix").hidden = !paths["/v1/repair"];
     await collections(Boolean(paths["/v1/knowledge/collections"]));
   } catch (error) {
     tell(error.message);
   }
 }
 
-const { paths } = await (await ask("/openapi.json")).json();
 keepKey(at("api-key"), open);
 chat.start(tell);
-rust.start(tell, Boolean(paths["/v1/repair"]));
+rust.start(tell);
 at("search-form").addEventListener("submit", search);
-at("models-again").addEventListener("click", models);
+at("models-again").addEventListener("click", () => {
+  tell("");
+  models();
+});
 await open();

@@ -27,7 +27,7 @@ export function markdown(text) {
       parts.push(filled(make("pre"), make("code", code.join("\n"))));
     } else if (HEADING.test(line)) {
       index += 1;
-      parts.push(filled(make("h3"), ...inline(line.replace(HEADING, ""))));
+      parts.push(filled(make("h2"), ...inline(line.replace(HEADING, ""))));
     } else if (ITEM.test(line)) {
       const ordered = /^\s*\d/.test(line);
       const items = take((next) => ITEM.test(next));

@@ -1,11 +1,11 @@
 // Compiling Rust, with the compiler's messages below the lines that they speak of; and having it fixed.
 
-import { at, filled, make, post } from "./common.js";
+import { at, filled, make, post, refocus } from "./common.js";
 
 let running = null;
 
-/// Makes the part of the page work; `fixes` tells whether the node repairs.
-export function start(tell, fixes) {
+/// Makes the part of the page work.
+export function start(tell) {
   const compile = (signal) => {
     const body = { code: at("rust-code").value, command: at("rust-command").value };
     return post("/v1/compile", body, signal);
@@ -15,7 +15,6 @@ export function start(tell, fixes) {
     event.preventDefault();
     run(tell, "compiling…", compile, compiled);
   });
-  at("rust-fix").hidden = !fixes;
   at("rust-fix").addEventListener("click", () => run(tell, "fixing…", fix, fixed));
   at("rust-stop").addEventListener("click", () => running?.abort());
 }
@@ -33,6 +32,7 @@ async function run(tell, word, work, show) {
   }
   running = null;
   busy(false, state);
+  refocus(at("rust-send"));
 }
 
 function busy(is, state) {
@@ -56,7 +56,7 @@ function compiled(answer) {
 function fixed(answer) {
   const parts = [];
   if (answer.message) parts.push(make("p", answer.message));
-  if (answer.diff) parts.push(make("h3", "Changes"), make("pre", answer.diff));
+  if (answer.diff) parts.push(make("h2", "Changes"), make("pre", answer.diff));
   const report = answer.report ?? {};
   changes(answer);
   const left = answer.success ? [] : outputs(report);
@@ -75,7 +75,7 @@ function changes(answer) {
   const files = answer.files ?? {};
   if (isFlat()) {
     if (answer.combined_text) field.value = answer.combined_text;
-    else return Object.entries(files).flatMap(([path, text]) => [make("h3", path), make("pre", text)]);
+    else return Object.entries(files).flatMap(([path, text]) => [make("h2", path), make("pre", text)]);
   } else {
     field.value = files["src/main.rs"] ?? files["src/lib.rs"] ?? field.value;
   }
@@ -126,7 +126,7 @@ function outputs(answer) {
     parts.push(make("p", `${test.name}: ${test.status}`, { class: kind }));
     if (test.output) parts.push(make("pre", test.output));
   }
-  if (answer.stdout) parts.push(make("h3", "Output"), make("pre", answer.stdout));
+  if (answer.stdout) parts.push(make("h2", "Output"), make("pre", answer.stdout));
   if (answer.stderr) parts.push(filled(make("details"), make("summary", "Standard error"), make("pre", answer.stderr)));
   return parts;
 }

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The SDKs of PyPI and npm that tests/clients drive, pinned with digests: openai, anthropic,
 # langchain-openai, litellm and mcp for Python, openai and @modelcontextprotocol/client for Node.js;
-# and a validator of OpenAPI documents.
+# and a validator of OpenAPI documents. playwright-core moves the browser (the last line of versions that
+# runs on Debian 12's Node.js), axe-core judges what it shows.
 
 install_clients() {
   local folder=$GAIA_NODE_HOME/clients pins=$CHECKOUT/scripts/lib/pins

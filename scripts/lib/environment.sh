@@ -17,6 +17,7 @@ write_environment() {
     assignment CARGO_TARGET_DIR "$GAIA_NODE_HOME/target"
     assignment GAIA_TEST_PYTHON "$GAIA_NODE_HOME/clients/python/bin/python"
     assignment GAIA_TEST_NODE_MODULES "$GAIA_NODE_HOME/clients/node_modules"
+    assignment GAIA_TEST_BROWSER "$(test_browser)"
   } >"$file.partial"
   mv "$file.partial" "$file"
   # shellcheck source=/dev/null

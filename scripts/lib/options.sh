@@ -17,7 +17,7 @@ Finds or installs all that a Gaia node needs, under ${GAIA_NODE_HOME:-~/.cache/g
 Run it as often as you like: what is there stays, what was interrupted resumes.
 
   --for run      what scripts/run needs (the default): WasmEdge, models, wasm apps, the binaries
-  --for test     what scripts/test needs: no installed binaries, but the client libraries it drives
+  --for test     what scripts/test needs: no installed binaries, but a browser and the client libraries
   --for bench    what scripts/bench needs: as run, and llama-server to compare with
   --profile      how the binaries are built (release is the default)
   --backend      compiles a backend for GPUs too: vulkan for those of all makers, cuda for NVIDIA's

@@ -6,6 +6,7 @@ check_system() {
   check_rust
   check_wasmedge_dir
   check_backends
+  if [[ $PURPOSE == test ]]; then check_chosen_browser; fi
   check_disk
 }
 
@@ -55,7 +56,7 @@ needed_mebibytes() {
   case $PURPOSE in
     test)
       add_unless target/debug/gaia-worker 7000
-      add_unless clients 150
+      add_unless clients 180
       add_unless tools/bin/cargo-deny 500
       ;;
     bench | run) add_unless bin/gaia-worker 2500 ;;

@@ -44,6 +44,7 @@ missing_for_tests() {
   have shellcheck || echo shellcheck
   have node || echo nodejs
   have npm || echo npm
+  missing_browser
   has_file '/usr/share/vulkan/icd.d/lvp_icd*.json' || echo mesa-vulkan-drivers
 }
 

@@ -30,6 +30,12 @@ main() {
   refuses "could not build gaia-crates" part 'CARGO_TARGET_DIR=/nowhere; cargo() { false; }; build_crates_tool'
   refuses "cargo could not fetch the crates" part 'cargo() { false; }; vendor_crates "$GAIA_NODE_HOME"'
   refuses "bubblewrap is missing" part 'mkdir -p "$CRATES"; : >"$CRATES/index.json"; have() { false; }; prebuild_crates'
+  refuses "which is no program" part 'GAIA_TEST_BROWSER=/nowhere; check_chosen_browser'
+  refuses "can't open a page" part 'test_browser() { echo /bin/false; }; check_browser'
+  refuses "It said: get the snap" part 'GAIA_TEST_BROWSER=$GAIA_NODE_HOME/stub
+    printf "#!/bin/sh\necho get the snap\n" >"$GAIA_TEST_BROWSER"; chmod +x "$GAIA_TEST_BROWSER"; check_browser'
+  says "chromium-headless-shell" part 'unset GAIA_TEST_BROWSER; have() { false; }; missing_browser 2>/dev/null'
+  accepts "a browser that is there" part 'GAIA_TEST_BROWSER=/bin/true; [[ -z $(missing_browser) && $(test_browser) == /bin/true ]]'
   refuses "--profile takes: coder" "$library/../run" --profile lunch
   models_of_the_user
   coder_model
@@ -42,7 +48,7 @@ main() {
 part() {
   GAIA_NODE_HOME=$scratch/home bash -c '
     for part in common options preflight system-packages python debian-prefix wasmedge wasm-target \
-      download models coder-model build crates gpu; do . "$0/$part.sh"; done
+      download models coder-model build crates gpu browser; do . "$0/$part.sh"; done
     stub_build() {
       llama_sources() { echo /sources/llama-1; }
       vulkan_tools() { echo glslc-1; }

@@ -7,18 +7,18 @@ use std::process::Command;
 use gaia_tests::{Node, NodeOptions, binary};
 
 #[expect(clippy::disallowed_methods, reason = "scripts/test tells the tests by environment")]
-fn given(variable: &str) -> PathBuf {
+pub fn given(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable).map(PathBuf::from);
     path.unwrap_or_else(|| {
         panic!("{variable} is not set: run scripts/test, which installs the clients")
     })
 }
 
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
 }
 
-fn assert_passes(command: &mut Command) {
+pub fn assert_passes(command: &mut Command) {
     let output = command.output().expect("the interpreter starts");
     let (out, err) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

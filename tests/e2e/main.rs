@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod browser;
 mod chat;
 mod clients;
 mod coder;

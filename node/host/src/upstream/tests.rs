@@ -22,7 +22,7 @@ const KEY: &str = "sk-secret-1234";
 fn config(url: &str, kind: &str, more: &str) -> UpstreamConfig {
     let text = format!(
         "[[upstreams]]\nname = \"m\"\nkind = \"{kind}\"\nurl = \"{url}\"\nmodel = \"their-m\"\n\
-         silence_timeout_ms = 300\nconnect_timeout_ms = 200\n{more}"
+         connect_timeout_ms = 200\n{more}"
     );
     let places = Places {
         node_home: std::env::temp_dir(),
@@ -39,6 +39,9 @@ fn node(config: UpstreamConfig) -> (Node, Arc<Upstream>) {
     models.insert(Served { model, aliases: vec![] }).expect("the only one");
     (Node { models, admission: Admission::new(99), knowledge: None }, upstream)
 }
+
+/// A server that says nothing for this long has gone silent, in the tests of that.
+const SILENCE: &str = "silence_timeout_ms = 300";
 
 fn chat_with(fake: &Fake) -> (Node, Arc<Upstream>) {
     node(config(&fake.url, "chat", ""))
@@ -59,8 +62,16 @@ fn end(reason: &str) -> Value {
 
 /// What a server's answer comes to.
 async fn outcome(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Result<String, ServeError> {
+    outcome_with("", reply).await
+}
+
+/// The same, with more in the config.
+async fn outcome_with(
+    more: &str,
+    reply: impl Fn() -> Reply + Send + Sync + 'static,
+) -> Result<String, ServeError> {
     let fake = Fake::start(move |_| reply()).await;
-    let (node, _) = chat_with(&fake);
+    let (node, _) = node(config(&fake.url, "chat", more));
     let completion = chat(&node, Some("m"), hello())?.collect().await;
     assert_eq!(fake.asked().len(), 1, "nothing that was sent is sent again");
     completion.map(|completion| completion.text)
@@ -113,10 +124,10 @@ async fn answers_that_are_no_stream_are_errors_that_say_so() {
 
 #[tokio::test]
 async fn silence_ends_an_answer_before_and_within_it() {
-    let late = outcome(|| Reply::none().held()).await.expect_err("no head");
+    let late = outcome_with(SILENCE, || Reply::none().held()).await.expect_err("no head");
     assert!(late.to_string().contains("did not answer within"), "{late}");
     let begun = format!("data: {}\n\n", delta(json!({"content": "a"})));
-    let stalled = outcome(move || Reply::stream(begun.as_bytes()).held()).await;
+    let stalled = outcome_with(SILENCE, move || Reply::stream(begun.as_bytes()).held()).await;
     assert!(stalled.expect_err("silence").to_string().contains("sent nothing for"));
 }
 

@@ -7,6 +7,7 @@ use super::plan::Plan;
 use super::spec::{Generate, Kind};
 use crate::build::Files;
 use crate::coder::RUST_COLLECTION;
+use crate::coder::items::{Item, What, scan};
 use crate::knowledge::{Citation, Retrieval, SearchMode, Target, retrieve};
 use crate::{Node, ServeError};
 
@@ -148,13 +149,25 @@ fn layout(plan: &Plan) -> String {
     }
 }
 
-/// Asks for tests of a project that has none.
+/// Asks for tests of a project that has none. A program that does everything in `main` has nothing that
+/// can be tested: it is to be written anew.
 pub(super) fn tests((plan, files): (&Plan, &Files), place: &str) -> ChatTask {
     let code = files.get(place).map(String::as_str).unwrap_or_default();
+    let is_function = |item: &Item| item.what == What::Function && item.name != "main";
+    let wanted = match scan(code).items.iter().any(is_function) {
+        true => {
+            "Write a `#[cfg(test)] mod tests` for this file: two or three short tests of easy cases, of \
+             whose results you are sure. Write only that module, in one block of code."
+        }
+        false => {
+            "Write this file anew, so that it can be tested: what `main` computes becomes a function that \
+             takes a `&str` and gives a value, and `main` only reads, calls it and prints. At the end \
+             stands a `#[cfg(test)] mod tests` with `use super::*;` and two short tests of that function, \
+             of whose results you are sure. Write the whole file, in one block of code."
+        }
+    };
     let text = format!(
-        "<file path=\"{place}\">\n{}\n</file>\n\nWrite a `#[cfg(test)] mod tests` for this file of {}: \
-         two or three short tests of what it does, of whose results you are sure. Write only that \
-         module, in one block of code.",
+        "<file path=\"{place}\">\n{}\n</file>\n\nThis is {}. {wanted}",
         cut(code, CODE_BYTES_MAX),
         what(plan)
     );

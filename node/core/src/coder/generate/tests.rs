@@ -223,6 +223,26 @@ fn missing_tests_are_asked_for_and_their_lack_is_told() {
 }
 
 #[test]
+fn a_program_that_is_all_main_is_written_anew_for_its_tests() {
+    let bare = "[filename: src/main.rs]\nfn main() { println!(); }\n";
+    let (generated, model) = made(&[bare, GOOD], wanted());
+    let outcome = generated.outcome;
+    assert!(outcome.success, "{}", outcome.message);
+    assert_eq!(outcome.files["src/main.rs"].matches("fn main").count(), 1);
+    let Some(Task::Chat(task)) = model.tasks().pop() else { panic!("it was asked") };
+    assert!(last(&task).contains("Write this file anew"), "{}", last(&task));
+}
+
+#[test]
+fn of_two_drafts_the_one_with_tests_is_taken() {
+    let bare = "[filename: src/main.rs]\nfn main() { println!(); }\n";
+    let budget = Budget { candidates: 2, ..Budget::default() };
+    let (generated, model) = made(&[bare, GOOD], Generate { budget, ..wanted() });
+    assert!(generated.outcome.success, "{}", generated.outcome.message);
+    assert_eq!(model.started(), 2);
+}
+
+#[test]
 fn what_was_left_open_is_asked_for_again_and_in_the_end_no_success() {
     let open = GOOD.replace("println!(\"2\");", concat!("to", "do!();"));
     let (generated, model) = made(&[&open, GOOD], wanted());

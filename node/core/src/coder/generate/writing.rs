@@ -174,7 +174,8 @@ impl<'a> Writing<'a> {
         let projects = drafts.iter().map(|draft| draft.project(self.plan)).collect();
         let reports = self.compile(projects).await?;
         let mut known: Vec<_> = drafts.into_iter().zip(reports).collect();
-        known.sort_by_key(|(draft, report)| (badness(report.as_ref()), draft.is_cut));
+        let tested = self.request.tests;
+        known.sort_by_key(|(draft, report)| (badness(report.as_ref(), tested), draft.is_cut));
         let Some((draft, report)) = known.into_iter().next() else { return Ok(None) };
         self.is_cut = draft.is_cut;
         let Some(refusals) = refusals_of(report.as_ref()) else {
@@ -238,12 +239,12 @@ impl<'a> Writing<'a> {
         let answers = self.ask(task, (count, TESTS_SHARE)).await.ok()?;
         let mut tested: Vec<Files> = vec![];
         for answer in answers {
-            let with = with_module(files, place, &answer.text);
+            let with = with_tests(files, place, &answer.text);
             tested.extend(with.filter(|project| !tested.contains(project)));
         }
         let reports = self.compile(tested.clone()).await.ok()?;
         let known = tested.into_iter().zip(reports);
-        known.min_by_key(|(_, report)| badness(report.as_ref())).map(|(project, _)| project)
+        known.min_by_key(|(_, report)| badness(report.as_ref(), true)).map(|(project, _)| project)
     }
 
     pub(super) fn left(&self) -> Budget {
@@ -321,16 +322,18 @@ impl<'a> Writing<'a> {
 }
 
 /// Drafts in the order of what is to be mended; what was not compiled comes last but for refusals.
-fn badness(report: Option<&BuildReport>) -> (u8, usize, usize) {
-    let Some(report) = report else { return (3, 0, 0) };
-    let failed = report.tests.iter().filter(|test| test.status == TestStatus::Failed).count();
+/// `tested`: a draft without tests is not done.
+fn badness(report: Option<&BuildReport>, tested: bool) -> (u8, usize, usize) {
+    let Some(report) = report else { return (4, 0, 0) };
+    let count = |status| report.tests.iter().filter(|test| test.status == status).count();
     let class = match report.verdict {
-        Verdict::Ok => 0,
+        Verdict::Ok if !tested || count(TestStatus::Passed) > 0 => 0,
         Verdict::TestFailure => 1,
-        Verdict::Refused => 4,
-        _ => 2,
+        Verdict::Ok => 2,
+        Verdict::Refused => 5,
+        _ => 3,
     };
-    (class, report.errors().count(), failed)
+    (class, report.errors().count(), count(TestStatus::Failed))
 }
 
 /// Why a project was refused, if it was.
@@ -339,25 +342,26 @@ fn refusals_of(report: Option<&BuildReport>) -> Option<Vec<String>> {
     refused.map(|report| report.notes.clone())
 }
 
-/// A project with the first module of tests of an answer.
-fn with_module(files: &Files, place: &str, answer: &str) -> Option<Files> {
-    let written = read(answer).into_iter().map(|file| file.text);
-    let module = written.filter_map(|text| module(&text)).next()?;
+/// A project with the first module of tests of an answer, or with its program anew.
+fn with_tests(files: &Files, place: &str, answer: &str) -> Option<Files> {
+    let mut written = read(answer).into_iter().map(|file| file.text);
+    let text = written.find(|text| text.contains("#[test]"))?;
     let mut tested = files.clone();
     let code = tested.get_mut(place)?;
-    code.push('\n');
-    code.push_str(&module);
+    if text.contains("fn main(") && place.ends_with("main.rs") {
+        *code = text;
+    } else {
+        code.push('\n');
+        code.push_str(&module(&text));
+    }
     Some(tested)
 }
 
 /// A module of tests as it can stand at the end of a file.
-fn module(text: &str) -> Option<String> {
-    if !text.contains("#[test]") {
-        return None;
-    }
+fn module(text: &str) -> String {
     match text.find("#[cfg(test)]") {
-        Some(start) => Some(text[start..].to_owned()),
-        None if text.contains("mod tests") => Some(format!("#[cfg(test)]\n{text}")),
-        None => Some(format!("#[cfg(test)]\nmod tests {{\n    use super::*;\n\n{text}\n}}\n")),
+        Some(start) => text[start..].to_owned(),
+        None if text.contains("mod tests") => format!("#[cfg(test)]\n{text}"),
+        None => format!("#[cfg(test)]\nmod tests {{\n    use super::*;\n\n{text}\n}}\n"),
     }
 }

@@ -7,6 +7,7 @@ mod delimiters;
 mod derive;
 mod expected;
 mod features;
+mod imports;
 mod manifest;
 mod modules;
 mod privacy;
@@ -22,6 +23,7 @@ type Rule = fn(&Files, &Diagnostic) -> Vec<Proposal>;
 const RULES: &[Rule] = &[
     derive::propose,
     modules::propose,
+    imports::propose,
     manifest::propose,
     features::propose,
     delimiters::propose,

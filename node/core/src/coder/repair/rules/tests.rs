@@ -114,6 +114,19 @@ fn modules_are_declared_and_spelt_right() {
 }
 
 #[test]
+fn a_module_of_tests_imports_what_it_tests() {
+    let text = "fn f() {}\n\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn t() {\n        f();\n    }\n}\n";
+    let missing = ("cannot find function `f` in this scope", "f();", "not found in this scope");
+    let wanted = text.replace("tests {", "tests {\n    use super::*;\n");
+    assert_made(text, &error(text, "E0425", missing), &wanted);
+    let other = ("cannot find function `g` in this scope", "f();", "");
+    assert!(made(text, &error(text, "E0425", other)).is_empty(), "it is not there either");
+    assert!(made(&wanted, &error(&wanted, "E0425", missing)).is_empty(), "it sees all");
+    let outside = error(text, "E0425", ("cannot find function `f` in this scope", "fn f", ""));
+    assert!(made(text, &outside).is_empty());
+}
+
+#[test]
 fn manifests_get_what_is_missing() {
     let text = "fn f() { serde_json::x() }";
     let label = "use of unresolved module or unlinked crate `serde_json`";

@@ -52,7 +52,7 @@ pub(super) async fn write(shop: &mut Workshop<'_>) {
     let mut round = 1;
     while round <= shop.request.budget.attempts && shop.done().is_none() && !shop.is_over() {
         (shop.tell)(Progress::Writing { round });
-        let from = shop.furthest();
+        let (from, furthest) = (writer.start(shop), shop.furthest());
         match writer.round(shop, from).await {
             Round::Answers(answers, regions) => {
                 writer.try_answers(shop, (from, &regions), answers).await;
@@ -68,7 +68,7 @@ pub(super) async fn write(shop: &mut Workshop<'_>) {
             Round::Failed(reason) => return shop.remark(format!("The model failed: {reason}.")),
         }
         search(shop, SEARCH_BUILDS_MAX).await;
-        writer.change_form(shop, from);
+        writer.change_form(shop, furthest);
         round += 1;
     }
     if shop.done().is_none() && !writer.objections.is_empty() {
@@ -135,9 +135,19 @@ impl Writer {
         }
     }
 
+    /// The state to go on from. Where tests fail after changes that were made by rule, these may be what
+    /// is wrong: then the model sees the project as it came, every other time.
+    fn start(&self, shop: &Workshop<'_>) -> usize {
+        let furthest = shop.furthest();
+        let is_guessed = shop.states[furthest].stage != Stage::Model;
+        let is_suspect = shop.states[furthest].measure.compiles() && is_guessed;
+        let turns = self.in_vain + u32::from(is_suspect);
+        if turns % 2 == 1 && !shop.states[0].measure.compiles() { 0 } else { furthest }
+    }
+
     /// Goes over to the other form where this one brought nothing some times.
-    fn change_form(&mut self, shop: &Workshop<'_>, from: usize) {
-        self.in_vain = if shop.furthest() == from { self.in_vain + 1 } else { 0 };
+    fn change_form(&mut self, shop: &Workshop<'_>, before: usize) {
+        self.in_vain = if shop.furthest() == before { self.in_vain + 1 } else { 0 };
         if shop.coder.edits == Edits::Auto && self.in_vain >= ROUNDS_IN_VAIN_MAX {
             (self.in_regions, self.in_vain) = (!self.in_regions, 0);
         }

@@ -110,6 +110,44 @@ fn what_silences_is_refused_in_this_form_too() {
     }
 }
 
+#[test]
+fn where_tests_fail_after_a_rule_the_model_sees_what_came() {
+    let replacement = crate::build::Replacement {
+        file: "src/main.rs".into(),
+        byte_start: 16,
+        byte_end: 21,
+        line_start: 2,
+        column_start: 5,
+        replacement: "guess".into(),
+    };
+    let suggestion = Suggestion {
+        message: "try this".into(),
+        applicability: Applicability::MachineApplicable,
+        replacements: vec![replacement],
+    };
+    let error = error_at("E0308", "a thing", ("src/main.rs", 2));
+    let error = Diagnostic { suggestions: vec![suggestion], ..error };
+    let builder = FakeBuilder::new(move |job| {
+        let text = &job.files["src/main.rs"];
+        let failing = crate::build::Verdict::TestFailure;
+        Some(Ok(match () {
+            () if text.contains("wrong") => report_of(vec![error.clone()]),
+            () if text.contains("guess") => {
+                crate::build::BuildReport { verdict: failing, ..report_of(vec![]) }
+            }
+            () => report_of(vec![]),
+        }))
+    });
+    let (coder, model) =
+        with_edits(Edits::Auto, vec![saying("No."), anew("fn main() {\n    right();\n}")]);
+    let coder = Coder { builder: Arc::new(builder), ..coder };
+    let repaired = run(&coder, asked(TEXT, 1));
+    assert!(repaired.success, "{}", repaired.message);
+    let said: Vec<_> = tasks(&model).iter().map(|task| task.messages[1].content.clone()).collect();
+    assert!(said[0].contains("wrong();") && said[0].contains("a thing"), "{}", said[0]);
+    assert!(said[1].contains("guess();"), "{}", said[1]);
+}
+
 /// One test fails as long as it expects a 1.
 fn failing() -> FakeBuilder {
     FakeBuilder::new(|job| {

@@ -24,8 +24,8 @@ const FIX_BYTES_MAX: usize = 500;
 /// Bytes that an answer may have beside the lines that it replaces.
 const ANSWER_BYTES_MORE: usize = 600;
 
-/// What ends an answer: the end of the code. The fence that begins it has a word behind it.
-pub(in crate::coder::repair) const STOP: &str = "\n```\n";
+/// What ends an answer: a fence and then a blank line. Behind the fence that begins it comes code.
+pub(in crate::coder::repair) const STOP: &str = "\n```\n\n";
 
 const RULES: &str = "You repair Rust code. You get code that does not work and what the compiler or \
     the tests said of it. Change as little as possible. Never remove what the code does, never add a \
@@ -67,7 +67,7 @@ pub(in crate::coder::repair) fn messages(
     (conversation(RULES.to_owned(), text), bytes * 3 / 2 + ANSWER_BYTES_MORE)
 }
 
-/// What to do, with the first line of the answer's code, so that a model begins where it should.
+/// What to do.
 fn asked(told: &Told<'_>, regions: &[Region]) -> String {
     let named = regions.iter().filter_map(|region| Some(region.item.as_ref()?.1.as_str()));
     let names: Vec<_> = named.map(|name| format!("`{name}`")).collect();
@@ -77,9 +77,10 @@ fn asked(told: &Told<'_>, regions: &[Region]) -> String {
         (all, _) => format!("the one that is wrong of {}, all of it", all.join(", ")),
     };
     let tests = if told.drafted { " A test may be what is wrong, if its numbers are." } else { "" };
+    // A small model that is asked what is wrong says it, and writes the same code again.
     format!(
-        "Say in one short sentence what is wrong. Then write {code}, corrected, in one block \
-         ```rust … ```.{tests}\n"
+        "Say in one short sentence what has to change, and how. Then write {code}, with this change, in \
+         one block ```rust … ```. It must not be the same as above.{tests}\n"
     )
 }
 

@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-runtime"]),
     ("gaia-knowledge", &["gaia-core", "gaia-archive", "gaia-net"]),
     ("gaia-net", &[]),
+    ("gaia-pictures", &[]),
     ("gaia-archive", &[]),
     (
         "gaia-host",
@@ -23,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "gaia-protocol",
             "gaia-knowledge",
             "gaia-net",
+            "gaia-pictures",
             "gaia-sandbox",
         ],
     ),
@@ -67,6 +69,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("lopdf", "gaia-documents"),
     ("proc-macro2", "gaia-documents"),
     ("ignore", "gaia-documents"),
+    ("zune", "gaia-pictures"),
     ("reqwest", "gaia-net"),
     ("rustls", "gaia-net"),
     ("mysql", "gaia-knowledge"),

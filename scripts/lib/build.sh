@@ -53,7 +53,7 @@ TEXT
 # By SONAME for the worker's run path ($ORIGIN/../lib), and the modules ggml picks from at start.
 install_llama_libraries() {
   local built=$1 file
-  for file in "$built"/lib/lib{llama,ggml}*.so*; do
+  for file in "$built"/lib/lib{llama,mtmd,ggml}*.so*; do
     install_file "$file" "$GAIA_NODE_HOME/lib"
   done
   for file in "$built"/backends/*.so; do

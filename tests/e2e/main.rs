@@ -21,6 +21,7 @@ mod hostile_projects;
 mod knowledge;
 mod knowledge_life;
 mod management;
+mod pictures;
 mod run_app;
 mod status;
 mod structured;

@@ -8,10 +8,14 @@ mod events;
 mod http;
 mod node;
 mod parts;
+mod picture;
 mod process;
+mod projector;
 
 pub use events::EventStream;
 pub use http::{Client, Request, Response};
 pub use node::{Node, NodeOptions};
 pub use parts::{app, binary, chat_model, embedding_model, home};
+pub use picture::{base64, data_url, png};
 pub use process::{children, is_alive, kill, wait_until};
+pub use projector::{Kind as ProjectorKind, MODEL_WIDTH, projector};

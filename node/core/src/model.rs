@@ -77,6 +77,11 @@ pub trait Model: Send + Sync {
         true
     }
 
+    /// Whether conversations with it may show pictures.
+    fn takes_pictures(&self) -> bool {
+        false
+    }
+
     /// Starts a task; never waits. A model that is loaded on demand begins to load, and its stream
     /// waits for that.
     ///

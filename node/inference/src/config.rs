@@ -118,6 +118,8 @@ pub struct EngineConfig {
     pub cache_type_v: CacheType,
     /// Adapters that change the weights while the model computes.
     pub loras: Vec<Lora>,
+    /// The projector that lets the model read pictures.
+    pub mmproj_path: Option<PathBuf>,
     /// Guess next tokens from the text so far and check them in one step, where it pays.
     pub prompt_lookup: bool,
     /// A small model with the same vocabulary that guesses next tokens.
@@ -168,6 +170,7 @@ impl EngineConfig {
             cache_type_k: CacheType::default(),
             cache_type_v: CacheType::default(),
             loras: vec![],
+            mmproj_path: None,
             prompt_lookup: true,
             draft_path: None,
             context_shift: false,
@@ -187,6 +190,9 @@ impl EngineConfig {
             ("context_tokens", self.context_tokens.unwrap_or(2), 2..=CONTEXT_TOKENS_LIMIT),
             ("threads", self.threads.unwrap_or(1), 1..=THREADS_LIMIT),
         ];
+        if self.mmproj_path.is_some() && self.kind == EngineKind::Embed {
+            return Some("mmproj_path is for models that generate text".into());
+        }
         if self.loras.iter().any(|lora| !lora.scale.is_finite()) {
             return Some("a scale of loras is no number".into());
         }

@@ -15,6 +15,8 @@ pub(crate) struct Counters {
     pub(crate) draft_accepted: AtomicU64,
     pub(crate) generated_tokens: AtomicU64,
     pub(crate) embeddings: AtomicU64,
+    pub(crate) pictures: AtomicU64,
+    pub(crate) picture_ms: AtomicU64,
     pub(crate) decode_steps: AtomicU64,
     pub(crate) cancelled: AtomicU64,
 }
@@ -38,6 +40,8 @@ impl Counters {
             draft_accepted: self.draft_accepted.load(Relaxed),
             generated_tokens: self.generated_tokens.load(Relaxed),
             embeddings: self.embeddings.load(Relaxed),
+            pictures: self.pictures.load(Relaxed),
+            picture_ms: self.picture_ms.load(Relaxed),
             decode_steps: self.decode_steps.load(Relaxed),
             cancelled: self.cancelled.load(Relaxed),
         }

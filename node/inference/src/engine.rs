@@ -10,14 +10,14 @@ use crate::chooser::Chooser;
 use crate::constraint::Grammars;
 use crate::counters::Counters;
 use crate::embedder::Text;
-use crate::ffi::Model;
+use crate::ffi::{Model, Projector};
 use crate::generator::Job;
 use crate::inbox::{Inbox, Seats};
 use crate::queue::queue;
 use crate::sampler::Sampler;
 use crate::{
-    AdmitError, EngineConfig, EngineInfo, EngineStats, GenerateOptions, LoadError, Token,
-    TokenizeError, TokenizeOptions, Tuning,
+    AdmitError, EngineConfig, EngineInfo, EngineStats, GenerateOptions, LoadError, LookError,
+    Prompt, Sight, Token, TokenizeError, TokenizeOptions, Tuning,
 };
 
 /// Told how much of a model is loaded, from 0 to 1; false cancels.
@@ -40,6 +40,10 @@ pub(crate) struct Inner {
     /// Requests that may wait.
     pub(crate) queue_max: u32,
     pub(crate) text_bytes_max: usize,
+    /// What reads pictures.
+    pub(crate) projector: Option<Arc<Projector>>,
+    /// Tokens of a step.
+    pub(crate) batch_tokens: usize,
     /// Made when the first constraint comes.
     pub(crate) grammars: OnceLock<Result<Grammars, String>>,
     /// `None` after the thread was joined.
@@ -101,6 +105,16 @@ impl Engine {
         self.0.model.piece(token)
     }
 
+    /// Cuts a picture into what the model is going to read, on the calling thread: `rgb` has three
+    /// bytes for each pixel, line by line.
+    ///
+    /// # Errors
+    /// See [`LookError`].
+    pub fn look(&self, width: u32, height: u32, rgb: &[u8]) -> Result<Sight, LookError> {
+        let projector = self.0.projector.as_deref().ok_or(LookError::Blind)?;
+        crate::eye::look(projector, (width, height), rgb, self.0.batch_tokens)
+    }
+
     /// Starts an answer to `prompt`. Never blocks: the request waits for a sequence if none is
     /// free.
     ///
@@ -108,25 +122,33 @@ impl Engine {
     /// See [`AdmitError`].
     pub fn generate(
         &self,
-        prompt: Vec<Token>,
+        prompt: impl Into<Prompt>,
         options: GenerateOptions,
     ) -> Result<Generation, AdmitError> {
+        let prompt = prompt.into();
         let Desk::Generate(inbox) = &self.0.desk else {
             return Err(AdmitError::WrongKind("makes embeddings; it does not generate text"));
         };
         if let Some(fault) = options.fault() {
             return Err(AdmitError::BadOptions(fault));
         }
+        if let Some(fault) = fault_with_pictures(&prompt, &options) {
+            return Err(AdmitError::BadOptions(fault));
+        }
         // One place stays for the answer's first token.
-        self.0.check(&prompt, self.0.info.context_tokens as usize - 1)?;
+        let limit = self.0.info.context_tokens as usize - 1;
+        let text = prompt.text();
+        self.0.check(&text, prompt.len(), limit)?;
         let seat = self.0.seats.take().ok_or(self.0.queue_full())?;
         let (outlet, inlet) = queue(self.0.run_ahead_tokens, Arc::clone(&self.0.bell));
         let cached_tokens = Arc::new(AtomicU32::new(0));
         let job = Job {
             tokens_max: options.tokens_max.unwrap_or(u32::MAX),
             scores_prompt: options.scores_prompt,
-            sampler: self.0.chooser(options, &prompt)?,
-            prompt,
+            sampler: self.0.chooser(options, &text)?,
+            prompt: prompt.tokens,
+            spots: prompt.spots,
+            chunks: prompt.chunks,
             outlet,
             cached_tokens: Arc::clone(&cached_tokens),
             _seat: Some(seat),
@@ -143,7 +165,7 @@ impl Engine {
         let Desk::Embed(inbox) = &self.0.desk else {
             return Err(AdmitError::WrongKind("generates text; it was not loaded to embed"));
         };
-        self.0.check(&tokens, self.0.info.context_tokens as usize)?;
+        self.0.check(&tokens, tokens.len(), self.0.info.context_tokens as usize)?;
         let seat = self.0.seats.take().ok_or(self.0.queue_full())?;
         let (outlet, inlet) = queue(1, Arc::clone(&self.0.bell));
         let text = Text { tokens, outlet, _seat: seat };
@@ -158,13 +180,14 @@ impl Engine {
 }
 
 impl Inner {
-    fn check(&self, tokens: &[Token], limit: usize) -> Result<(), AdmitError> {
+    /// Checks the tokens of a prompt that is `length` long, pictures included.
+    fn check(&self, tokens: &[Token], length: usize, limit: usize) -> Result<(), AdmitError> {
         let vocabulary = 0..self.info.vocabulary_tokens.cast_signed();
-        if tokens.is_empty() {
+        if length == 0 {
             return Err(AdmitError::EmptyPrompt);
         }
-        if tokens.len() > limit {
-            return Err(AdmitError::PromptTooLong { tokens: tokens.len(), limit });
+        if length > limit {
+            return Err(AdmitError::PromptTooLong { tokens: length, limit });
         }
         match tokens.iter().find(|token| !vocabulary.contains(&token.0)) {
             Some(token) => Err(AdmitError::BadToken(token.0)),
@@ -195,6 +218,15 @@ impl Inner {
     fn queue_full(&self) -> AdmitError {
         AdmitError::QueueFull { limit: self.queue_max }
     }
+}
+
+/// What a prompt with pictures can't have.
+fn fault_with_pictures(prompt: &Prompt, options: &GenerateOptions) -> Option<&'static str> {
+    let last = prompt.spots.last()?;
+    if last.end() == prompt.len() {
+        return Some("a prompt can't end with a picture");
+    }
+    options.scores_prompt.then_some("a prompt with pictures can't be scored")
 }
 
 impl Drop for Inner {

@@ -69,6 +69,9 @@ pub enum LoadError {
         /// Layers that would fit.
         layers_fit: u32,
     },
+    /// The projector can't be loaded, or is another model's.
+    #[error("mmproj_path: {0}")]
+    Projector(Box<LoadError>),
     /// A setting is out of its range.
     #[error("{0}")]
     Config(String),
@@ -105,6 +108,33 @@ pub enum TokenizeError {
     /// llama.cpp refused it.
     #[error("the tokenizer failed on a text of {0} bytes")]
     Failed(usize),
+}
+
+/// A picture that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookError {
+    /// It was loaded without a projector.
+    #[error("the model takes no pictures")]
+    Blind,
+    /// Three bytes make a pixel.
+    #[error("a picture of {width} × {height} pixels does not have {bytes} bytes")]
+    Size {
+        /// Pixels of a line.
+        width: u32,
+        /// Lines.
+        height: u32,
+        /// What there is.
+        bytes: usize,
+    },
+    /// The projector can't read it.
+    #[error("the projector can't read the picture: {0}")]
+    Refused(String),
+    /// The model must read all of it in one step.
+    #[error("the picture takes {rows} tokens in one step; set batch_tokens to at least that")]
+    TooManyRows {
+        /// What it takes.
+        rows: usize,
+    },
 }
 
 /// A request that is not taken.
@@ -153,6 +183,9 @@ pub enum ComputeError {
     /// The model's numbers are not finite: its file is damaged, or its arithmetic overflowed.
     #[error("the model computed what is no number")]
     NotFinite,
+    /// The projector could not compute.
+    #[error("llama.cpp failed to encode a picture")]
+    Picture,
     /// The schema or grammar became too hard on the way.
     #[error("the grammar could not be followed: {0}")]
     Constraint(String),

@@ -7,9 +7,10 @@ use crate::answer::Delivery;
 use crate::chooser::Chooser;
 use crate::counters::Counters;
 use crate::draft::{Draft, Reader};
+use crate::eye::Eye;
 use crate::ffi::{Context, Model};
 use crate::inbox::Inbox;
-use crate::plan::{CacheChange, Output, Plan, Purpose};
+use crate::plan::{CacheChange, Glance, Output, Plan, Purpose};
 use crate::sampler::Scratch;
 use crate::scheduler::{self, Sampled, Scheduler};
 use crate::{ComputeError, Token};
@@ -27,6 +28,8 @@ pub(crate) struct Generator {
     pub(crate) scratch: Scratch,
     /// A small model that guesses ahead.
     pub(crate) draft: Option<Draft>,
+    /// What reads pictures.
+    pub(crate) eye: Option<Eye>,
 }
 
 impl Generator {
@@ -42,10 +45,40 @@ impl Generator {
             let readers = self.draft();
             let plan = self.scheduler.plan(readers);
             self.counters.active.store(count(self.scheduler.active()), Relaxed);
-            if plan.entries.is_empty() {
-                self.inbox.wait();
-            } else {
+            let is_empty = plan.entries.is_empty();
+            if !is_empty {
                 self.step(&plan);
+            }
+            match self.scheduler.glance() {
+                Some(glance) => self.look(&glance),
+                None if is_empty => self.inbox.wait(),
+                None => {}
+            }
+        }
+    }
+
+    /// Encodes a picture or, if that was done, computes some of its rows: one of the two between the
+    /// steps of the others.
+    fn look(&mut self, glance: &Glance) {
+        let sequence = glance.sequence;
+        let Some(eye) = &mut self.eye else {
+            return self.scheduler.fail_one(sequence, ComputeError::Picture);
+        };
+        let Some(rows) = eye.rows(glance) else {
+            if let Err(error) = eye.encode(&self.scheduler.chunk(glance), glance, &self.counters) {
+                self.scheduler.fail_one(sequence, error);
+            }
+            return;
+        };
+        Counters::add(&self.counters.decode_steps, 1);
+        match self.context.decode_rows(&rows) {
+            Ok(()) => {
+                self.scheduler.looked(glance);
+                Counters::add(&self.counters.prompt_tokens, glance.rows);
+            }
+            Err(code) => {
+                tracing::error!(code, rows = glance.rows, "a step with a picture failed");
+                self.scheduler.fail_one(sequence, ComputeError::Decode(code));
             }
         }
     }

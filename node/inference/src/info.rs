@@ -98,6 +98,8 @@ pub struct EngineInfo {
     pub llama_commit: String,
     /// The engine was loaded to embed.
     pub embeds_only: bool,
+    /// Prompts may hold pictures.
+    pub takes_pictures: bool,
 }
 
 /// Counters and gauges since the engine started.
@@ -121,6 +123,10 @@ pub struct EngineStats {
     pub generated_tokens: u64,
     /// Texts embedded.
     pub embeddings: u64,
+    /// Pictures, or parts of such, turned into what the model reads.
+    pub pictures: u64,
+    /// Milliseconds that this took; nothing else is computed meanwhile.
+    pub picture_ms: u64,
     /// Decode steps.
     pub decode_steps: u64,
     /// Sequences cancelled before their end.

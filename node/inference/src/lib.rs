@@ -3,7 +3,7 @@
 //! One thread owns the llama context. Every step it packs the next token of each running sequence
 //! and a chunk of the prompts that wait, decodes once, samples per sequence, and hands the tokens to
 //! bounded queues a few tokens ahead of their readers. A reader that goes away frees its sequence
-//! before the next step.
+//! before the next step. Pictures in a prompt are encoded and read one by one between these steps.
 //!
 //! Invariants: no sequence ever holds more than its context; a sequence whose queue is full is
 //! paused, not dropped; every queue ends with exactly one final step or error. `unsafe` stands in
@@ -21,6 +21,7 @@ mod draft;
 mod embedder;
 mod engine;
 mod error;
+mod eye;
 mod ffi;
 mod file;
 mod gbnf;
@@ -33,14 +34,17 @@ mod machine;
 mod memory;
 mod options;
 mod pace;
+mod picture;
 mod placement;
 mod plan;
 mod prefix;
 mod processor;
+mod prompt;
 mod queue;
 mod random;
 mod sampler;
 mod scheduler;
+mod slot;
 mod start;
 
 pub use answer::{Generation, PendingEmbedding, Step, TokenScores};
@@ -50,7 +54,8 @@ pub use config::{
     Tuning,
 };
 pub use engine::{Engine, Progress};
-pub use error::{AdmitError, ComputeError, LoadError, TokenizeError};
+pub use error::{AdmitError, ComputeError, LoadError, LookError, TokenizeError};
 pub use info::{Device, DeviceKind, EngineInfo, EngineStats};
 pub use machine::{Machine, kind_of, machine};
 pub use options::{Constraint, GenerateOptions, Sampling, Token, TokenizeOptions};
+pub use prompt::{Prompt, Sight};

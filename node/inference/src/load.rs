@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{CONTEXT_TOKENS_DEFAULT_MAX, Tuning};
 use crate::engine::{Inner, Progress};
-use crate::ffi::{self, Adapters, Context, ContextPlan, Header, Model};
+use crate::ffi::{self, Adapters, Context, ContextPlan, Header, Model, Projector, ProjectorPlan};
 use crate::memory::{self, ContextBytes, Shape};
 use crate::placement::{self, Needs, Placement};
 use crate::{Device, DeviceKind, EngineConfig, EngineInfo, EngineKind, LoadError};
@@ -13,6 +13,9 @@ use crate::{Device, DeviceKind, EngineConfig, EngineInfo, EngineKind, LoadError}
 const MEBIBYTE: u64 = 1 << 20;
 
 const GENERATES_NOT: &str = "it does not generate text; load it as an embedding model";
+
+const LINES: &str =
+    "its model counts the lines and columns of pictures (M-RoPE), which is not supported";
 
 /// Loads a model and starts its thread.
 pub(crate) fn load(
@@ -33,18 +36,23 @@ pub(crate) fn load(
         devices: ffi::devices(),
         placement: Placement::default(),
         available_bytes: memory::available_bytes(),
+        projector_bytes: 0,
     };
     let header = loader.header(file_bytes)?;
+    loader.projector_bytes = loader.projector_bytes()?;
     loader.place(&header)?;
     let model = Arc::new(Model::load(config, &loader.placement, &mut progress)?);
     loader.check_kind(&model)?;
     let shape = loader.shape(&model)?;
     let context = memory::context_bytes(&model, config, &shape);
-    loader.check_memory(model.sizes().bytes.saturating_add(context.sum()))?;
+    let weights = model.sizes().bytes.saturating_add(loader.projector_bytes);
+    loader.check_memory(weights.saturating_add(context.sum()))?;
     let context = loader.context(&model, &shape)?;
     let draft = loader.draft(&model, &shape)?;
-    let info = loader.info(&model, &shape);
-    crate::start::start(config, tuning, crate::start::Parts { model, context, info, draft })
+    let projector = loader.projector(&model)?.map(Arc::new);
+    let info = EngineInfo { takes_pictures: projector.is_some(), ..loader.info(&model, &shape) };
+    let parts = crate::start::Parts { model, context, info, draft, projector };
+    crate::start::start(config, tuning, parts)
 }
 
 /// CPU threads: no more than the cores that affinity and control group leave to this process. With
@@ -66,6 +74,8 @@ struct Loader<'a> {
     devices: Vec<Device>,
     placement: Placement,
     available_bytes: Option<u64>,
+    /// Bytes of the projector's tensors.
+    projector_bytes: u64,
 }
 
 impl Loader<'_> {
@@ -86,9 +96,11 @@ impl Loader<'_> {
             let sketch = Model::sketch(self.config)?;
             self.check_kind(&sketch)?;
             let context = memory::context_bytes(&sketch, self.config, &self.shape(&sketch)?);
-            self.placement = self.placement_on(gpus, &needs(header, context))?;
+            let mut needs = needs(header, context);
+            needs.output = needs.output.saturating_add(self.projector_bytes);
+            self.placement = self.placement_on(gpus, &needs)?;
         }
-        self.check_memory(header.tensor_bytes)
+        self.check_memory(header.tensor_bytes.saturating_add(self.projector_bytes))
     }
 
     fn placement_on(&self, gpus: Vec<usize>, needs: &Needs) -> Result<Placement, LoadError> {
@@ -214,6 +226,7 @@ impl Loader<'_> {
             devices,
             placement,
             available_bytes: memory::available_bytes(),
+            projector_bytes: 0,
         };
         let header = loader.header(crate::file::check(&config.model_path)?)?;
         loader.place(&header)?;
@@ -228,6 +241,42 @@ impl Loader<'_> {
         let context = memory::context_bytes(&draft, &config, shape);
         loader.check_memory(draft.sizes().bytes.saturating_add(context.sum()))?;
         loader.context(&draft, shape).map(Some)
+    }
+
+    /// Looks at the projector's file before anything is loaded; the bytes of its tensors.
+    fn projector_bytes(&self) -> Result<u64, LoadError> {
+        let Some(path) = &self.config.mmproj_path else { return Ok(0) };
+        let read = || {
+            let found = crate::file::check(path)?;
+            let Header { file_bytes: expected, tensor_bytes, .. } = Header::read(path)?;
+            if expected > found {
+                return Err(LoadError::Truncated { path: path.clone(), expected, found });
+            }
+            Ok(tensor_bytes)
+        };
+        read().map_err(|error| LoadError::Projector(Box::new(error)))
+    }
+
+    /// The projector, if the config names one. On a GPU where the model's output is.
+    fn projector(&self, model: &Arc<Model>) -> Result<Option<Projector>, LoadError> {
+        let Some(path) = &self.config.mmproj_path else { return Ok(None) };
+        let refuse = |reason: &str| {
+            let (path, reason) = (path.clone(), reason.to_owned());
+            LoadError::Projector(Box::new(LoadError::Refused { path, reason }))
+        };
+        let name = ffi::c_path(path).ok_or_else(|| refuse("its path holds a zero byte"))?;
+        let gpu = self.placement.gpus.last().copied();
+        let plan = ProjectorPlan { path: name, threads: self.threads, gpu };
+        ffi::take_errors();
+        let projector = Projector::load(model, &plan);
+        let projector = projector.ok_or_else(|| refuse(&ffi::take_errors()))?;
+        if !projector.sees() {
+            return Err(refuse("it reads no pictures"));
+        }
+        if projector.counts_lines() {
+            return Err(refuse(LINES));
+        }
+        Ok(Some(projector))
     }
 
     fn refuse(&self, reason: &str) -> LoadError {
@@ -273,6 +322,7 @@ impl Loader<'_> {
             llama_build_number: 0,
             llama_commit: ffi::llama_commit(),
             embeds_only: self.config.kind == EngineKind::Embed,
+            takes_pictures: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Token;
 use crate::batch::Entry;
+use crate::picture::Spot;
 
 /// What to sample or score after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(crate) enum CacheChange {
     Keep {
         /// The sequence.
         sequence: u32,
-        /// How many.
+        /// How many; of pictures, their positions count.
         tokens: usize,
     },
     /// The first tokens of one sequence become the whole of another.
@@ -42,7 +43,7 @@ pub(crate) enum CacheChange {
         from: u32,
         /// Into this one.
         to: u32,
-        /// How many.
+        /// How many; of pictures, their positions count.
         tokens: usize,
     },
     /// Tokens in the middle of a sequence go; those behind move up.
@@ -76,4 +77,21 @@ impl Plan {
             .chunk_by(|left, right| left.sequence == right.sequence)
             .map(|run| run[0].sequence)
     }
+}
+
+/// Rows of one picture, a step of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Glance {
+    /// The sequence.
+    pub(crate) sequence: u32,
+    /// Which of the prompt's pictures.
+    pub(crate) number: usize,
+    /// The picture.
+    pub(crate) spot: Spot,
+    /// Its first row to compute.
+    pub(crate) first: usize,
+    /// How many rows.
+    pub(crate) rows: usize,
+    /// Position of the picture in the sequence.
+    pub(crate) position: usize,
 }

@@ -6,6 +6,7 @@
 //! that many prompts with one beginning, arriving together, compute it once.
 
 use crate::Token;
+use crate::picture::Reading;
 
 /// A copy moves a sequence's whole cache: below so many tokens, computing them is cheaper. On two
 /// Zen 4 cores a copy of 47 MB takes as long as some 15 prompt tokens of a model of 135 million
@@ -24,7 +25,7 @@ const EVICTED_TOKENS_PER_TOKEN: i64 = 8;
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     /// What it has computed or, while a request holds it, what it is going to.
-    pub(crate) tokens: &'a [Token],
+    pub(crate) reading: Reading<'a>,
     /// No request holds it.
     pub(crate) is_free: bool,
     /// When it was used last: larger is later.
@@ -46,19 +47,18 @@ pub(crate) struct Place {
 /// is free.
 pub(crate) fn place(
     candidates: &[Candidate<'_>],
-    prompt: &[Token],
+    prompt: Reading<'_>,
     reusable: usize,
 ) -> Option<Place> {
-    let beginning = &prompt[..reusable.min(prompt.len())];
-    let common: Vec<usize> =
-        candidates.iter().map(|candidate| common_tokens(candidate.tokens, beginning)).collect();
+    let shared = |reading: Reading<'_>| prompt.cut(reading.common(prompt).min(reusable));
+    let common: Vec<usize> = candidates.iter().map(|candidate| shared(candidate.reading)).collect();
     let longest = (0..candidates.len()).max_by_key(|index| (common[*index], usize::MAX - index))?;
     let free = (0..candidates.len()).filter(|index| candidates[*index].is_free);
     let options = free.map(|index| {
         let copies = longest != index && gain(common[longest], common[index]) > 0;
         let reused =
             if copies { tokens(common[longest]) - COPY_TOKENS } else { tokens(common[index]) };
-        let evicted = candidates[index].tokens.len() - common[index];
+        let evicted = candidates[index].reading.tokens.len() - common[index];
         let score = reused
             - tokens(evicted) / EVICTED_TOKENS_PER_TOKEN
             - GROUP_TOKENS * groups_added(candidates, index);
@@ -104,12 +104,20 @@ mod tests {
         (start..start + length).map(Token).collect()
     }
 
+    fn words(tokens: &[Token]) -> Reading<'_> {
+        Reading { tokens, spots: &[] }
+    }
+
+    fn place(candidates: &[Candidate<'_>], prompt: &[Token], reusable: usize) -> Option<Place> {
+        super::place(candidates, words(prompt), reusable)
+    }
+
     fn free(tokens: &[Token], used: u64) -> Candidate<'_> {
-        Candidate { tokens, is_free: true, used }
+        Candidate { reading: words(tokens), is_free: true, used }
     }
 
     fn busy(tokens: &[Token]) -> Candidate<'_> {
-        Candidate { tokens, is_free: false, used: 9 }
+        Candidate { reading: words(tokens), is_free: false, used: 9 }
     }
 
     fn at(sequence: u32, kept: usize) -> Place {

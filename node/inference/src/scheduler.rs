@@ -3,23 +3,26 @@
 //! Running sequences come first, one token each, so that no prompt stalls a stream; what is left of
 //! the batch goes to prompts in the order of arrival. A sequence whose reader lags is left out until
 //! its queue has room. Behind a running sequence's token the step may carry guesses of what follows:
-//! they are confirmed or dropped when the step is sampled.
+//! they are confirmed or dropped when the step is sampled. The rows of a picture are a step of their
+//! own, after that of the tokens.
 //!
 //! A sequence keeps its tokens when its request ends; see the module `prefix` for how the next
 //! request finds them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::answer::{Delivery, Step, TokenScores};
-use crate::batch::{Entry, OUTPUTS_EXTRA};
+use crate::batch::OUTPUTS_EXTRA;
 use crate::draft::Reader;
+use crate::ffi::Chunk;
 use crate::guess::{self, Luck};
-use crate::inbox::Seat;
-use crate::plan::{CacheChange, Output, Plan, Purpose};
-use crate::prefix::{self, Candidate};
-use crate::queue::Outlet;
+use crate::picture::{CELL, Reading};
+use crate::plan::{CacheChange, Glance, Plan};
+use crate::prefix;
+pub(crate) use crate::slot::Job;
+use crate::slot::{Run, Slot};
 use crate::{ComputeError, Token};
 
 /// With more streams a step has no time to spare for guesses: computing, not reading the weights, is
@@ -30,47 +33,6 @@ const GUESSING_STREAMS_MAX: usize = 4;
 pub(crate) trait Choose {
     /// Tokens that will follow for certain, or nearly so.
     fn foreseen(&mut self) -> Vec<Token>;
-}
-
-/// A request for a sequence.
-pub(crate) struct Job<S> {
-    /// The prompt, never empty and shorter than the context.
-    pub(crate) prompt: Vec<Token>,
-    /// Tokens to generate at most.
-    pub(crate) tokens_max: u32,
-    /// Chooses its tokens.
-    pub(crate) sampler: S,
-    /// The prompt's tokens are to be scored, so all of it must be computed.
-    pub(crate) scores_prompt: bool,
-    /// Where its steps go.
-    pub(crate) outlet: Outlet<Delivery>,
-    /// Told how much of the prompt was found in the cache.
-    pub(crate) cached_tokens: Arc<AtomicU32>,
-    /// Its place among the engine's requests.
-    pub(crate) _seat: Option<Seat>,
-}
-
-/// A sequence of the cache, used or not.
-struct Slot<S> {
-    /// The tokens computed and, while a request runs, those to compute next.
-    tokens: Vec<Token>,
-    /// How many of `tokens` are in the cache.
-    computed: usize,
-    /// Guesses computed behind them and not confirmed.
-    loose: usize,
-    used: u64,
-    run: Option<Run<S>>,
-}
-
-/// A request that holds a sequence.
-struct Run<S> {
-    job: Job<S>,
-    generated: u32,
-    /// Guesses for the step, behind the last of the sequence's tokens.
-    guess: Vec<Token>,
-    luck: Luck,
-    /// Another sequence computes this prompt's beginning: which, and how much of it.
-    awaits: Option<(u32, usize)>,
 }
 
 /// The sizes that bound a step.
@@ -97,6 +59,8 @@ pub(crate) struct Abilities {
     pub(crate) guesses: bool,
     /// A full context forgets its middle.
     pub(crate) shifts: bool,
+    /// The rows of a picture see each other and must be computed in one step.
+    pub(crate) whole_pictures: bool,
 }
 
 /// All requests of one engine.
@@ -156,7 +120,8 @@ impl<S: Choose> Scheduler<S> {
             // One token is computed anew: its logits are needed.
             let reusable = if shares { job.prompt.len() - 1 } else { 0 };
             let candidates: Vec<_> = self.slots.iter().map(Slot::candidate).collect();
-            let Some(place) = prefix::place(&candidates, &job.prompt, reusable) else {
+            let prompt = Reading { tokens: &job.prompt, spots: &job.spots };
+            let Some(place) = prefix::place(&candidates, prompt, reusable) else {
                 self.waiting.push_front(job);
                 break;
             };
@@ -170,11 +135,13 @@ impl<S: Choose> Scheduler<S> {
     fn seat(&mut self, place: prefix::Place, mut job: Job<S>) {
         let sequence = place.sequence;
         let slot = &mut self.slots[sequence as usize];
-        if slot.computed > place.kept {
-            self.changes.push(CacheChange::Keep { sequence, tokens: place.kept });
-        }
+        let is_cut = slot.computed > place.kept;
         slot.tokens = std::mem::take(&mut job.prompt);
+        slot.spots = std::mem::take(&mut job.spots);
         slot.computed = place.kept;
+        if is_cut {
+            self.changes.push(slot.kept(sequence));
+        }
         let (guess, luck) = (vec![], Luck::default());
         slot.run = Some(Run { job, generated: 0, guess, luck, awaits: place.source });
         self.order.push(sequence);
@@ -196,14 +163,16 @@ impl<S: Choose> Scheduler<S> {
     fn share(&mut self, id: u32) {
         let Some((from, wanted)) = self.run(id).awaits else { return };
         let source = &self.slots[from as usize];
-        let common = prefix::common_tokens(&source.tokens, &self.slots[id as usize].tokens);
+        let own = self.slots[id as usize].reading();
+        let common = source.reading().common(own);
         if source.is_prompting() && common >= wanted && source.computed < wanted {
             return;
         }
-        let tokens = common.min(source.computed).min(wanted);
+        let computed = own.cut(common.min(source.computed).min(wanted));
         let slot = &mut self.slots[id as usize];
-        if tokens > slot.computed {
-            slot.computed = tokens;
+        if computed > slot.computed {
+            slot.computed = computed;
+            let tokens = slot.reading().position(computed);
             self.changes.push(CacheChange::Copy { from, to: id, tokens });
         }
         self.run_mut(id).awaits = None;
@@ -220,8 +189,10 @@ impl<S: Choose> Scheduler<S> {
         for sequence in streams {
             let slot = &mut self.slots[sequence as usize];
             let limit = slot.guesses_max(&self.bounds);
+            // A small model has no eyes.
+            let reads = slot.spots.is_empty();
             let run = slot.run.as_mut().expect("a stream is in use");
-            if limit > 0 && run.luck.tries() {
+            if reads && limit > 0 && run.luck.tries() {
                 let (tokens, guess) = (slot.tokens.clone(), vec![]);
                 readers.push(Reader { sequence, tokens, limit, guess });
             }
@@ -250,7 +221,8 @@ impl<S: Choose> Scheduler<S> {
             } else if guess.is_empty() && looks_up && run.luck.tries() {
                 guess = guess::lookup(&slot.tokens, limit).to_vec();
             }
-            guess.truncate(limit);
+            let words = guess.iter().take_while(|token| **token != CELL).count();
+            guess.truncate(words.min(limit));
             room -= guess.len();
             run.guess = guess;
         }
@@ -307,6 +279,33 @@ impl<S: Choose> Scheduler<S> {
         plan
     }
 
+    /// The rows of a picture to compute next, of the request that came first.
+    pub(crate) fn glance(&self) -> Option<Glance> {
+        let streams = self.order.iter().any(|id| self.slots[*id as usize].can_stream());
+        let mut room = self.bounds.batch_tokens as usize;
+        if streams && !self.bounds.abilities.whole_pictures {
+            room = room.min(self.bounds.prompt_tokens_beside_streams as usize);
+        }
+        self.order.iter().find_map(|id| {
+            let slot = &self.slots[*id as usize];
+            let (number, spot) = slot.picture_left()?;
+            let first = slot.computed - spot.start;
+            let rows = (spot.cells - first).min(room);
+            let position = slot.reading().position(spot.start);
+            Some(Glance { sequence: *id, number, spot, first, rows, position })
+        })
+    }
+
+    /// What is to be encoded for a picture.
+    pub(crate) fn chunk(&self, glance: &Glance) -> Arc<Chunk> {
+        Arc::clone(&self.run(glance.sequence).job.chunks[glance.number])
+    }
+
+    /// Notes that rows of a picture were computed.
+    pub(crate) fn looked(&mut self, glance: &Glance) {
+        self.slots[glance.sequence as usize].computed += glance.rows;
+    }
+
     /// The sampler of a sequence.
     pub(crate) fn sampler(&mut self, id: u32) -> &mut S {
         &mut self.run_mut(id).job.sampler
@@ -359,7 +358,7 @@ impl<S: Choose> Scheduler<S> {
                 run.luck.note(guessed, guessed - slot.loose);
             }
             if std::mem::take(&mut slot.loose) > 0 {
-                self.changes.push(CacheChange::Keep { sequence, tokens: slot.computed });
+                self.changes.push(slot.kept(sequence));
             }
         }
     }
@@ -393,7 +392,7 @@ impl<S: Choose> Scheduler<S> {
         let slot = &mut self.slots[sequence as usize];
         (slot.computed, slot.loose) = (0, 0);
         if slot.run.is_none() {
-            slot.tokens.clear();
+            slot.truncate();
         }
         self.changes.push(CacheChange::Keep { sequence, tokens: 0 });
     }
@@ -401,7 +400,9 @@ impl<S: Choose> Scheduler<S> {
     fn release(&mut self, id: u32) {
         let slot = &mut self.slots[id as usize];
         slot.run = None;
-        slot.tokens.truncate(slot.computed);
+        if slot.truncate() {
+            self.changes.push(slot.kept(id));
+        }
         self.clock += 1;
         slot.used = self.clock;
         self.order.retain(|other| *other != id);
@@ -421,7 +422,7 @@ impl<S: Choose> Scheduler<S> {
             return None;
         }
         // Guesses behind this token would be left at their old places.
-        if !self.bounds.abilities.shifts || slot.loose > 0 {
+        if !self.bounds.abilities.shifts || slot.loose > 0 || !slot.spots.is_empty() {
             return Some(Step::ContextFull);
         }
         let (kept, dropped) = slot.shift();
@@ -450,78 +451,6 @@ pub(crate) struct Sampled {
     pub(crate) delivery: Delivery,
 }
 
-impl<S> Default for Slot<S> {
-    fn default() -> Self {
-        Self { tokens: vec![], computed: 0, loose: 0, used: 0, run: None }
-    }
-}
-
-impl<S> Slot<S> {
-    fn candidate(&self) -> Candidate<'_> {
-        Candidate { tokens: &self.tokens, is_free: self.run.is_none(), used: self.used }
-    }
-
-    fn can_stream(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.generated > 0 && run.job.outlet.has_room())
-    }
-
-    /// A request computes its prompt here, and no reader can hold it up.
-    fn is_prompting(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.generated == 0)
-    }
-
-    fn prompt_left(&self) -> usize {
-        match &self.run {
-            Some(run) if run.generated == 0 && run.awaits.is_none() => {
-                self.tokens.len() - self.computed
-            }
-            _ => 0,
-        }
-    }
-
-    /// Guesses that can still become tokens of the answer.
-    fn guesses_max(&self, bounds: &Bounds) -> usize {
-        let Some(run) = &self.run else { return 0 };
-        let wanted = run.job.tokens_max - run.generated;
-        let room = (bounds.context_tokens as usize).saturating_sub(self.tokens.len());
-        room.min(wanted as usize).saturating_sub(1)
-    }
-
-    fn append(&self, plan: &mut Plan, id: u32, chunk: usize) {
-        let Some(run) = &self.run else { return };
-        let known = self.tokens.len();
-        let token =
-            |index: usize| self.tokens.get(index).or_else(|| run.guess.get(index - known)).copied();
-        for index in self.computed..self.computed + chunk {
-            let purpose = if index + 1 >= known {
-                Some(Purpose::Sample { guess: token(index + 1) })
-            } else {
-                token(index + 1).filter(|_| run.job.scores_prompt).map(Purpose::Score)
-            };
-            let entry = plan.entries.len();
-            plan.outputs.extend(purpose.map(|purpose| Output { entry, sequence: id, purpose }));
-            plan.entries.push(Entry {
-                token: token(index).expect("a chunk ends with the last guess"),
-                position: count(index),
-                sequence: id,
-                output: purpose.is_some(),
-            });
-        }
-        plan.guesses += run.guess.len();
-        plan.prompt_tokens += if run.generated == 0 { chunk } else { 0 };
-    }
-
-    /// Forgets the older half of what is behind the first tokens, which hold attention together.
-    fn shift(&mut self) -> (usize, usize) {
-        const KEPT_TOKENS: usize = 4;
-        let kept = KEPT_TOKENS.min(self.computed);
-        let dropped = (self.computed - kept) / 2;
-        self.tokens.drain(kept..kept + dropped);
-        self.computed -= dropped;
-        (kept, dropped)
-    }
-}
-
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -533,3 +462,7 @@ mod tests;
 #[cfg(test)]
 #[path = "scheduler_cache_tests.rs"]
 mod cache_tests;
+
+#[cfg(test)]
+#[path = "scheduler_picture_tests.rs"]
+mod picture_tests;

@@ -1,9 +1,11 @@
 //! The scheduler with a cache that remembers what llama.cpp's would: every entry must land where the
 //! scheduler takes it to, and every answer must be what it would be alone.
 
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use super::*;
+use crate::plan::Purpose;
 use crate::queue::{Inlet, queue};
 use crate::random::Random;
 
@@ -12,8 +14,11 @@ const BOUNDS: Bounds = Bounds {
     context_tokens: 600,
     batch_tokens: 64,
     prompt_tokens_beside_streams: 48,
-    abilities: Abilities { cuts: true, guesses: true, shifts: false },
+    abilities: ABILITIES,
 };
+
+const ABILITIES: Abilities =
+    Abilities { cuts: true, guesses: true, shifts: false, whole_pictures: false };
 
 /// Foresees what it was told, right or wrong.
 struct Prophet(Vec<Token>);
@@ -49,6 +54,8 @@ impl World {
         let cached = Arc::<AtomicU32>::default();
         self.scheduler.add(Job {
             prompt: prompt.to_vec(),
+            spots: vec![],
+            chunks: vec![],
             tokens_max,
             sampler: Prophet(foreseen),
             scores_prompt: false,
@@ -260,7 +267,7 @@ fn a_full_context_forgets_its_older_half_only_if_asked() {
     let mut clients = [world.ask(&text, 500, vec![])];
     world.finish(&mut clients);
     assert!(matches!(clients[0].end, Some(Step::ContextFull | Step::EndOfGeneration(_))));
-    let abilities = Abilities { shifts: true, guesses: false, cuts: true };
+    let abilities = Abilities { shifts: true, cuts: true, ..Abilities::default() };
     let mut world = World::new(Bounds { abilities, ..bounds });
     let mut clients = [world.ask(&text, 30, vec![])];
     world.finish(&mut clients);

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::batch::Entry;
 use crate::queue::{Inlet, queue};
 
 const BOUNDS: Bounds = Bounds {
@@ -9,8 +10,11 @@ const BOUNDS: Bounds = Bounds {
     context_tokens: 100,
     batch_tokens: 10,
     prompt_tokens_beside_streams: 6,
-    abilities: Abilities { cuts: false, guesses: false, shifts: false },
+    abilities: ABILITIES,
 };
+
+const ABILITIES: Abilities =
+    Abilities { cuts: false, guesses: false, shifts: false, whole_pictures: false };
 
 /// Foresees nothing.
 struct Blind;
@@ -25,7 +29,19 @@ fn job<S>(prompt: Vec<Token>, tokens_max: u32, sampler: S) -> (Job<S>, Inlet<Del
     let (outlet, inlet) = queue(2, Arc::default());
     let cached_tokens = Arc::default();
     let scores_prompt = false;
-    (Job { prompt, tokens_max, sampler, scores_prompt, outlet, cached_tokens, _seat: None }, inlet)
+    let (spots, chunks) = (vec![], vec![]);
+    let job = Job {
+        prompt,
+        spots,
+        chunks,
+        tokens_max,
+        sampler,
+        scores_prompt,
+        outlet,
+        cached_tokens,
+        _seat: None,
+    };
+    (job, inlet)
 }
 
 /// A scheduler whose model always answers with token 7.

@@ -9,7 +9,8 @@ use crate::counters::Counters;
 use crate::draft::Draft;
 use crate::embedder::Embedder;
 use crate::engine::{Desk, Inner};
-use crate::ffi::{Context, Model};
+use crate::eye::Eye;
+use crate::ffi::{Context, Model, Projector};
 use crate::generator::Generator;
 use crate::inbox::{Closing, Inbox, Seats};
 use crate::sampler::Scratch;
@@ -27,6 +28,8 @@ pub(crate) struct Parts {
     pub(crate) info: EngineInfo,
     /// Of the draft model, if there is one.
     pub(crate) draft: Option<Context>,
+    /// What reads pictures.
+    pub(crate) projector: Option<Arc<Projector>>,
 }
 
 /// Starts the thread that owns the context.
@@ -35,7 +38,9 @@ pub(crate) fn start(
     tuning: &Tuning,
     parts: Parts,
 ) -> Result<Inner, LoadError> {
-    let Parts { model, context, info, draft } = parts;
+    let Parts { model, context, info, draft, projector } = parts;
+    let batch_tokens = context.batch_tokens();
+    let looks_ahead = projector.as_ref().is_some_and(|projector| projector.looks_ahead());
     let bell = Arc::<Bell>::default();
     let counters = Arc::<Counters>::default();
     let waiting_max = match config.kind {
@@ -48,9 +53,12 @@ pub(crate) fn start(
             let bounds = Bounds {
                 sequences_max: config.sequences_max,
                 context_tokens: info.context_tokens,
-                batch_tokens: u32::try_from(context.batch_tokens()).unwrap_or(u32::MAX),
+                batch_tokens: u32::try_from(batch_tokens).unwrap_or(u32::MAX),
                 prompt_tokens_beside_streams: tuning.prompt_tokens_beside_streams,
-                abilities: abilities(config, &model, &context),
+                abilities: Abilities {
+                    whole_pictures: looks_ahead,
+                    ..abilities(config, &model, &context)
+                },
             };
             let generator = Generator {
                 context,
@@ -60,6 +68,7 @@ pub(crate) fn start(
                 counters: Arc::clone(&counters),
                 scratch: Scratch::default(),
                 draft: draft.map(|context| Draft::new(context, config.sequences_max)),
+                eye: projector.clone().map(Eye::new),
             };
             let closing = Closing(Arc::clone(&inbox));
             (Desk::Generate(inbox), spawn(move || (closing, generator.run()).1))
@@ -67,7 +76,7 @@ pub(crate) fn start(
         EngineKind::Embed => {
             let inbox = Arc::new(Inbox::new(Arc::clone(&bell)));
             let embedder = Embedder {
-                batch_tokens: context.batch_tokens(),
+                batch_tokens,
                 texts_max: config.sequences_max as usize,
                 context,
                 inbox: Arc::clone(&inbox),
@@ -88,6 +97,8 @@ pub(crate) fn start(
         queue_max: waiting_max,
         text_bytes_max: text_bytes_max.max(TEXT_BYTES_MAX_LEAST),
         info,
+        projector,
+        batch_tokens,
         grammars: OnceLock::new(),
         thread: Some(thread?),
     })
@@ -101,6 +112,7 @@ fn abilities(config: &EngineConfig, model: &Model, context: &Context) -> Abiliti
         cuts,
         guesses: cuts && config.prompt_lookup,
         shifts: config.context_shift && cuts && context.can_shift(),
+        whole_pictures: false,
     }
 }
 

@@ -69,6 +69,9 @@ pub struct ModelCard {
     pub devices: Vec<Device>,
     /// llama.cpp's build number and commit, as the WASI-NN metadata reports them.
     pub llama_build: String,
+    /// Its prompts may hold pictures.
+    #[serde(default)]
+    pub takes_pictures: bool,
     /// What the guest is told.
     pub guest: GuestModel,
 }

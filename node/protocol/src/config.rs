@@ -98,6 +98,9 @@ pub struct ModelConfig {
     /// Adapters that change the model's weights while it computes.
     #[serde(default)]
     pub loras: Vec<LoraConfig>,
+    /// The projector that lets the model read pictures.
+    #[serde(default)]
+    pub mmproj_path: Option<PathBuf>,
     /// Guess next tokens from the prompt and check them in one step, where it pays.
     pub prompt_lookup: bool,
     /// A small model with the same vocabulary that guesses next tokens.

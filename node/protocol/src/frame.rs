@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ModelCard, Outcome, WorkerConfig, WorkerStats};
+use crate::{ModelCard, Outcome, Picture, WorkerConfig, WorkerStats};
 
 /// Bytes of a frame's header.
 pub const HEADER_BYTES: usize = 13;
@@ -35,6 +35,9 @@ pub enum FrameError {
     /// The payload of a credit frame is not four bytes.
     #[error("a credit frame holds {0} bytes instead of 4")]
     Credit(usize),
+    /// The payload of a picture frame is not as long as its width and height say.
+    #[error("a picture frame of {0} bytes holds no picture")]
+    Picture(usize),
 }
 
 /// A parsed header.
@@ -68,6 +71,13 @@ impl Header {
 pub enum HostFrame {
     /// Load this; the first frame.
     Start(Box<WorkerConfig>),
+    /// A picture of the request that follows; they come in the order of their numbers.
+    Picture {
+        /// The request.
+        id: u64,
+        /// The picture.
+        picture: Picture,
+    },
     /// Serve this request: the JSON of a [`crate::GuestRequest`].
     Request {
         /// Chosen by the host, unique while the request lives.
@@ -127,6 +137,7 @@ mod kind {
     pub const CREDIT: u8 = 4;
     pub const STATS: u8 = 5;
     pub const DRAIN: u8 = 6;
+    pub const PICTURE: u8 = 7;
     pub const PROGRESS: u8 = 65;
     pub const READY: u8 = 66;
     pub const FATAL: u8 = 67;
@@ -141,6 +152,7 @@ impl HostFrame {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Start(config) => json_frame(kind::START, 0, config),
+            Self::Picture { id, picture } => raw_frame(kind::PICTURE, *id, &picture.payload()),
             Self::Request { id, body } => raw_frame(kind::REQUEST, *id, body),
             Self::Cancel { id } => raw_frame(kind::CANCEL, *id, &[]),
             Self::Credit { id, events } => raw_frame(kind::CREDIT, *id, &events.to_le_bytes()),
@@ -157,6 +169,7 @@ impl HostFrame {
         let id = header.id;
         Ok(match header.kind {
             kind::START => Self::Start(parse(header.kind, &payload)?),
+            kind::PICTURE => Self::Picture { id, picture: Picture::parse(payload)? },
             kind::REQUEST => Self::Request { id, body: payload },
             kind::CANCEL => Self::Cancel { id },
             kind::CREDIT => Self::Credit { id, events: parse_credit(&payload)? },
@@ -236,7 +249,10 @@ mod tests {
 
     #[test]
     fn host_frames_survive_the_socket() {
+        let rgb = std::sync::Arc::new(vec![1, 2, 3, 4, 5, 6]);
+        let picture = Picture::new(1, 2, rgb).expect("two pixels");
         for frame in [
+            HostFrame::Picture { id: 7, picture },
             HostFrame::Request { id: 7, body: b"{}".to_vec() },
             HostFrame::Cancel { id: u64::MAX },
             HostFrame::Credit { id: 7, events: 32 },

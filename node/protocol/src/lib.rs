@@ -12,6 +12,7 @@ mod config;
 mod event;
 pub mod frame;
 mod outcome;
+mod picture;
 mod stats;
 mod task;
 
@@ -21,6 +22,7 @@ pub use config::{
 };
 pub use event::{Channel, ErrorCode, Event, FinishReason, TokenLogprob, TokenText, Usage};
 pub use outcome::Outcome;
+pub use picture::{PICTURE_MARK, PICTURE_OPTION, PICTURES_MAX, Picture, PictureSpot};
 pub use stats::WorkerStats;
 pub use task::{
     ChatTask, CompleteTask, EmbedTask, Format, GuestRequest, Input, Message, Role, Sampling, Task,

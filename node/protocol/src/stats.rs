@@ -31,6 +31,12 @@ pub struct WorkerStats {
     pub generated_tokens_total: u64,
     /// Texts embedded.
     pub embeddings_total: u64,
+    /// Pictures, or parts of such, turned into what the model reads.
+    #[serde(default)]
+    pub pictures_total: u64,
+    /// Milliseconds that this took; nothing else is computed meanwhile.
+    #[serde(default)]
+    pub picture_ms_total: u64,
     /// Decode steps.
     pub decode_steps_total: u64,
     /// Sequences cancelled before their end.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::GuestModel;
+use crate::{GuestModel, Picture, PictureSpot};
 
 /// What `next_request` gives a guest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,10 @@ pub struct ChatTask {
     pub max_tokens: Option<u32>,
     /// Strings that end the answer; they are not part of it.
     pub stop: Vec<String>,
+    /// The pictures that messages show, by their numbers. They are no part of the JSON: guests don't
+    /// see them.
+    #[serde(skip)]
+    pub pictures: Vec<Picture>,
 }
 
 impl ChatTask {
@@ -81,6 +85,9 @@ pub struct Message {
     pub role: Role,
     /// What is said; may be empty where there are tool calls.
     pub content: String,
+    /// The pictures in the content, by their places in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<PictureSpot>,
     /// Who exactly speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -93,6 +100,14 @@ pub struct Message {
     /// The call that a tool's message answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
+}
+
+impl Message {
+    /// Puts text before the content.
+    pub fn prepend(&mut self, text: &str) {
+        self.content.insert_str(0, text);
+        self.pictures.iter_mut().for_each(|spot| spot.at += text.len());
+    }
 }
 
 /// Who speaks.
@@ -325,6 +340,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn pictures_stay_where_they_are_in_what_was_said() {
+        let pictures = vec![PictureSpot { at: 1, number: 0 }];
+        let mut message = Message { content: "ab".into(), pictures, ..Message::default() };
+        message.prepend("é ");
+        assert_eq!((message.content.as_str(), message.pictures[0].at), ("é ab", 4));
+        let json = serde_json::to_string(&message).expect("JSON");
+        assert_eq!(serde_json::from_str::<Message>(&json).expect("JSON"), message);
+    }
 
     #[test]
     fn the_field_that_is_too_deep_is_told() {

@@ -1,5 +1,7 @@
 //! The guest's side of the host functions: what one instance is working for.
 
+use gaia_protocol::Picture;
+
 use crate::ffi::EndGuest;
 use crate::nn::{Errno, World};
 
@@ -36,6 +38,10 @@ pub(crate) trait Port: Patience + Send {
     fn next_request(&mut self) -> Result<Option<&[u8]>, Halt>;
     /// The guest has copied the request: the next one asked for does not exist.
     fn request_taken(&mut self);
+    /// The pictures of the request, by their numbers.
+    fn pictures(&self) -> &[Picture] {
+        &[]
+    }
     /// Hands an event over; waits for room.
     fn emit(&mut self, event: &[u8]) -> Result<Emitted, Halt>;
 }

@@ -24,6 +24,7 @@ pub fn card(config: &ModelConfig, engine: &Engine) -> ModelCard {
         gpu_memory_bytes: info.gpu_memory_bytes,
         devices: devices(info),
         llama_build: format!("llama.cpp {}", info.llama_version),
+        takes_pictures: info.takes_pictures,
         guest: guest(&config.name, info),
     }
 }

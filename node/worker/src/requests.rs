@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gaia_protocol::Outcome;
 use gaia_protocol::frame::WorkerFrame;
-use gaia_runtime::{AppPool, Emit, EventSink, RequestHandle};
+use gaia_protocol::{Outcome, PICTURES_MAX, Picture};
+use gaia_runtime::{AppPool, Emit, EventSink, Input, RequestHandle};
 
 use crate::socket::FrameWriter;
 use crate::window::{Place, Window};
@@ -15,6 +15,8 @@ use crate::window::{Place, Window};
 #[derive(Clone)]
 pub struct Requests {
     live: Arc<Mutex<HashMap<u64, Live>>>,
+    /// Pictures of the request that comes next.
+    pictures: Arc<Mutex<Vec<(u64, Picture)>>>,
     writer: FrameWriter,
     window_events: u32,
 }
@@ -28,7 +30,24 @@ struct Live {
 impl Requests {
     /// None yet; each will have a window of `window_events`.
     pub fn new(writer: FrameWriter, window_events: u32) -> Self {
-        Self { live: Arc::default(), writer, window_events }
+        Self { live: Arc::default(), pictures: Arc::default(), writer, window_events }
+    }
+
+    /// Keeps a picture for its request, which comes next: the host sends all of a request at once.
+    pub fn keep(&self, id: u64, picture: Picture) {
+        let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        pictures.retain(|(other, _)| *other == id);
+        if pictures.len() < PICTURES_MAX {
+            pictures.push((id, picture));
+        } else {
+            tracing::error!(id, "the host sends too many pictures; one is left out");
+        }
+    }
+
+    fn take_pictures(&self, id: u64) -> Vec<Picture> {
+        let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = pictures.drain(..).filter(|(other, _)| *other == id);
+        taken.map(|(_, picture)| picture).collect()
     }
 
     /// Gives a request to the pool. Its events and its end go to the host by themselves.
@@ -38,7 +57,9 @@ impl Requests {
         if self.lock().insert(id, live).is_some() {
             tracing::error!(id, "the host used a request id twice; the older request is lost");
         }
-        let handle = pool.submit(body, Box::new(SocketSink { id, window, requests: self.clone() }));
+        let input = Input { body, pictures: self.take_pictures(id) };
+        let sink = SocketSink { id, window, requests: self.clone() };
+        let handle = pool.submit(input, Box::new(sink));
         // The request may have ended meanwhile, and with it its entry.
         if let Some(live) = self.lock().get_mut(&id) {
             live.handle = Some(handle);
@@ -66,6 +87,7 @@ impl Requests {
 
     /// Says that a request ended without ever being submitted.
     pub fn refuse(&self, id: u64, outcome: Outcome) {
+        drop(self.take_pictures(id));
         self.writer.send(&WorkerFrame::End { id, outcome });
     }
 

@@ -91,6 +91,7 @@ fn apply(
     writer: &FrameWriter,
 ) {
     match frame {
+        HostFrame::Picture { id, picture } => requests.keep(id, picture),
         HostFrame::Request { id, body } => match service.get() {
             Some(service) => requests.submit(&service.pool, id, body),
             None => requests.refuse(id, still_loading()),

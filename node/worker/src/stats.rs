@@ -19,6 +19,8 @@ pub fn stats(engine: &Engine, pool: &AppPool) -> WorkerStats {
         draft_accepted_total: engine.draft_accepted,
         generated_tokens_total: engine.generated_tokens,
         embeddings_total: engine.embeddings,
+        pictures_total: engine.pictures,
+        picture_ms_total: engine.picture_ms,
         decode_steps_total: engine.decode_steps,
         cancelled_total: engine.cancelled,
         traps_total: pool.traps_total,

@@ -1,10 +1,12 @@
 //! From a conversation to the prompt that the model's own template makes of it.
 //!
 //! A template is trusted, a message is not: every text of the client is shielded, whatever part of the
-//! conversation it stands in, names, arguments and descriptions of functions included.
+//! conversation it stands in, names, arguments and descriptions of functions included. A picture is a
+//! mark in a message's content, which no text of the client can hold, and the template copies it.
 
 use gaia_app_sdk::{
-    ChatTask, ErrorCode, Failure, Guard, GuestModel, Message, Role, Strictness, Tool, ToolChoice,
+    ChatTask, ErrorCode, Failure, Guard, GuestModel, Message, PICTURE_MARK, Role, Strictness, Tool,
+    ToolChoice,
 };
 use serde_json::{Map, Value, json};
 
@@ -40,6 +42,7 @@ pub fn chat(model: &GuestModel, task: &ChatTask, renderer: &Renderer) -> Result<
     let family = families::of(template);
     let text = shielded(template, model, &said(template, task), renderer)
         .map_err(|error| Failure::new(ErrorCode::Template, error.to_string()).at("messages"))?;
+    check_pictures(&text, task)?;
     // The tokenizer adds the token that most templates write too; the model shall see one.
     let text = match text.strip_prefix(&model.bos_token) {
         Some(rest) if model.adds_bos => rest.to_owned(),
@@ -47,6 +50,31 @@ pub fn chat(model: &GuestModel, task: &ChatTask, renderer: &Renderer) -> Result<
     };
     let thinks = family.thinks() && text.trim_end().ends_with("<think>");
     Ok(Prompt { text, family, thinks })
+}
+
+/// Whether a conversation has pictures.
+pub fn shows_pictures(task: &ChatTask) -> bool {
+    task.messages.iter().any(|message| !message.pictures.is_empty())
+}
+
+/// A template may leave a message out, or show it twice.
+fn check_pictures(prompt: &str, task: &ChatTask) -> Result<(), Failure> {
+    let mut shown: Vec<_> =
+        prompt.split(PICTURE_MARK).skip(1).step_by(2).map(|number| number.parse().ok()).collect();
+    let spots = task.messages.iter().flat_map(|message| &message.pictures);
+    let mut wanted: Vec<_> = spots.map(|spot| Some(spot.number)).collect();
+    shown.sort_unstable();
+    wanted.sort_unstable();
+    if shown == wanted {
+        return Ok(());
+    }
+    let message = "the model's chat template does not show each picture of these messages once";
+    Err(Failure::new(ErrorCode::Template, message).at("messages"))
+}
+
+/// Stands for a picture in the prompt.
+fn mark(number: usize) -> String {
+    format!("{PICTURE_MARK}{number}{PICTURE_MARK}")
 }
 
 /// What a template is told.
@@ -60,7 +88,8 @@ struct Said {
 fn said(template: &str, task: &ChatTask) -> Said {
     let offers = !task.tools.list.is_empty() && task.tools.choice != ToolChoice::None;
     let tools: Vec<Value> = task.tools.list.iter().filter(|_| offers).map(tool_value).collect();
-    let options = Value::Object(task.template_options.clone());
+    let tools: Vec<Value> = tools.iter().map(unmarked).collect();
+    let options = unmarked(&Value::Object(task.template_options.clone()));
     if template.contains("tools") {
         let messages = task.messages.iter().map(|message| message_value(message, &task.messages));
         let tools = if tools.is_empty() { Value::Null } else { Value::Array(tools) };
@@ -82,7 +111,6 @@ fn tool_value(tool: &Tool) -> Value {
 fn message_value(message: &Message, all: &[Message]) -> Value {
     let mut value = Map::new();
     value.insert("role".into(), role(message.role).into());
-    value.insert("content".into(), message.content.clone().into());
     if let Some(reasoning) = &message.reasoning {
         value.insert("reasoning_content".into(), reasoning.clone().into());
     }
@@ -103,7 +131,29 @@ fn message_value(message: &Message, all: &[Message]) -> Value {
     if let Some(name) = &message.name {
         value.insert("name".into(), name.clone().into());
     }
-    Value::Object(value)
+    let mut value = unmarked(&value.into());
+    value["content"] = content(message).into();
+    value
+}
+
+/// What a message says, with a mark where a picture stands.
+fn content(message: &Message) -> String {
+    let mut content = String::with_capacity(message.content.len());
+    let mut from = 0;
+    for spot in &message.pictures {
+        // A place inside a character is no place of the host's: the picture goes before the rest.
+        let text = message.content.get(from..spot.at).unwrap_or_default();
+        content.push_str(&text.replace(PICTURE_MARK, ""));
+        content.push_str(&mark(spot.number));
+        from += text.len();
+    }
+    content.push_str(&message.content[from..].replace(PICTURE_MARK, ""));
+    content
+}
+
+/// The same value without marks of pictures.
+fn unmarked(value: &Value) -> Value {
+    map_texts(value, &|text| text.replace(PICTURE_MARK, ""))
 }
 
 /// Templates want an object; what is no JSON stays text.
@@ -138,9 +188,10 @@ fn told(messages: &[Message], tools: &[Value]) -> Value {
 }
 
 fn told_message(message: &Message) -> Value {
-    let mut content = message.content.clone();
+    let mut content = content(message);
     for call in &message.tool_calls {
         let call = json!({"name": call.name, "arguments": arguments(&call.arguments)});
+        let call = unmarked(&call);
         let gap = if content.is_empty() { "" } else { "\n" };
         content = format!("{content}{gap}<tool_call>\n{call}\n</tool_call>");
     }
@@ -191,7 +242,7 @@ fn shielded(
 }
 
 fn shield_all(said: &Said, guard: &Guard<'_>, strictness: Strictness) -> Said {
-    let shield = |value: &Value| shield(value, guard, strictness);
+    let shield = |value: &Value| map_texts(value, &|text| shield(text, guard, strictness));
     Said {
         messages: shield(&said.messages),
         tools: shield(&said.tools),
@@ -199,15 +250,23 @@ fn shield_all(said: &Said, guard: &Guard<'_>, strictness: Strictness) -> Said {
     }
 }
 
-/// Shields every text in a value, keys included.
-fn shield(value: &Value, guard: &Guard<'_>, strictness: Strictness) -> Value {
+/// Shields a text around the marks of pictures in it.
+fn shield(text: &str, guard: &Guard<'_>, strictness: Strictness) -> String {
+    let pieces = text.split(PICTURE_MARK).enumerate().map(|(index, piece)| match index % 2 {
+        0 => guard.shield(piece, strictness),
+        _ => piece.to_owned(),
+    });
+    pieces.collect::<Vec<_>>().join(&PICTURE_MARK.to_string())
+}
+
+/// The same value with every text in it changed, keys included.
+fn map_texts(value: &Value, change: &impl Fn(&str) -> String) -> Value {
     match value {
-        Value::String(text) => guard.shield(text, strictness).into(),
-        Value::Array(list) => list.iter().map(|value| shield(value, guard, strictness)).collect(),
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (guard.shield(key, strictness), shield(value, guard, strictness)))
-            .collect(),
+        Value::String(text) => change(text).into(),
+        Value::Array(list) => list.iter().map(|value| map_texts(value, change)).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| (change(key), map_texts(value, change))).collect()
+        }
         other => other.clone(),
     }
 }

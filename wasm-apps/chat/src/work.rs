@@ -44,6 +44,7 @@ impl<'a> Work<'a> {
         let Prompt { text, family, thinks } = prompt::chat(model, task, renderer)?;
         let mut options = GenerateOptions::new(&task.sampling, task.max_tokens);
         options.token_break = true;
+        options.pictures = prompt::shows_pictures(task);
         let shape = Shape::of(family, model, task)?;
         options.grammar = shape.grammar;
         let calls = may_call(task);

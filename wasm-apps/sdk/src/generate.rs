@@ -78,6 +78,9 @@ pub struct GenerateOptions {
     pub grammar: Option<Grammar>,
     /// Whether U+FDD0 in the prompt cuts it (see [`crate::TOKEN_BREAK`]).
     pub token_break: bool,
+    /// Whether the prompt shows pictures (see [`crate::PICTURE_MARK`]).
+    #[serde(skip_serializing_if = "is_false")]
+    pub pictures: bool,
 }
 
 /// What an answer must look like, as the engine reads it.
@@ -119,6 +122,7 @@ impl GenerateOptions {
             ignore_eos: sampling.ignore_eos,
             grammar: None,
             token_break: false,
+            pictures: false,
         }
     }
 }

@@ -45,8 +45,9 @@ pub use events::{Events, Flow, GaiaHost, HostError, Sink};
 pub use failure::Failure;
 pub use gaia_protocol::{
     Channel, ChatTask, CompleteTask, EmbedTask, ErrorCode, Event, FinishReason, Format, GuestModel,
-    GuestRequest, Input, Message, Role, Sampling, TOKEN_BREAK, TOKEN_BREAK_OPTION, Task,
-    TokenLogprob, TokenText, TokenizeTask, Tool, ToolCall, ToolChoice, Tools, Usage,
+    GuestRequest, Input, Message, PICTURE_MARK, PICTURE_OPTION, PictureSpot, Role, Sampling,
+    TOKEN_BREAK, TOKEN_BREAK_OPTION, Task, TokenLogprob, TokenText, TokenizeTask, Tool, ToolCall,
+    ToolChoice, Tools, Usage,
 };
 pub use generate::{GenerateJob, GenerateOptions, Grammar, generate};
 pub use guard::{Guard, Strictness};

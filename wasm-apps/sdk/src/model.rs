@@ -145,14 +145,15 @@ impl<C: Context> Session<C> {
     /// did before is over.
     ///
     /// # Errors
-    /// [`ModelError::PromptTooLong`], [`ModelError::Busy`], [`ModelError::Call`].
+    /// [`ModelError::PromptTooLong`], [`ModelError::Busy`], [`ModelError::Refused`] for a picture that
+    /// the model can't read, [`ModelError::Call`].
     pub fn set_prompt(&mut self, prompt: &str) -> Result<u32, ModelError> {
         match self.context.set_input(0, prompt.as_bytes()) {
             Ok(()) => self.prompt_tokens(),
             Err(Errno::PromptTooLong) => {
                 Err(ModelError::PromptTooLong { tokens: self.prompt_tokens().ok() })
             }
-            Err(errno) => Err(failed("set_input(0)")(errno)),
+            Err(errno) => Err(self.refused("set_input(0)", errno)),
         }
     }
 

@@ -28,6 +28,7 @@ pub struct FakeModel {
     status: Mutex<ModelStatus>,
     scripts: Vec<Vec<Result<Event, ServeError>>>,
     hangs: bool,
+    takes_pictures: bool,
     /// What every text's tokens are, if that is not one of the scripts.
     tokens: Option<Vec<TokenText>>,
     report: ModelReport,
@@ -45,6 +46,7 @@ impl FakeModel {
             status: Mutex::new(ModelStatus::Ready(Box::new(card(name, kind)))),
             scripts: vec![vec![]],
             hangs: false,
+            takes_pictures: false,
             tokens: None,
             report: ModelReport::default(),
             tasks: Mutex::default(),
@@ -66,6 +68,12 @@ impl FakeModel {
     pub fn answering_in_turn(self, scripts: Vec<Vec<Result<Event, ServeError>>>) -> Self {
         assert!(!scripts.is_empty(), "a model answers with something");
         Self { scripts, ..self }
+    }
+
+    /// Takes pictures.
+    #[must_use]
+    pub fn seeing(self) -> Self {
+        Self { takes_pictures: true, ..self }
     }
 
     /// Says no more after its answer, but does not end either.
@@ -141,6 +149,10 @@ impl Model for FakeModel {
 
     fn kind(&self) -> ModelKind {
         self.kind
+    }
+
+    fn takes_pictures(&self) -> bool {
+        self.takes_pictures
     }
 
     fn status(&self) -> ModelStatus {
@@ -241,6 +253,7 @@ fn card(name: &str, kind: ModelKind) -> ModelCard {
         gpu_memory_bytes: 0,
         devices: vec![],
         llama_build: "b1".into(),
+        takes_pictures: false,
         guest: gaia_protocol::GuestModel::default(),
     }
 }

@@ -199,11 +199,10 @@ fn merge(messages: &mut Vec<Message>, citations: &[Citation], grounding: &Ground
     let last_user = messages.iter_mut().rev().find(|message| message.role == Role::User);
     match (grounding.policy, last_user) {
         (MergePolicy::LastUserMessage, Some(user)) => {
-            user.content = format!(
+            user.prepend(&format!(
                 "{context}\nAnswer the question based on the pieces of context above. The question \
-                 is:\n{}",
-                user.content
-            );
+                 is:\n"
+            ));
         }
         _ => to_system(messages, &format!("{rag_prompt}\n{context}")),
     }

@@ -53,8 +53,15 @@ async fn check(launch: &Launch, config: &ServedConfig) -> Result<String> {
             anyhow::bail!("{what} {} is missing: {advice}", path.display());
         }
     }
+    if let Some(path) = config.model.mmproj_path.as_ref().filter(|path| !is_file(path)) {
+        anyhow::bail!(
+            "the projector (mmproj_path) {} is missing: correct the path",
+            path.display()
+        );
+    }
     let card = probe(launch, &config.worker()).await?;
-    Ok(format!("{} ({} tokens of context)", card.description, card.context_tokens))
+    let pictures = if card.takes_pictures { ", takes pictures" } else { "" };
+    Ok(format!("{} ({} tokens of context{pictures})", card.description, card.context_tokens))
 }
 
 fn is_file(path: &Path) -> bool {

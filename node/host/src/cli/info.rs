@@ -40,6 +40,7 @@ fn gather(config: &Config) -> Result<Value> {
             "kind": model.model.kind,
             "path": model.model.path,
             "path_exists": model.model.path.exists(),
+            "takes_pictures": model.model.mmproj_path.is_some(),
             "app": model.app.path,
             "app_exists": model.app.path.exists(),
         })

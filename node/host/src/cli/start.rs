@@ -54,7 +54,8 @@ pub async fn run(overrides: &Overrides) -> Result<ExitCode> {
     let sandbox = sandbox.await.context("trying the compile sandbox")?;
     let mut state = http::State::new(&config.server, &config.auth, workers.models().all(), storage)
         .managed(workers.manager())
-        .compiling(sandbox.clone());
+        .compiling(sandbox.clone())
+        .showing(config.pictures);
     if let Some(knowledge) = &knowledge {
         let stores = open_vector_stores(&config)?;
         let (knowledge, plans) = (Arc::clone(knowledge), knowledge::plans(&config));

@@ -98,7 +98,8 @@ impl AdminConfig {
 /// The paths of GGUF files among a model's keys. What is no path is the reader's to complain of.
 fn models(given: &Table) -> Vec<(String, &str)> {
     let named = |key: &str| Some((key.to_owned(), given.get(key)?.as_str()?));
-    let mut models: Vec<_> = ["path", "draft_path"].into_iter().filter_map(named).collect();
+    let mut models: Vec<_> =
+        ["path", "draft_path", "mmproj_path"].into_iter().filter_map(named).collect();
     let loras = given.get("loras").and_then(Value::as_array).into_iter().flatten();
     for (index, lora) in loras.enumerate() {
         let path = lora.get("path").and_then(Value::as_str);
@@ -160,11 +161,12 @@ mod tests {
     #[test]
     fn every_path_is_looked_at_and_code_is_refused() {
         let found = complaints(
-            "path = \"/a\"\ndraft_path = \"/b\"\nloras = [{ path = \"/c\" }]\napp = \"/d\"\n\
+            "path = \"/a\"\ndraft_path = \"/b\"\nmmproj_path = \"/f\"\nloras = [{ path = \"/c\" }]\napp = \"/d\"\n\
              backends_dir = \"/e\"\n",
         );
         let keys: Vec<_> = found.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(keys, ["backends_dir", "path", "draft_path", "loras[0].path", "app"]);
+        let named = ["backends_dir", "path", "draft_path", "mmproj_path", "loras[0].path", "app"];
+        assert_eq!(keys, named);
     }
 
     #[test]

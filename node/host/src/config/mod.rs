@@ -12,6 +12,7 @@ mod mcp;
 mod model;
 mod overrides;
 mod paths;
+mod pictures;
 mod reader;
 mod sections;
 mod storage;
@@ -36,6 +37,7 @@ pub use model::{LoadWhen, ServedConfig};
 pub use overrides::Overrides;
 pub(crate) use overrides::name_and_path;
 pub use paths::{Places, key_from_environment};
+pub use pictures::PicturesConfig;
 pub use reader::Problem;
 pub(crate) use sections::origin_covers;
 pub use sections::{ApiKey, AuthConfig, LogConfig, LogFormat, ServerConfig, SupervisionConfig};
@@ -69,6 +71,8 @@ pub struct Config {
     pub responses: ResponsesConfig,
     /// The files that users upload.
     pub files: FilesConfig,
+    /// The pictures of requests.
+    pub pictures: PicturesConfig,
     /// The knowledge bases.
     pub knowledge: KnowledgeConfig,
     /// The compile sandbox.
@@ -136,6 +140,7 @@ impl Config {
         let worker = SupervisionConfig::read(root.table("worker"), &places);
         let responses = ResponsesConfig::read(root.table("responses"));
         let files = FilesConfig::read(root.table("files"), &places);
+        let pictures = PicturesConfig::read(root.table("pictures"));
         let knowledge = KnowledgeConfig::read(root.table("knowledge"), &places);
         let compile = CompileConfig::read(root.table("compile"), &places);
         let coder = CoderConfig::read(root.table("coder"));
@@ -155,6 +160,7 @@ impl Config {
             worker,
             responses,
             files,
+            pictures,
             knowledge,
             compile,
             coder,

@@ -177,6 +177,7 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
     };
     let backends_dir: Option<PathBuf> = table.optional("backends_dir");
     let draft_path: Option<PathBuf> = table.optional("draft_path");
+    let mmproj_path: Option<PathBuf> = table.optional("mmproj_path");
     let mut model = ModelConfig {
         name: String::new(),
         kind,
@@ -196,6 +197,7 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
         cache_type_k: table.value("cache_type_k", Default::default()),
         cache_type_v: table.value("cache_type_v", Default::default()),
         loras: table.value("loras", vec![]),
+        mmproj_path: mmproj_path.map(|path| places.resolve(&path)),
         prompt_lookup: table.value("prompt_lookup", true),
         draft_path: draft_path.map(|path| places.resolve(&path)),
         context_shift: table.value("context_shift", false),
@@ -204,6 +206,9 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
     };
     for lora in &mut model.loras {
         lora.path = places.resolve(&lora.path);
+    }
+    if model.mmproj_path.is_some() && kind == ModelKind::Embedding {
+        table.wrong("mmproj_path", "is for chat models: an embedding model reads no pictures");
     }
     if !model.tensor_split.iter().all(|share| share.is_finite() && *share >= 0.0) {
         table.wrong("tensor_split", "write each GPU's share as a number that is not negative");

@@ -57,6 +57,12 @@ const MODEL_LINES: &[Line] = &[
     ("gaia_sequences_cancelled_total", "counter", "Sequences cancelled before their end.", |r| {
         r.stats.cancelled_total
     }),
+    ("gaia_pictures_total", "counter", "Pictures, or parts of such, encoded.", |r| {
+        r.stats.pictures_total
+    }),
+    ("gaia_picture_ms_total", "counter", "Milliseconds that this took.", |r| {
+        r.stats.picture_ms_total
+    }),
     ("gaia_instances_active", "gauge", "App instances at work.", |r| {
         r.stats.instances_active.into()
     }),

@@ -30,6 +30,7 @@ mod observe;
 mod openapi;
 mod origins;
 mod patient;
+mod pictures;
 mod query;
 mod routes;
 mod running;
@@ -60,6 +61,7 @@ pub(crate) use self::histogram::Histograms;
 use self::knowledge::Wish;
 use self::metrics::Metrics;
 pub(crate) use self::metrics::head as metric_head;
+use self::pictures::{Gallery, Pictures};
 use self::routes::responses::stored::Stored;
 use self::routes::vector_stores::store_in_use;
 use self::running::Running;
@@ -67,7 +69,8 @@ pub use self::server::{serve, serve_with};
 use crate::coder::{FixKeeper, seeds};
 use crate::compile::{Offer, Queue};
 use crate::config::{
-    AuthConfig, CoderConfig, KnowledgeConfig, QueueConfig, ResponsesConfig, ServerConfig,
+    AuthConfig, CoderConfig, KnowledgeConfig, PicturesConfig, QueueConfig, ResponsesConfig,
+    ServerConfig,
 };
 use crate::ids;
 pub(crate) use crate::ids::now_s;
@@ -110,6 +113,7 @@ pub struct State {
     manager: Option<Arc<Manager>>,
     responses: Recent<Stored>,
     files: Files,
+    pictures: Gallery,
     /// By the names of models: what each knows before it answers.
     plans: HashMap<String, Plan>,
     knowledge: Option<KnowledgeConfig>,
@@ -154,6 +158,7 @@ impl State {
             manager: None,
             responses: Recent::new(responses.stored_max, responses.stored_bytes_max),
             files,
+            pictures: Gallery::new(PicturesConfig::default()),
             plans: HashMap::new(),
             knowledge: None,
             ingester: None,
@@ -163,6 +168,12 @@ impl State {
             vector_stores: None,
             coding: Coding::default(),
         }
+    }
+
+    /// The same with other limits on pictures.
+    #[must_use]
+    pub fn showing(self, pictures: PicturesConfig) -> Self {
+        Self { pictures: Gallery::new(pictures), ..self }
     }
 
     /// The same with knowledge bases, and what each model answers with.
@@ -243,8 +254,12 @@ impl State {
 
     /// Starts to answer a conversation with what the model is to know.
     async fn answer(self: &Arc<Self>, asked: Asked) -> Result<Running, ApiError> {
-        let Asked { owner, model, task, choices, wish } = asked;
+        let Asked { owner, model, mut task, pictures, choices, wish } = asked;
         let chosen = self.node.models.choose(model.as_deref(), ModelKind::Chat)?;
+        if let Some(param) = pictures.first().filter(|_| !chosen.takes_pictures()) {
+            return Err(takes_none(param, chosen.name()));
+        }
+        task.pictures = self.pictures.decode(pictures, choices).await?;
         // Vector stores are hidden from everybody but their owners, who were asked for.
         let node = match (&wish, &self.vector_stores) {
             (Wish::Stores(_), Some(keeper)) => keeper.node().clone(),
@@ -294,10 +309,21 @@ struct Asked {
     /// The model's name, if one is given.
     model: Option<String>,
     task: ChatTask,
+    /// The pictures that its messages show.
+    pictures: Pictures,
     /// Answers that are wanted.
     choices: u32,
     /// What it says about knowledge bases.
     wish: Wish,
+}
+
+/// The refusal of a picture that nobody would look at.
+fn takes_none(param: &str, model: &str) -> ApiError {
+    let message = format!(
+        "`{param}` is a picture, and the model `{model}` takes none: name a model whose `takes_pictures` \
+         in /v1/info is true, or leave it out"
+    );
+    ApiError::invalid(param, message).with_code("no_pictures")
 }
 
 /// All routes, those of others too, and what is around them; the last layer is the outermost.

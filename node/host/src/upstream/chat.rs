@@ -12,7 +12,16 @@ use crate::config::UpstreamConfig;
 /// # Errors
 /// [`ServeError::Invalid`]: the API has no word for something that is wanted.
 pub fn body(config: &UpstreamConfig, task: ChatTask) -> Result<Value, ServeError> {
-    let ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop } = task;
+    let ChatTask {
+        messages,
+        tools,
+        format,
+        template_options,
+        sampling,
+        max_tokens,
+        stop,
+        pictures: _,
+    } = task;
     let wishes = Wishes { sampling, max_tokens, stop };
     let mut body = fields(config, &wishes);
     body.insert("messages".into(), messages.iter().map(message).collect());

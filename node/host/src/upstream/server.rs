@@ -253,6 +253,7 @@ impl Server {
             gpu_memory_bytes: 0,
             devices: vec![],
             llama_build: String::new(),
+            takes_pictures: false,
             guest: GuestModel {
                 name: config.name.clone(),
                 context_tokens,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
 use gaia_core::ServeError;
-use gaia_protocol::Event;
+use gaia_protocol::{Event, Picture};
 use tokio::sync::mpsc::Receiver;
 
 use super::script;
@@ -24,6 +24,8 @@ pub struct Answer {
     credit_events: u32,
     state: State,
     lease: Option<Lease>,
+    /// What the worker was shown.
+    _pictures: Vec<Picture>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,16 @@ impl Answer {
         // The channel holds a window and the end.
         let window_events = u32::try_from(messages.max_capacity() - 1).unwrap_or(u32::MAX);
         let credit_events = (window_events / 2).max(1);
-        Self { session, id, messages, taken: 0, credit_events, state: State::Open, lease: None }
+        Self {
+            session,
+            id,
+            messages,
+            taken: 0,
+            credit_events,
+            state: State::Open,
+            lease: None,
+            _pictures: vec![],
+        }
     }
 
     /// The same, with a hold on its worker that ends with it.
@@ -51,6 +62,14 @@ impl Answer {
     pub fn holding(mut self, lease: Lease) -> Self {
         self.lease = Some(lease);
         self
+    }
+
+    /// The same, with the pictures that its worker was shown.
+    #[must_use]
+    pub fn showing(self, pictures: Vec<Picture>) -> Self {
+        let mut answer = self;
+        answer._pictures = pictures;
+        answer
     }
 
     fn take(&mut self, message: Option<Message>) -> Option<Result<Event, ServeError>> {

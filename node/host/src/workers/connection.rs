@@ -15,8 +15,11 @@ use super::session::Session;
 /// How often a worker is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_millis(250);
 
-/// Frames that are written with one system call.
+/// Frames that are written with one system call, if they are not too large.
 const FRAMES_PER_WRITE: usize = 64;
+
+/// A picture has megabytes.
+const BYTES_PER_WRITE: usize = 1 << 20;
 
 /// Why a worker is not to be trusted any further.
 #[derive(Debug, thiserror::Error)]
@@ -201,14 +204,27 @@ fn lost(error: std::io::Error) -> Ending {
 async fn speak(mut write: impl AsyncWrite + Unpin, mut frames: Receiver<HostFrame>) -> Ending {
     let mut batch = Vec::with_capacity(FRAMES_PER_WRITE);
     while frames.recv_many(&mut batch, FRAMES_PER_WRITE).await > 0 {
-        let encoded: Vec<_> = batch.drain(..).map(|frame| frame.encode()).collect();
-        let bytes = encoded.concat();
-        if write.write_all(&bytes).await.is_err() {
+        if write_all(&mut write, batch.drain(..)).await.is_err() {
             break;
         }
     }
     // The reading end knows better why: it may still hold the worker's last words.
     std::future::pending().await
+}
+
+async fn write_all(
+    write: &mut (impl AsyncWrite + Unpin),
+    frames: impl Iterator<Item = HostFrame>,
+) -> std::io::Result<()> {
+    let mut bytes = vec![];
+    for frame in frames {
+        bytes.extend(frame.encode());
+        if bytes.len() >= BYTES_PER_WRITE {
+            write.write_all(&bytes).await?;
+            bytes.clear();
+        }
+    }
+    write.write_all(&bytes).await
 }
 
 /// Asks a ready worker for its numbers, again and again, and notices when it falls silent.

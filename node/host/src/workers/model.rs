@@ -88,12 +88,18 @@ impl WorkerModel {
     ///
     /// # Errors
     /// As [`Model::start`].
-    pub fn start_with(&self, task: Task, lease: Lease) -> Result<EventStream, ServeError> {
+    pub fn start_with(&self, mut task: Task, lease: Lease) -> Result<EventStream, ServeError> {
         let serving = self.serving()?;
+        let pictures = match &mut task {
+            Task::Chat(task) => std::mem::take(&mut task.pictures),
+            _ => vec![],
+        };
         let request = GuestRequest { model: GuestModel::clone(&serving.guest), task };
         let body = serde_json::to_vec(&request).expect("our own messages have string keys only");
-        let (id, messages) = serving.session.submit(body)?;
-        Ok(Box::pin(Answer::new(serving.session, id, messages).holding(lease)))
+        let (id, messages) = serving.session.submit(body, &pictures)?;
+        let answer = Answer::new(serving.session, id, messages).holding(lease);
+        // The worker keeps them as long as the answer is being made, so they count as long.
+        Ok(Box::pin(answer.showing(pictures)))
     }
 
     /// What its workers are told to load.
@@ -154,6 +160,10 @@ impl Model for WorkerModel {
 
     fn kind(&self) -> ModelKind {
         self.config.model.kind
+    }
+
+    fn takes_pictures(&self) -> bool {
+        self.config.model.mmproj_path.is_some()
     }
 
     fn status(&self) -> ModelStatus {

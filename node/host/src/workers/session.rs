@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gaia_core::ServeError;
 use gaia_protocol::frame::{HostFrame, PAYLOAD_BYTES_MAX};
-use gaia_protocol::{AppConfig, Outcome, WorkerConfig};
+use gaia_protocol::{AppConfig, Outcome, PICTURES_MAX, Picture, WorkerConfig};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{Notify, watch};
@@ -17,9 +17,9 @@ use super::connection::Violation;
 /// exact limit; this one bounds the host's memory.
 const LIVE_PER_INSTANCE: usize = 2;
 
-/// Frames of one request that an honest worker may leave unread: the request, its cancel twice, and
-/// credits, which come only after events that earlier credits allowed.
-const FRAMES_PER_REQUEST: usize = 6;
+/// Frames of one request that an honest worker may leave unread: its pictures, the request, its cancel
+/// twice, and credits, which come only after events that earlier credits allowed.
+const FRAMES_PER_REQUEST: usize = PICTURES_MAX + 6;
 
 /// The start frame, two pings, the drain frame.
 const FRAMES_OF_ALL: usize = 4;
@@ -95,11 +95,15 @@ impl Session {
         (session, frames)
     }
 
-    /// Sends a request's JSON to the worker.
+    /// Sends a request's JSON to the worker, behind its pictures.
     ///
     /// # Errors
     /// It does not fit a frame, too many are live, or the worker has just stopped.
-    pub fn submit(&self, body: Vec<u8>) -> Result<(u64, Receiver<Message>), ServeError> {
+    pub fn submit(
+        &self,
+        body: Vec<u8>,
+        pictures: &[Picture],
+    ) -> Result<(u64, Receiver<Message>), ServeError> {
         if body.len() > PAYLOAD_BYTES_MAX {
             let message = "the request is too large for a model's worker: shorten it".into();
             return Err(ServeError::Invalid { message, param: None });
@@ -117,6 +121,9 @@ impl Session {
         requests.next_id += 1;
         let id = requests.next_id;
         requests.live.insert(id, Live { listener: Some(listener), unread: 0, answered: false });
+        for picture in pictures.iter().take(PICTURES_MAX).cloned() {
+            self.send(HostFrame::Picture { id, picture });
+        }
         self.send(HostFrame::Request { id, body });
         Ok((id, messages))
     }

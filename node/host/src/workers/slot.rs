@@ -255,6 +255,10 @@ impl Model for Slot {
         self.shared.kind
     }
 
+    fn takes_pictures(&self) -> bool {
+        self.lock().config.model.mmproj_path.is_some()
+    }
+
     fn status(&self) -> ModelStatus {
         self.lock().status()
     }

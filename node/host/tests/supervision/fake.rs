@@ -141,6 +141,7 @@ pub fn card() -> ModelCard {
         gpu_memory_bytes: 0,
         devices: vec![],
         llama_build: "test".into(),
+        takes_pictures: false,
         guest: GuestModel::default(),
     }
 }

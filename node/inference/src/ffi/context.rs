@@ -43,6 +43,19 @@ pub(crate) struct ContextPlan<'a> {
     pub(crate) threads: u32,
 }
 
+/// Rows of a picture to compute, in the places of tokens.
+pub(crate) struct Rows<'a> {
+    /// The rows, one after another.
+    pub(crate) numbers: &'a [f32],
+    /// Numbers of a row: what the model reads.
+    pub(crate) width: usize,
+    pub(crate) sequence: u32,
+    /// Of the first row.
+    pub(crate) position: usize,
+    /// They see each other, those behind them too.
+    pub(crate) looks_ahead: bool,
+}
+
 impl Context {
     /// A context and its threads. `None`: llama.cpp refused; the log has its reason.
     pub(crate) fn new(model: Arc<Model>, plan: &ContextPlan) -> Option<Self> {
@@ -121,6 +134,43 @@ impl Context {
         let threads = threads.cast_signed();
         // SAFETY: the context lives; the pool has at least as many threads.
         unsafe { sys::llama_set_n_threads(self.context.as_ptr(), threads, threads) };
+    }
+
+    /// Computes rows of a picture.
+    ///
+    /// # Errors
+    /// As [`Context::decode`].
+    ///
+    /// # Panics
+    /// There are no rows, or more than a batch holds: the scheduler never makes such a step.
+    pub(crate) fn decode_rows(&mut self, rows: &Rows<'_>) -> Result<(), i32> {
+        let count = rows.numbers.len() / rows.width.max(1);
+        assert!((1..=self.batch_tokens).contains(&count), "{count}");
+        for (index, place) in (rows.position..).take(count).enumerate() {
+            // SAFETY: as in `fill`.
+            unsafe {
+                *self.batch.pos.add(index) = position(place);
+                *self.batch.n_seq_id.add(index) = 1;
+                **self.batch.seq_id.add(index) = rows.sequence.cast_signed();
+                *self.batch.logits.add(index) = 0;
+            }
+        }
+        let batch = sys::llama_batch {
+            n_tokens: i32::try_from(count).expect("a batch is far smaller"),
+            token: std::ptr::null_mut(),
+            // llama.cpp copies the rows before it computes.
+            embd: rows.numbers.as_ptr().cast_mut(),
+            ..self.batch
+        };
+        // SAFETY: the context lives; the batch's arrays hold `count` entries, and `embd` as many rows
+        // of the width that the model reads.
+        let code = unsafe {
+            sys::llama_set_causal_attn(self.context.as_ptr(), !rows.looks_ahead);
+            let code = sys::llama_decode(self.context.as_ptr(), batch);
+            sys::llama_set_causal_attn(self.context.as_ptr(), true);
+            code
+        };
+        if code == 0 { Ok(()) } else { Err(code) }
     }
 
     fn compute(&mut self, entries: &[Entry]) -> Result<(), i32> {

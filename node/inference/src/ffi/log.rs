@@ -23,6 +23,7 @@ pub(crate) fn install() {
         // SAFETY: the callbacks live as long as the program and take any text.
         unsafe {
             sys::llama_log_set(Some(on_line), std::ptr::null_mut());
+            sys::mtmd_log_set(Some(on_line), std::ptr::null_mut());
             sys::ggml_set_abort_callback(Some(on_abort));
         }
     });

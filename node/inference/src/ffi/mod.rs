@@ -6,14 +6,16 @@ mod gguf;
 mod log;
 mod lora;
 mod model;
+mod projector;
 mod threads;
 
 pub(crate) use backend::{cpu_features, devices, load_backends};
-pub(crate) use context::{Context, ContextPlan};
+pub(crate) use context::{Context, ContextPlan, Rows};
 pub(crate) use gguf::Header;
 pub(crate) use log::{install as install_log, take_errors};
 pub(crate) use lora::Adapters;
 pub(crate) use model::{Model, Sizes};
+pub(crate) use projector::{Chunk, Projector, ProjectorPlan, Seen};
 
 use llama_cpp_sys_2 as sys;
 
@@ -30,7 +32,7 @@ fn string(text: *const c_char) -> String {
 }
 
 /// A path for C; `None` if it holds a zero byte.
-fn c_path(path: &Path) -> Option<CString> {
+pub(crate) fn c_path(path: &Path) -> Option<CString> {
     use std::os::unix::ffi::OsStrExt;
     CString::new(path.as_os_str().as_bytes()).ok()
 }

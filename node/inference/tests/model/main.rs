@@ -2,6 +2,7 @@
 
 mod features;
 mod lora;
+mod vision;
 
 use std::ops::Deref;
 use std::path::PathBuf;

@@ -173,11 +173,12 @@ fn set_input(
     let index = arguments.at(1);
     let limit = if index == 1 { OPTIONS_BYTES_MAX } else { PROMPT_BYTES_MAX };
     let data = bounded(memory, pointer, length, limit)?;
+    let pictures = guest.port.pictures();
     let context = guest.world.live(arguments.at(0))?;
     match index {
         1 => context.set_options(data)?,
         2 => context.set_tokens(data)?,
-        _ => context.set_prompt(data)?,
+        _ => context.set_prompt(data, pictures)?,
     }
     Ok(())
 }

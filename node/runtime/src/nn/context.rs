@@ -9,12 +9,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gaia_protocol::TOKEN_BREAK;
+use gaia_protocol::{PICTURE_MARK, Picture, TOKEN_BREAK};
 
 use super::errno::Errno;
-use super::model::{Answer, Model, Scores, Step, Token, Vector};
+use super::model::{Answer, Model, Refusal, Scene, Scores, Step, Token, Vector};
 use super::options::Options;
-use super::output;
+use super::{output, scene};
 use crate::port::{Halt, Patience};
 
 /// How long computing waits before it looks whether the request still stands.
@@ -25,6 +25,8 @@ pub(super) struct Context {
     model: Arc<dyn Model>,
     options: Options,
     input: Vec<Token>,
+    /// The input in its place, if it shows pictures.
+    scene: Option<Box<dyn Scene>>,
     /// Submitted by `set_input`, so that a guest with many contexts gets them batched.
     vector: Option<Result<Box<dyn Vector>, Errno>>,
     answer: Option<Box<dyn Answer>>,
@@ -52,6 +54,7 @@ impl Context {
             model,
             options,
             input: Vec::new(),
+            scene: None,
             vector: None,
             answer: None,
             output: Vec::new(),
@@ -70,13 +73,39 @@ impl Context {
         Ok(())
     }
 
-    /// `set_input(0)`.
-    pub(super) fn set_prompt(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+    /// `set_input(0)`; the prompt may show these pictures.
+    pub(super) fn set_prompt(&mut self, bytes: &[u8], pictures: &[Picture]) -> Result<(), Errno> {
         let prompt = std::str::from_utf8(bytes).map_err(|_| Errno::InvalidEncoding)?;
         self.forget_input();
-        self.input = self.tokens(prompt)?;
+        if self.options.pictures && prompt.contains(PICTURE_MARK) {
+            let scene = self.scene(prompt, pictures).map_err(|refusal| self.refused(refusal))?;
+            self.scene = Some(scene);
+        } else {
+            self.input = self.tokens(prompt)?;
+        }
         self.begin();
         Ok(())
+    }
+
+    /// A prompt that shows pictures.
+    fn scene(&self, prompt: &str, pictures: &[Picture]) -> Result<Box<dyn Scene>, Refusal> {
+        let mut scene = self.model.scene()?;
+        let (before, after) = self.frame()?;
+        scene.add_text(&before);
+        scene::fill(scene.as_mut(), prompt, pictures, |text| self.pieces(text))?;
+        scene.add_text(&after);
+        Ok(scene)
+    }
+
+    /// Keeps the reason of a refusal for the guest.
+    fn refused(&mut self, refusal: Refusal) -> Errno {
+        self.error = refusal.reason;
+        refusal.errno
+    }
+
+    /// How much of the context the input takes.
+    fn input_length(&self) -> usize {
+        self.scene.as_ref().map_or(self.input.len(), |scene| scene.tokens())
     }
 
     /// `set_input(2)`, an extension: the prompt as tokens, 32 bits each, little-endian.
@@ -99,12 +128,13 @@ impl Context {
         self.vector = None;
         self.error = None;
         self.cached_tokens = 0;
+        self.scene = None;
         self.input.clear();
     }
 
     fn begin(&mut self) {
         if self.options.enable_log {
-            tracing::info!(tokens = self.input.len(), "a guest set a prompt");
+            tracing::info!(tokens = self.input_length(), "a guest set a prompt");
         }
         if self.embeds() && !self.input.is_empty() {
             self.vector = Some(self.model.embed(&self.input));
@@ -114,7 +144,7 @@ impl Context {
     /// `compute`: the whole answer, or the vector.
     pub(super) fn compute(&mut self, patience: &dyn Patience) -> Result<(), Halt> {
         self.clear();
-        if self.input.is_empty() {
+        if self.input_length() == 0 {
             return Err(Errno::InvalidArgument.into());
         }
         if self.embeds() {
@@ -164,7 +194,7 @@ impl Context {
     /// `get_output(1)`.
     pub(super) fn metadata(&self) -> Vec<u8> {
         let counts = output::Counts {
-            input_tokens: self.input.len(),
+            input_tokens: self.input_length(),
             output_tokens: self.output_tokens,
             cached_tokens: self.cached_tokens,
             error: self.error.as_deref(),
@@ -207,10 +237,20 @@ impl Context {
         }
         let (before, after) = self.frame()?;
         let mut tokens = before;
-        for piece in prompt.split(TOKEN_BREAK).filter(|piece| !piece.is_empty()) {
+        tokens.extend(self.pieces(prompt)?);
+        tokens.extend(after);
+        Ok(tokens)
+    }
+
+    /// The tokens of a part of a text, cut at each `TOKEN_BREAK` if that was asked for.
+    fn pieces(&self, text: &str) -> Result<Vec<Token>, Errno> {
+        if !self.options.token_break {
+            return self.model.tokenize(text, false);
+        }
+        let mut tokens = vec![];
+        for piece in text.split(TOKEN_BREAK).filter(|piece| !piece.is_empty()) {
             tokens.extend(self.model.tokenize(piece, false)?);
         }
-        tokens.extend(after);
         Ok(tokens)
     }
 
@@ -277,13 +317,14 @@ impl Context {
     }
 
     fn start(&mut self) -> Result<Box<dyn Answer>, Errno> {
-        if self.input.is_empty() {
+        if self.input_length() == 0 {
             return Err(Errno::InvalidArgument);
         }
-        self.model.generate(&self.input, &self.options).map_err(|refusal| {
-            self.error = refusal.reason;
-            refusal.errno
-        })
+        let started = match &self.scene {
+            Some(scene) => scene.generate(&self.options),
+            None => self.model.generate(&self.input, &self.options),
+        };
+        started.map_err(|refusal| self.refused(refusal))
     }
 
     /// Keeps what the engine tells with a step.

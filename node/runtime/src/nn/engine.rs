@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gaia_inference::{
-    AdmitError, Constraint, Engine, GenerateOptions, Generation, PendingEmbedding, Sampling,
-    TokenizeError, TokenizeOptions,
+    AdmitError, Constraint, Engine, GenerateOptions, Generation, LookError, PendingEmbedding,
+    Prompt, Sampling, TokenizeError, TokenizeOptions,
 };
+use gaia_protocol::Picture;
 
 use super::errno::Errno;
-use super::model::{Answer, Facts, Model, Refusal, Scores, Step, Token, Vector};
+use super::model::{Answer, Facts, Model, Refusal, Scene, Scores, Step, Token, Vector};
 use super::options::{Grammar, Options};
 
 /// An engine that many instances share.
@@ -46,24 +47,65 @@ impl Model for SharedEngine {
     }
 
     fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Refusal> {
-        let options = GenerateOptions {
-            sampling: sampling(options),
-            tokens_max: options.predict_tokens,
-            constraint: options.grammar.as_ref().map(constraint),
-            scores: options.logprobs,
-            scores_prompt: options.prompt_logprobs,
-        };
-        let answer = self.engine.generate(wrap(prompt), options).map_err(|error| Refusal {
-            errno: refused(&error),
-            reason: matches!(error, AdmitError::BadConstraint(_)).then(|| error.to_string()),
-        })?;
-        Ok(Box::new(EngineAnswer(answer)))
+        start(&self.engine, wrap(prompt).into(), options)
+    }
+
+    fn scene(&self) -> Result<Box<dyn Scene>, Refusal> {
+        if !self.engine.info().takes_pictures {
+            return Err(unseen(&LookError::Blind));
+        }
+        Ok(Box::new(EngineScene { engine: self.engine.clone(), prompt: Prompt::default() }))
     }
 
     fn embed(&self, tokens: &[Token]) -> Result<Box<dyn Vector>, Errno> {
         let pending = self.engine.embed(wrap(tokens)).map_err(|error| refused(&error))?;
         Ok(Box::new(EngineVector(pending)))
     }
+}
+
+fn start(engine: &Engine, prompt: Prompt, options: &Options) -> Result<Box<dyn Answer>, Refusal> {
+    let options = GenerateOptions {
+        sampling: sampling(options),
+        tokens_max: options.predict_tokens,
+        constraint: options.grammar.as_ref().map(constraint),
+        scores: options.logprobs,
+        scores_prompt: options.prompt_logprobs,
+    };
+    let answer = engine.generate(prompt, options).map_err(|error| Refusal {
+        errno: refused(&error),
+        reason: matches!(error, AdmitError::BadConstraint(_)).then(|| error.to_string()),
+    })?;
+    Ok(Box::new(EngineAnswer(answer)))
+}
+
+struct EngineScene {
+    engine: Engine,
+    prompt: Prompt,
+}
+
+impl Scene for EngineScene {
+    fn add_text(&mut self, tokens: &[Token]) {
+        self.prompt.push(&wrap(tokens));
+    }
+
+    fn add_picture(&mut self, picture: &Picture) -> Result<(), Refusal> {
+        let sight = self.engine.look(picture.width(), picture.height(), picture.rgb());
+        self.prompt.push_picture(&sight.map_err(|error| unseen(&error))?);
+        Ok(())
+    }
+
+    fn tokens(&self) -> usize {
+        self.prompt.len()
+    }
+
+    fn generate(&self, options: &Options) -> Result<Box<dyn Answer>, Refusal> {
+        start(&self.engine, self.prompt.clone(), options)
+    }
+}
+
+fn unseen(error: &LookError) -> Refusal {
+    tracing::warn!(%error, "a picture of a guest is not taken");
+    Refusal { errno: Errno::InvalidArgument, reason: Some(error.to_string()) }
 }
 
 fn constraint(grammar: &Grammar) -> Constraint {

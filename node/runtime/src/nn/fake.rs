@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use gaia_protocol::Picture;
+
 use super::errno::Errno;
-use super::model::{Answer, Facts, Model, Refusal, Scores, Step, Token, Vector};
+use super::model::{Answer, Facts, Model, Refusal, Scene, Scores, Step, Token, Vector};
 use super::options::Options;
 
 pub(crate) const BOS: Token = 1;
@@ -29,6 +31,8 @@ pub(crate) struct FakeModel {
     pub(crate) seen: Mutex<Vec<Options>>,
     /// Inputs of every `embed`.
     pub(crate) embedded: Mutex<Vec<Vec<Token>>>,
+    /// Prompts with pictures of every `generate`, each picture as its width in brackets.
+    scenes: Arc<Mutex<Vec<String>>>,
 }
 
 impl FakeModel {
@@ -36,13 +40,23 @@ impl FakeModel {
     pub(crate) fn chat(script: Script) -> Arc<Self> {
         let facts =
             Facts { build_number: 7, commit: "fake".into(), adds_bos: true, embeds_only: false };
-        Arc::new(Self { facts, script, seen: Mutex::default(), embedded: Mutex::default() })
+        Self::of(facts, script)
+    }
+
+    fn of(facts: Facts, script: Script) -> Arc<Self> {
+        let (seen, embedded, scenes) = (Mutex::default(), Mutex::default(), Arc::default());
+        Arc::new(Self { facts, script, seen, embedded, scenes })
+    }
+
+    /// The prompts with pictures that were answered.
+    pub(crate) fn scenes(&self) -> Vec<String> {
+        self.scenes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A model that frames a text with [`BOS`] and [`SEP`] and only embeds.
     pub(crate) fn embedder(script: Script) -> Arc<Self> {
         let facts = Facts { adds_bos: true, embeds_only: true, ..Facts::default() };
-        Arc::new(Self { facts, script, seen: Mutex::default(), embedded: Mutex::default() })
+        Self::of(facts, script)
     }
 
     /// Answers `text`, then ends with `<end>`.
@@ -92,6 +106,16 @@ impl Model for FakeModel {
         }
     }
 
+    fn scene(&self) -> Result<Box<dyn Scene>, Refusal> {
+        if self.facts.embeds_only {
+            let reason = Some("the model takes no pictures".to_owned());
+            return Err(Refusal { errno: Errno::InvalidArgument, reason });
+        }
+        let Script::Steps(steps) = &self.script else { panic!("no script for pictures") };
+        let (steps, scenes) = (steps.clone(), Arc::clone(&self.scenes));
+        Ok(Box::new(FakeScene { text: String::new(), tokens: 0, steps, scenes }))
+    }
+
     fn embed(&self, tokens: &[Token]) -> Result<Box<dyn Vector>, Errno> {
         self.embedded.lock().unwrap_or_else(PoisonError::into_inner).push(tokens.to_vec());
         match &self.script {
@@ -99,6 +123,39 @@ impl Model for FakeModel {
             Script::Silent => Ok(Box::new(FakeVector(None))),
             Script::Steps(_) => Ok(Box::new(FakeVector(Some(vec![0.6, -0.8])))),
         }
+    }
+}
+
+/// A row for each pixel.
+struct FakeScene {
+    text: String,
+    tokens: usize,
+    steps: Vec<Step>,
+    scenes: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scene for FakeScene {
+    fn add_text(&mut self, tokens: &[Token]) {
+        let characters = tokens.iter().map(|token| char::from_u32(token.cast_unsigned()));
+        self.text.extend(characters.map(|character| character.expect("a token of this model")));
+        self.tokens += tokens.len();
+    }
+
+    fn add_picture(&mut self, picture: &Picture) -> Result<(), Refusal> {
+        assert_eq!(picture.rgb().len() as u32, picture.width() * picture.height() * 3);
+        self.text.push_str(&format!("[{}]", picture.width()));
+        self.tokens += (picture.width() * picture.height()) as usize;
+        Ok(())
+    }
+
+    fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    fn generate(&self, options: &Options) -> Result<Box<dyn Answer>, Refusal> {
+        self.scenes.lock().unwrap_or_else(PoisonError::into_inner).push(self.text.clone());
+        let steps = self.steps.iter().copied().collect();
+        Ok(Box::new(FakeAnswer::new(Some(steps), options)))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`abi`] turns calls into checked Rust and results into error numbers;
 //! - [`world`] holds one instance's graphs and contexts;
-//! - [`context`] is the state machine of one context;
+//! - [`context`] is the state machine of one context, [`scene`] reads prompts with pictures;
 //! - [`options`] reads the options JSON; [`output`] writes the metadata and embedding JSON;
 //! - [`model`] is what all of that needs of an engine, and [`engine`] the engine itself.
 //!
@@ -18,6 +18,7 @@ pub(crate) mod fake;
 mod model;
 mod options;
 mod output;
+mod scene;
 mod world;
 
 pub(crate) use abi::{HOST_FUNCTION_NAMES, HOST_FUNCTIONS, MODULE};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gaia_protocol::Picture;
+
 use super::errno::Errno;
 use super::options::Options;
 
@@ -47,8 +49,22 @@ pub(crate) trait Model: Send + Sync {
     fn has(&self, token: Token) -> bool;
     /// Starts an answer.
     fn generate(&self, prompt: &[Token], options: &Options) -> Result<Box<dyn Answer>, Refusal>;
+    /// An empty prompt that can hold pictures. The error: the model takes none.
+    fn scene(&self) -> Result<Box<dyn Scene>, Refusal>;
     /// Starts a vector.
     fn embed(&self, tokens: &[Token]) -> Result<Box<dyn Vector>, Errno>;
+}
+
+/// A prompt with pictures.
+pub(crate) trait Scene: Send {
+    /// Adds text.
+    fn add_text(&mut self, tokens: &[Token]);
+    /// Adds a picture.
+    fn add_picture(&mut self, picture: &Picture) -> Result<(), Refusal>;
+    /// How much of the context it takes so far, in tokens.
+    fn tokens(&self) -> usize;
+    /// Starts an answer.
+    fn generate(&self, options: &Options) -> Result<Box<dyn Answer>, Refusal>;
 }
 
 /// An answer under way; dropping it cancels it.

@@ -28,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) embedding: Option<bool>,
     /// An extension of this backend: cut the prompt at each `TOKEN_BREAK`.
     pub(crate) token_break: bool,
+    /// An extension of this backend: the prompt shows pictures at its `PICTURE_MARK`s.
+    pub(crate) pictures: bool,
     /// What the answer must look like. `grammar` and `json-schema` are the stock plugin's,
     /// `lark-grammar` is an extension; the one set last holds.
     pub(crate) grammar: Option<Grammar>,
@@ -76,6 +78,7 @@ impl Options {
             "enable-log" => self.enable_log = boolean(value)?,
             "embedding" => self.embedding = Some(boolean(value)?),
             gaia_protocol::TOKEN_BREAK_OPTION => self.token_break = boolean(value)?,
+            gaia_protocol::PICTURE_OPTION => self.pictures = boolean(value)?,
             "n-predict" => self.predict_tokens = limit(integer(value)?),
             "reverse-prompt" => self.reverse_prompt = non_empty(text(value)?),
             "seed" => self.seed = seed(integer(value)?),

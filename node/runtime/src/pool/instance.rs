@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use gaia_protocol::Outcome;
+use gaia_protocol::{Outcome, Picture};
 
 use super::request::Request;
 use super::shared::Shared;
@@ -140,6 +140,7 @@ fn run_guest(
         seat: Arc::clone(seat),
         served,
         request: None,
+        pictures: vec![],
         state: State::Fresh,
     };
     let plan = InstancePlan {
@@ -174,6 +175,7 @@ struct PoolPort {
     seat: Arc<Seat>,
     served: Arc<Mutex<Option<Arc<Request>>>>,
     request: Option<Arc<Request>>,
+    pictures: Vec<Picture>,
     state: State,
 }
 
@@ -184,7 +186,10 @@ impl PoolPort {
         // The set-up before the request is not the request's to pay for.
         self.seat.stop.reset_meter();
         *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&request));
-        self.state = request.take_body().map_or(State::Taken, State::Offered);
+        if let Some(input) = request.take_input() {
+            self.state = State::Offered(input.body);
+            self.pictures = input.pictures;
+        }
         self.request = Some(request);
     }
 }
@@ -212,6 +217,10 @@ impl Port for PoolPort {
 
     fn request_taken(&mut self) {
         self.state = State::Taken;
+    }
+
+    fn pictures(&self) -> &[Picture] {
+        &self.pictures
     }
 
     fn emit(&mut self, event: &[u8]) -> Result<Emitted, Halt> {

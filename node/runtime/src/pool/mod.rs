@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gaia_inference::Engine;
-use gaia_protocol::{AppConfig, Outcome};
+use gaia_protocol::{AppConfig, Outcome, Picture};
 
 use crate::error::AppError;
 use crate::nn;
@@ -47,6 +47,21 @@ pub struct PoolStats {
     pub warm: u32,
     /// Guests that trapped or ran into a limit since the start.
     pub traps_total: u64,
+}
+
+/// What a guest is given.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// The JSON of a `gaia_protocol::GuestRequest`, passed on unopened.
+    pub body: Vec<u8>,
+    /// The pictures that its prompts may show, by their numbers. The guest does not see them.
+    pub pictures: Vec<Picture>,
+}
+
+impl From<Vec<u8>> for Input {
+    fn from(body: Vec<u8>) -> Self {
+        Self { body, pictures: vec![] }
+    }
 }
 
 /// Runs one app's instances. Dropping it cancels everything and waits for it, a few seconds at most.
@@ -81,11 +96,11 @@ impl AppPool {
         Ok(pool)
     }
 
-    /// Serves a request: the JSON of a `gaia_protocol::GuestRequest`, passed on unopened.
+    /// Serves a request.
     ///
     /// Never waits. The sink is told everything, refusals included; those before this returns.
-    pub fn submit(&self, body: Vec<u8>, sink: Box<dyn EventSink>) -> RequestHandle {
-        let request = self.shared.submit(body, sink);
+    pub fn submit(&self, input: impl Into<Input>, sink: Box<dyn EventSink>) -> RequestHandle {
+        let request = self.shared.submit(input.into(), sink);
         RequestHandle { request, shared: Arc::clone(&self.shared) }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use gaia_protocol::Outcome;
 
+use super::Input;
 use super::sink::{Emit, EventSink};
 use crate::ffi::{Exit, StopSlot};
 use crate::nn::Errno;
@@ -22,7 +23,7 @@ const EMIT_WAIT: Duration = Duration::from_millis(50);
 /// A request, shared by its handle, its instance and the watchdog.
 pub(super) struct Request {
     pub(super) id: u64,
-    body: Mutex<Option<Vec<u8>>>,
+    input: Mutex<Option<Input>>,
     /// Empty once the request has ended.
     sink: Mutex<Option<Box<dyn EventSink>>>,
     deadline: Instant,
@@ -52,13 +53,13 @@ pub(super) enum Due {
 impl Request {
     pub(super) fn new(
         id: u64,
-        body: Vec<u8>,
+        input: Input,
         sink: Box<dyn EventSink>,
         deadline: Instant,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
-            body: Mutex::new(Some(body)),
+            input: Mutex::new(Some(input)),
             sink: Mutex::new(Some(sink)),
             deadline,
             cancelled: AtomicBool::new(false),
@@ -73,8 +74,8 @@ impl Request {
     }
 
     /// The guest's input; the first caller gets it.
-    pub(super) fn take_body(&self) -> Option<Vec<u8>> {
-        lock(&self.body).take()
+    pub(super) fn take_input(&self) -> Option<Input> {
+        lock(&self.input).take()
     }
 
     /// Asks the guest to end. False if that was asked before.
@@ -201,7 +202,7 @@ mod tests {
 
     fn request(deadline: Instant) -> (Arc<Request>, std::sync::mpsc::Receiver<Outcome>) {
         let (sender, receiver) = std::sync::mpsc::sync_channel(4);
-        (Request::new(1, Vec::new(), Box::new(Ends(sender)), deadline), receiver)
+        (Request::new(1, Input::default(), Box::new(Ends(sender)), deadline), receiver)
     }
 
     #[test]

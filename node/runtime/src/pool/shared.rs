@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use gaia_protocol::{AppConfig, Outcome};
 
-use super::PoolStats;
 use super::guest_log::GuestLog;
 use super::instance::{self, Seat};
 use super::request::{Due, Request};
 use super::seats::{Admission, Bounds, Ready, Seats};
 use super::sink::EventSink;
+use super::{Input, PoolStats};
 use crate::app::{App, LoadOptions};
 use crate::error::AppError;
 use crate::nn::{Model, Resolution, Resolver};
@@ -104,13 +104,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn submit(
-        self: &Arc<Self>,
-        body: Vec<u8>,
-        sink: Box<dyn EventSink>,
-    ) -> Arc<Request> {
+    pub(super) fn submit(self: &Arc<Self>, input: Input, sink: Box<dyn EventSink>) -> Arc<Request> {
         let deadline = Instant::now() + self.limits.time;
-        let request = Request::new(self.id(), body, sink, deadline);
+        let request = Request::new(self.id(), input, sink, deadline);
         let mut seats = self.lock();
         let admission = seats.admit(&request);
         if let Admission::Run(seat) = &admission {

@@ -28,9 +28,10 @@ pub async fn post(
 ) -> Result<Response, ApiError> {
     let owner = auth::owner(&request);
     let request = ChatRequest::parse(body::read_fields(&state, request).await?)?;
-    let ChatRequest { model, task, choices, stream, knowledge: wish } = request;
+    let ChatRequest { model, task, pictures, choices, stream, knowledge: wish } = request;
     let logprobs = task.sampling.logprobs.is_some();
-    let mut running = state.answer(Asked { owner, model, task, choices, wish }).await?;
+    let asked = Asked { owner, model, task, pictures, choices, wish };
+    let mut running = state.answer(asked).await?;
     let (model, sources) = (running.model().to_owned(), running.sources().clone());
     let head = Head { id: new_id("chatcmpl-"), created: now_s(), model, logprobs, sources };
     let blame = |error| ApiError::from(error).blame("messages");

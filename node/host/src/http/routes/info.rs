@@ -15,6 +15,7 @@ pub fn operation() -> Operation {
     let model = Schema::open()
         .needs("name", Schema::text())
         .needs("kind", Schema::words(&["chat", "embedding"]))
+        .needs("takes_pictures", Schema::flag())
         .needs("state", Schema::words(&["loading", "ready", "unloaded", "down"]))
         .may("share", Schema::number().says("How much of it is loaded, from 0 to 1."))
         .needs("restarts", Schema::integer())
@@ -52,6 +53,7 @@ fn describe(model: &dyn Model, report: ModelReport) -> Value {
     let mut described = json!({
         "name": model.name(),
         "kind": model.kind(),
+        "takes_pictures": model.takes_pictures(),
         "state": word(&status),
         "restarts": report.restarts,
         "stats": stats(&report.stats),

@@ -38,8 +38,8 @@ pub async fn post(
 ) -> Result<Response, ApiError> {
     let owner = auth::owner(&request);
     let asked = Asked::parse(body::read_fields(&state, request).await?)?;
-    let Asked { model, task, streamed, knowledge: wish } = asked;
-    let asked = http::Asked { owner, model, task, choices: 1, wish };
+    let Asked { model, task, pictures, streamed, knowledge: wish } = asked;
+    let asked = http::Asked { owner, model, task, pictures, choices: 1, wish };
     let running = state.answer(asked).await?;
     let answered = if streamed { stream(running).await } else { whole(running).await };
     answered.map_err(blame)
@@ -54,9 +54,9 @@ pub async fn count_tokens(
     let owner = auth::owner(&request);
     let asked = Asked::parse_count(body::read_fields(&state, request).await?)?;
     let task = ChatTask { max_tokens: Some(1), ..asked.task };
-    let Asked { model, knowledge: wish, .. } = asked;
+    let Asked { model, pictures, knowledge: wish, .. } = asked;
     counts_tokens(&state, model.as_deref())?;
-    let asked = http::Asked { owner, model, task, choices: 1, wish };
+    let asked = http::Asked { owner, model, task, pictures, choices: 1, wish };
     let mut running = state.answer(asked).await?;
     while let Some(next) = running.next().await {
         let tokens = match next.map_err(blame)? {

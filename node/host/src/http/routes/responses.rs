@@ -38,6 +38,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::ids::{new_id, now_s};
 use crate::http::knowledge::Wish;
+use crate::http::pictures::Pictures;
 use crate::http::running::Running;
 use crate::http::{self, State, auth, body, json, sse};
 use crate::store::{Entry, Owner};
@@ -98,7 +99,9 @@ impl Asked {
         };
         let input = stored::resolve(state, &owner, input, &mut budget)?;
         items.extend_from_slice(&input);
-        let messages = conversation::messages(settings.instructions.as_deref(), &items)?;
+        let mut pictures = Pictures::default();
+        let instructions = settings.instructions.as_deref();
+        let messages = conversation::messages(instructions, &items, &mut pictures)?;
         let Task { tools, format, template_options, sampling, .. } = task;
         let (wish, searchable) = match task.file_search {
             Some(search) => {
@@ -109,9 +112,17 @@ impl Asked {
         };
         let (max_tokens, stop) = (settings.max_output_tokens, vec![]);
         let namespaces = task.namespaces;
-        let task =
-            ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
-        let asked = http::Asked { owner: owner.clone(), model, task, choices: 1, wish };
+        let task = ChatTask {
+            messages,
+            tools,
+            format,
+            template_options,
+            sampling,
+            max_tokens,
+            stop,
+            pictures: vec![],
+        };
+        let asked = http::Asked { owner: owner.clone(), model, task, pictures, choices: 1, wish };
         let running = state.answer(asked).await?;
         let settings = completed(state, running.model(), settings);
         let (id, created_at) = (new_id("resp_"), now_s());

@@ -47,8 +47,9 @@ pub fn takes() -> (Schema, Value) {
 fn message() -> Schema {
     let roles = ["system", "developer", "user", "assistant", "tool", "function"];
     let part = Schema::object()
-        .needs("type", Schema::words(&["text", "refusal"]))
+        .needs("type", Schema::words(&["text", "image_url", "refusal"]))
         .may("text", Schema::text())
+        .may("image_url", image())
         .may("refusal", Schema::text());
     Schema::object()
         .needs("role", Schema::words(&roles))
@@ -60,6 +61,14 @@ fn message() -> Schema {
         .may("function_call", called().or_null().says("The deprecated form of one call."))
         .may("annotations", Schema::list(Schema::any()).items(0, 0))
         .may("tool_call_id", Schema::text().says("With the role tool: the call that it answers."))
+}
+
+fn image() -> Schema {
+    let url = "The picture itself, PNG or JPEG: data:image/png;base64,… Nothing is fetched.";
+    let detail = Schema::words(&["auto", "low", "high", "original"]);
+    Schema::object()
+        .needs("url", Schema::text().says(url))
+        .may("detail", detail.says("It changes nothing."))
 }
 
 fn call() -> Schema {

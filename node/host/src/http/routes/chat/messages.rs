@@ -1,11 +1,12 @@
 //! The conversation of a chat request.
 
-use gaia_protocol::{Message, Role, ToolCall};
+use gaia_protocol::{Message, PictureSpot, Role, ToolCall};
 use serde_json::Value;
 
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, missing, must_be, not_supported};
 use crate::http::format::{NAME_RULE, is_name};
+use crate::http::pictures::Pictures;
 
 const MESSAGES_MAX: usize = 4096;
 /// Calls that one turn may hold: as many as there may be tools.
@@ -14,8 +15,8 @@ const ID_BYTES_MAX: usize = 256;
 
 const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool", "function"];
 
-/// Takes `messages`.
-pub fn take(fields: &mut Fields) -> Result<Vec<Message>, ApiError> {
+/// Takes `messages`, and the pictures that they show.
+pub fn take(fields: &mut Fields, pictures: &mut Pictures) -> Result<Vec<Message>, ApiError> {
     let wrong = || must_be("messages", &format!("a list of 1 to {MESSAGES_MAX} messages"));
     let Value::Array(list) = fields.required("messages")? else { return Err(wrong()) };
     if !(1..=MESSAGES_MAX).contains(&list.len()) {
@@ -24,12 +25,16 @@ pub fn take(fields: &mut Fields) -> Result<Vec<Message>, ApiError> {
     let mut messages = Vec::with_capacity(list.len());
     for (index, value) in list.into_iter().enumerate() {
         let fields = fields.nested(&format!("messages[{index}]"), value)?;
-        messages.push(message(fields, &messages)?);
+        messages.push(message(fields, &messages, pictures)?);
     }
     Ok(messages)
 }
 
-fn message(mut fields: Fields, earlier: &[Message]) -> Result<Message, ApiError> {
+fn message(
+    mut fields: Fields,
+    earlier: &[Message],
+    pictures: &mut Pictures,
+) -> Result<Message, ApiError> {
     let role = fields.take("role").ok_or_else(|| missing(&fields.at("role")))?;
     let role = ROLES.iter().copied().find(|known| role == *known).ok_or_else(|| {
         let given = role.as_str().map(|role| format!(", not {role:?}")).unwrap_or_default();
@@ -40,11 +45,43 @@ fn message(mut fields: Fields, earlier: &[Message]) -> Result<Message, ApiError>
         "assistant" => assistant(&mut fields, earlier.len())?,
         "tool" => tool(&mut fields, earlier)?,
         "function" => function(&mut fields, name.as_deref(), earlier)?,
-        _ => said(&mut fields, if role == "user" { Role::User } else { Role::System })?,
+        "user" => user(&mut fields, pictures)?,
+        _ => said(&mut fields, Role::System)?,
     };
     message.name = name.or(message.name);
     fields.finish(&[])?;
     Ok(message)
+}
+
+/// A turn of the person: text and pictures.
+fn user(fields: &mut Fields, pictures: &mut Pictures) -> Result<Message, ApiError> {
+    let mut message = Message::default();
+    let found = parts(fields, &mut |part| show(part, &mut message, pictures))?;
+    match found {
+        Some(text) => Ok(Message { content: message.content + &text, ..message }),
+        None => Err(no_content(fields)),
+    }
+}
+
+/// Adds a part to a turn of the person; its text, if it is one.
+fn show(
+    mut part: Fields,
+    message: &mut Message,
+    pictures: &mut Pictures,
+) -> Result<String, ApiError> {
+    if !part.take_if("type", |kind| kind == "image_url") {
+        message.content += &text_part(part, "\"text\" or \"image_url\": this node hears no sound")?;
+        return Ok(String::new());
+    }
+    let mut image = part.object("image_url")?.ok_or_else(|| missing(&part.at("image_url")))?;
+    let param = image.at("url");
+    let url = image.string("url")?.ok_or_else(|| missing(&param))?;
+    image.word("detail", &["auto", "low", "high", "original"])?;
+    image.finish(&[])?;
+    part.finish(&[])?;
+    let number = pictures.add_url(&param, &url)?;
+    message.pictures.push(PictureSpot { at: message.content.len(), number });
+    Ok(String::new())
 }
 
 /// A turn that is nothing but text.
@@ -162,12 +199,21 @@ fn short(fields: &mut Fields, name: &str) -> Result<Option<String>, ApiError> {
 }
 
 fn content(fields: &mut Fields) -> Result<Option<String>, ApiError> {
+    parts(fields, &mut |part| {
+        text_part(part, "\"text\": pictures stand in the user's messages, and there is no sound")
+    })
+}
+
+/// The text of a turn: all at once, or what `read` makes of its parts.
+fn parts(
+    fields: &mut Fields,
+    read: &mut dyn FnMut(Fields) -> Result<String, ApiError>,
+) -> Result<Option<String>, ApiError> {
     match fields.take("content") {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(Value::Array(parts)) if !parts.is_empty() => {
-            let part =
-                |(index, part)| text_part(fields.nested(&format!("content[{index}]"), part)?);
+            let part = |(index, part)| read(fields.nested(&format!("content[{index}]"), part)?);
             parts.into_iter().enumerate().map(part).collect::<Result<_, _>>().map(Some)
         }
         Some(_) => Err(no_content(fields)),
@@ -175,18 +221,16 @@ fn content(fields: &mut Fields) -> Result<Option<String>, ApiError> {
 }
 
 fn no_content(fields: &Fields) -> ApiError {
-    must_be(&fields.at("content"), "a string or a list of text parts")
+    must_be(&fields.at("content"), "a string or a list of parts")
 }
 
-fn text_part(mut part: Fields) -> Result<String, ApiError> {
+fn text_part(mut part: Fields, kinds: &str) -> Result<String, ApiError> {
     let kind = part.take("type");
     let name = match kind.as_ref().and_then(Value::as_str) {
         Some("text") => "text",
         Some("refusal") => "refusal",
         _ => {
-            let param = part.at("type");
-            let message = format!("`{param}` must be \"text\": this node reads text alone");
-            return Err(ApiError::invalid(&param, message));
+            return Err(must_be(&part.at("type"), kinds));
         }
     };
     let text = part.string(name)?.ok_or_else(|| missing(&part.at(name)))?;
@@ -200,7 +244,11 @@ mod tests {
 
     fn parse(messages: &str) -> Result<Vec<Message>, ApiError> {
         let body = format!(r#"{{"messages": {messages}}}"#);
-        take(&mut Fields::parse(body.as_bytes()).expect("an object"))
+        take(&mut Fields::parse(body.as_bytes()).expect("an object"), &mut Pictures::default())
+    }
+
+    fn user(parts: &str) -> String {
+        format!(r#"[{{"role":"user","content":[{parts}]}}]"#)
     }
 
     /// A turn that calls `f`, and what follows.
@@ -231,7 +279,7 @@ mod tests {
             (r#"[{"role": "user", "content": []}]"#, "messages[0].content"),
             (r#"[{"role": "user", "content": ["a"]}]"#, "messages[0].content[0]"),
             (
-                r#"[{"role": "user", "content": [{"type": "image_url"}]}]"#,
+                r#"[{"role": "system", "content": [{"type": "image_url"}]}]"#,
                 "messages[0].content[0].type",
             ),
             (r#"[{"role": "user", "content": [{"type": "text"}]}]"#, "messages[0].content[0].text"),
@@ -248,6 +296,36 @@ mod tests {
         }
         let king = parse(r#"[{"role": "king", "content": "a"}]"#).expect_err("refused");
         assert!(king.message.contains("king"), "{}", king.message);
+    }
+
+    #[test]
+    fn each_wrong_picture_is_named() {
+        for (part, param) in [
+            (r#"{"type":"input_audio","input_audio":{}}"#, "type"),
+            (r#"{"type":"image_url"}"#, "image_url"),
+            (r#"{"type":"image_url","image_url":"data:image/png;base64,aGk="}"#, "image_url"),
+            (r#"{"type":"image_url","image_url":{}}"#, "image_url.url"),
+            (r#"{"type":"image_url","image_url":{"url":7}}"#, "image_url.url"),
+            (r#"{"type":"image_url","image_url":{"url":"https://a.b/c.png"}}"#, "image_url.url"),
+            (
+                r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,","detail":"x"}}"#,
+                "image_url.detail",
+            ),
+            (r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,"},"x":1}"#, "x"),
+        ] {
+            refused(&user(part), &format!("messages[0].content[0].{param}"));
+        }
+    }
+
+    #[test]
+    fn pictures_stand_where_they_were_said() {
+        let picture = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}"#;
+        let text = r#"{"type":"text","text":"é?"}"#;
+        let messages = parse(&user(&[picture, text, picture, picture].join(","))).expect("good");
+        assert_eq!(messages[0].content, "é?");
+        let spots: Vec<_> = messages[0].pictures.iter().map(|s| (s.at, s.number)).collect();
+        assert_eq!(spots, [(0, 0), (3, 1), (3, 2)]);
+        assert_eq!(parse(&user(picture)).expect("good")[0].content, "");
     }
 
     #[test]

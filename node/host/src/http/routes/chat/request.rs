@@ -9,6 +9,7 @@ use crate::http::fields::{Fields, Unsupported, must_be};
 use crate::http::format;
 use crate::http::generate::{CHOICES_MAX, Generate, StreamOptions};
 use crate::http::knowledge::Wish;
+use crate::http::pictures::Pictures;
 
 const METADATA_MAX: usize = 16;
 const TEMPLATE_OPTIONS_MAX: usize = 64;
@@ -39,6 +40,8 @@ pub struct ChatRequest {
     pub model: Option<String>,
     /// The work.
     pub task: ChatTask,
+    /// The pictures that its messages show.
+    pub pictures: Pictures,
     /// How many answers are wanted.
     pub choices: u32,
     /// Whether and how to stream.
@@ -50,7 +53,8 @@ pub struct ChatRequest {
 impl ChatRequest {
     /// Checks every field.
     pub fn parse(mut fields: Fields) -> Result<Self, ApiError> {
-        let messages = messages::take(&mut fields)?;
+        let mut pictures = Pictures::default();
+        let messages = messages::take(&mut fields, &mut pictures)?;
         let shared = Generate::take(&mut fields)?;
         let Generate { model, mut sampling, max_tokens, stop, stream } = shared;
         sampling.logprobs = take_logprobs(&mut fields)?;
@@ -62,9 +66,17 @@ impl ChatRequest {
         take_labels(&mut fields)?;
         let knowledge = Wish::take(&mut fields)?;
         fields.finish(UNSUPPORTED)?;
-        let task =
-            ChatTask { messages, tools, format, template_options, sampling, max_tokens, stop };
-        Ok(Self { model, task, choices, stream, knowledge })
+        let task = ChatTask {
+            messages,
+            tools,
+            format,
+            template_options,
+            sampling,
+            max_tokens,
+            stop,
+            pictures: vec![],
+        };
+        Ok(Self { model, task, pictures, choices, stream, knowledge })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use gaia_protocol::{Message, Role, ToolCall};
+use gaia_protocol::{Message, PictureSpot, Role, ToolCall};
 use serde_json::Value;
 
 use crate::http::error::ApiError;
 use crate::http::fields::must_be;
 use crate::http::object::Object;
+use crate::http::pictures::Pictures;
 
 /// Messages of a request.
 pub const MESSAGES_MAX: usize = 4096;
@@ -15,13 +16,17 @@ pub const MESSAGES_MAX: usize = 4096;
 /// Marks what is kept in a cache; this node's cache finds that by itself.
 const CACHE_CONTROL: &str = "cache_control";
 
-/// The conversation, oldest first.
-pub fn read(system: Option<Value>, messages: Value) -> Result<Vec<Message>, ApiError> {
+/// The conversation, oldest first, and the pictures that it shows.
+pub fn read(
+    system: Option<Value>,
+    messages: Value,
+    pictures: &mut Pictures,
+) -> Result<Vec<Message>, ApiError> {
     let list = match messages {
         Value::Array(list) if (1..=MESSAGES_MAX).contains(&list.len()) => list,
         _ => return Err(must_be("messages", &format!("a list of 1 to {MESSAGES_MAX} messages"))),
     };
-    let mut reader = Reader::default();
+    let mut reader = Reader { messages: vec![], calls: HashMap::new(), pictures };
     if let Some(system) = system {
         reader.messages.push(say(Role::System, texts("system", system)?));
     }
@@ -40,14 +45,14 @@ fn say(role: Role, content: String) -> Message {
     Message { role, content, ..Message::default() }
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
     messages: Vec<Message>,
     /// The tools by their calls' ids.
     calls: HashMap<String, String>,
+    pictures: &'a mut Pictures,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn add(&mut self, path: &str, value: Value) -> Result<(), ApiError> {
         let mut object = Object::new(path, value)?;
         let role = match object.string("role")?.as_deref() {
@@ -81,6 +86,7 @@ impl Reader {
     fn end(&mut self, turn: &mut Message) {
         let turn = std::mem::take(turn);
         let said = !turn.content.is_empty() || !turn.tool_calls.is_empty();
+        let said = said || !turn.pictures.is_empty();
         if said || turn.role == Role::Assistant {
             self.messages.push(turn);
         }
@@ -107,16 +113,34 @@ impl Reader {
                 turn.role = role;
                 self.messages.push(result);
             }
+            (Some("image"), Role::User) => {
+                let number = self.picture(&mut block)?;
+                turn.pictures.push(PictureSpot { at: turn.content.len(), number });
+            }
             (_, role) => {
                 let kinds = match role {
                     Role::Assistant => "\"text\", \"thinking\" or \"tool_use\"",
                     Role::System => "\"text\"",
-                    _ => "\"text\" or \"tool_result\": this node reads text alone",
+                    _ => "\"text\", \"image\" or \"tool_result\"",
                 };
                 return Err(must_be(&block.path("type"), kinds));
             }
         }
         block.finish()
+    }
+
+    /// A picture of the request; its number.
+    fn picture(&mut self, block: &mut Object) -> Result<usize, ApiError> {
+        let mut source = Object::new(&block.path("source"), block.required("source")?)?;
+        let kind = source.string("type")?;
+        if kind.as_deref() != Some("base64") {
+            let what = "\"base64\": this node fetches nothing, so send the picture itself";
+            return Err(must_be(&source.path("type"), what));
+        }
+        let media_type = source.name("media_type")?;
+        let (data, path) = (source.name("data")?, source.path("data"));
+        source.finish()?;
+        self.pictures.add(&path, &media_type, &data)
     }
 
     fn call(&mut self, block: &mut Object) -> Result<ToolCall, ApiError> {

@@ -42,8 +42,11 @@ fn count() -> Operation {
         .refuses_as("AnthropicError")
 }
 
+const BLOCK: &str = "A block, as Anthropic's clients write it; the user's may be pictures, PNG or JPEG, whose \
+                     source is of the type base64.";
+
 fn conversation(body: Schema) -> Schema {
-    let blocks = || Schema::list(Schema::open().says("A block, as Anthropic's clients write it."));
+    let blocks = || Schema::list(Schema::open().says(BLOCK));
     let text = || Schema::either([Schema::text(), blocks()]);
     let message = Schema::object()
         .needs("role", Schema::words(&["user", "assistant", "system"]))

@@ -8,6 +8,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Fields, Unsupported, must_be, whole};
 use crate::http::knowledge::Wish;
 use crate::http::object::Object;
+use crate::http::pictures::Pictures;
 
 /// Texts that may end an answer.
 pub const STOPS_MAX: usize = 16;
@@ -33,6 +34,8 @@ pub struct Asked {
     pub model: Option<String>,
     /// The work.
     pub task: ChatTask,
+    /// The pictures that its messages show.
+    pub pictures: Pictures,
     /// Whether to stream.
     pub streamed: bool,
     /// What it is to know.
@@ -57,7 +60,8 @@ impl Asked {
     /// Checks every field of a request for a count.
     pub fn parse_count(mut fields: Fields) -> Result<Self, ApiError> {
         let (model, system) = (fields.string("model")?, fields.take("system"));
-        let messages = conversation::read(system, fields.required("messages")?)?;
+        let mut pictures = Pictures::default();
+        let messages = conversation::read(system, fields.required("messages")?, &mut pictures)?;
         let tools = tools::take(&mut fields)?;
         let mut template_options = Map::new();
         take_thinking(&mut fields, &mut template_options)?;
@@ -66,7 +70,7 @@ impl Asked {
         let knowledge = Wish::take(&mut fields)?;
         fields.finish(UNSUPPORTED)?;
         let task = ChatTask { messages, tools, format, template_options, ..ChatTask::default() };
-        Ok(Self { model, task, streamed: false, knowledge })
+        Ok(Self { model, task, pictures, streamed: false, knowledge })
     }
 }
 

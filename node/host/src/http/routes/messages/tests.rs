@@ -73,7 +73,22 @@ fn each_wrong_message_is_named() {
         ),
         (json!([{"role": "user"}]), "messages[0].content"),
         (user(json!([])), "messages[0].content"),
-        (user(json!([{"type": "image"}])), "messages[0].content[0].type"),
+        (user(json!([{"type": "video"}])), "messages[0].content[0].type"),
+        (user(json!([{"type": "image"}])), "messages[0].content[0].source"),
+        (
+            user(json!([{"type": "image", "source": {"type": "url", "url": "http://a/b.png"}}])),
+            "messages[0].content[0].source.type",
+        ),
+        (
+            user(
+                json!([{"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": "aGk="}}]),
+            ),
+            "messages[0].content[0].source.data",
+        ),
+        (
+            json!([{"role": "assistant", "content": [{"type": "image"}]}]),
+            "messages[0].content[0].type",
+        ),
         (user(json!([{"type": "text"}])), "messages[0].content[0].text"),
         (user(json!([{"type": "text", "text": "a", "more": 1}])), "messages[0].content[0].more"),
         (

@@ -2,16 +2,21 @@
 
 use std::collections::HashMap;
 
-use gaia_protocol::{Message, Role, ToolCall};
+use gaia_protocol::{Message, PictureSpot, Role, ToolCall};
 
 use super::item::{Item, Part, Speaker};
 use super::namespaces::joined;
 use crate::http::error::ApiError;
+use crate::http::pictures::Pictures;
 
-/// The messages of `items`, oldest first, behind the operator's instructions. `param` is the field
-/// to blame if a function's output answers no call.
-pub fn messages(instructions: Option<&str>, items: &[Item]) -> Result<Vec<Message>, ApiError> {
-    let mut writer = Writer::default();
+/// The messages of `items`, oldest first, behind the operator's instructions, and the pictures that
+/// they show.
+pub fn messages(
+    instructions: Option<&str>,
+    items: &[Item],
+    pictures: &mut Pictures,
+) -> Result<Vec<Message>, ApiError> {
+    let mut writer = Writer { messages: vec![], reasoning: None, calls: HashMap::new(), pictures };
     if let Some(text) = instructions {
         writer.messages.push(say(Role::System, text.to_owned()));
     }
@@ -25,16 +30,16 @@ fn say(role: Role, content: String) -> Message {
     Message { role, content, ..Message::default() }
 }
 
-#[derive(Default)]
-struct Writer {
+struct Writer<'a> {
     messages: Vec<Message>,
     /// What the model thought before what comes next.
     reasoning: Option<String>,
     /// The functions by their calls' ids.
     calls: HashMap<String, String>,
+    pictures: &'a mut Pictures,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn add(&mut self, item: &Item) -> Result<(), ApiError> {
         match item {
             Item::Message { role: Speaker::Assistant, content, .. } => {
@@ -44,7 +49,8 @@ impl Writer {
             Item::Message { role, content, .. } => {
                 let role = if *role == Speaker::User { Role::User } else { Role::System };
                 self.reasoning = None;
-                self.messages.push(say(role, text(content)));
+                let message = self.shown(content)?;
+                self.messages.push(Message { role, ..message });
             }
             Item::Reasoning { content, .. } => {
                 let thought = text(content);
@@ -61,6 +67,20 @@ impl Writer {
             Item::FileSearchCall { .. } => {}
         }
         Ok(())
+    }
+
+    /// A turn with the pictures in it.
+    fn shown(&mut self, parts: &[Part]) -> Result<Message, ApiError> {
+        let mut message = Message::default();
+        for part in parts {
+            if let Part::Image { image_url, .. } = part {
+                let (at, number) =
+                    (message.content.len(), self.pictures.add_url("input", image_url)?);
+                message.pictures.push(PictureSpot { at, number });
+            }
+            message.content.push_str(part.text());
+        }
+        Ok(message)
     }
 
     /// The model's turn that a call belongs to: the last one, unless the model has thought since.
@@ -107,7 +127,7 @@ mod tests {
     #[test]
     fn an_answer_to_no_call_is_refused() {
         let items = items(json!([{"type": "function_call_output", "call_id": "c", "output": "1"}]));
-        let error = messages(None, &items).expect_err("refused");
+        let error = messages(None, &items, &mut Pictures::default()).expect_err("refused");
         assert_eq!(error.param.as_deref(), Some("input"));
     }
 
@@ -125,7 +145,8 @@ mod tests {
             {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "aha"}]},
             {"type": "function_call", "call_id": "c3", "name": "f", "arguments": "{}"},
         ]));
-        let messages = messages(Some("You are Gaia."), &items).expect("good");
+        let messages =
+            messages(Some("You are Gaia."), &items, &mut Pictures::default()).expect("good");
         let said: Vec<_> = messages.iter().map(|m| (m.role, m.content.as_str())).collect();
         let golden = [
             (Role::System, "You are Gaia."),

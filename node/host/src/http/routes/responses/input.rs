@@ -7,6 +7,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::must_be;
 use crate::http::ids::new_id;
 use crate::http::object::Object;
+use crate::http::pictures::Pictures;
 
 /// Items of one request.
 const ITEMS_MAX: usize = 4096;
@@ -87,12 +88,52 @@ fn read_message(object: &mut Object) -> Result<Item, ApiError> {
             return Err(must_be(&object.path("role"), roles));
         }
     };
+    if role == Speaker::User {
+        return Ok(message(id, role, parts(object)?));
+    }
     let texts = texts(object, "content")?;
     let part = |text| match role {
         Speaker::Assistant => Part::output(text),
         _ => Part::Input { text },
     };
     Ok(message(id, role, texts.into_iter().map(part).collect()))
+}
+
+/// What a person says and shows.
+fn parts(object: &mut Object) -> Result<Vec<Part>, ApiError> {
+    let path = object.path("content");
+    match object.take("content") {
+        Some(Value::String(text)) => Ok(vec![Part::Input { text }]),
+        Some(Value::Array(parts)) if !parts.is_empty() => {
+            let part = |(index, part): (usize, Value)| {
+                let path = format!("{path}[{index}]");
+                match part["type"] == "input_image" {
+                    true => image(&path, part),
+                    false => text(&path, part).map(|text| Part::Input { text }),
+                }
+            };
+            parts.into_iter().enumerate().map(part).collect()
+        }
+        _ => Err(must_be(&path, "a string or a list of parts")),
+    }
+}
+
+fn image(path: &str, value: Value) -> Result<Part, ApiError> {
+    let mut part = Object::new(path, value)?;
+    part.ignore(&["type"]);
+    let detail = part.string("detail")?.unwrap_or_else(|| "auto".to_owned());
+    if !["auto", "low", "high", "original"].contains(&detail.as_str()) {
+        let words = "\"auto\", \"low\", \"high\" or \"original\"";
+        return Err(must_be(&part.path("detail"), words));
+    }
+    let (url, param) = (part.string("image_url")?, part.path("image_url"));
+    let image_url = url.ok_or_else(|| {
+        must_be(&param, "the picture itself, as \"data:image/png;base64,…\": uploaded files are no pictures here")
+    })?;
+    // Before it is kept, and again when it is shown.
+    Pictures::default().add_url(&param, &image_url)?;
+    part.finish()?;
+    Ok(Part::Image { image_url, detail })
 }
 
 /// A string, or a list of parts of text.
@@ -116,7 +157,8 @@ fn text(path: &str, value: Value) -> Result<String, ApiError> {
         Some("input_text" | "output_text" | "text") => part.string("text")?,
         Some("refusal") => part.string("refusal")?,
         _ => {
-            let message = "must be \"input_text\" or \"output_text\": this node reads text alone";
+            let message =
+                "must be \"input_text\", \"output_text\" or, of the user, \"input_image\"";
             let path = part.path("type");
             return Err(ApiError::invalid(&path, format!("`{path}` {message}")));
         }
@@ -200,7 +242,19 @@ mod tests {
             (json!([{"role": "user", "content": []}]), "input[0].content"),
             (json!([{"role": "user", "content": ["a"]}]), "input[0].content[0]"),
             (
+                json!([{"role": "system", "content": [{"type": "input_image"}]}]),
+                "input[0].content[0].type",
+            ),
+            (
                 json!([{"role": "user", "content": [{"type": "input_image"}]}]),
+                "input[0].content[0].image_url",
+            ),
+            (
+                json!([{"role": "user", "content": [{"type": "input_image", "image_url": "http://a"}]}]),
+                "input[0].content[0].image_url",
+            ),
+            (
+                json!([{"role": "user", "content": [{"type": "input_file"}]}]),
                 "input[0].content[0].type",
             ),
             (

@@ -117,6 +117,14 @@ pub enum Part {
         /// The text.
         text: String,
     },
+    /// Shown to the model.
+    #[serde(rename = "input_image")]
+    Image {
+        /// The picture itself, as `data:image/png;base64,…`.
+        image_url: String,
+        /// It changes nothing.
+        detail: String,
+    },
     /// Said by the model.
     #[serde(rename = "output_text")]
     Output {
@@ -183,7 +191,7 @@ impl Item {
         around
             + match self {
                 Self::Message { content, .. } | Self::Reasoning { content, .. } => {
-                    content.iter().map(|part| around + part.text().len()).sum()
+                    content.iter().map(|part| around + part.bytes()).sum()
                 }
                 Self::FunctionCall { name, arguments, .. } => name.len() + arguments.len(),
                 Self::FunctionCallOutput { output, .. } => output.len(),
@@ -220,9 +228,17 @@ impl Part {
         Self::Output { annotations: vec![], logprobs: vec![], text }
     }
 
-    /// Its text.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Image { image_url, .. } => image_url.len(),
+            _ => self.text().len(),
+        }
+    }
+
+    /// Its text; a picture has none.
     pub fn text(&self) -> &str {
         match self {
+            Self::Image { .. } => "",
             Self::Input { text } | Self::Output { text, .. } | Self::Thought { text } => text,
         }
     }
@@ -243,6 +259,7 @@ impl Part {
     /// Adds to its text.
     pub fn push(&mut self, more: &str, tokens: &[Logprob]) {
         match self {
+            Self::Image { .. } => {}
             Self::Input { text } | Self::Thought { text } => text.push_str(more),
             Self::Output { text, logprobs, .. } => {
                 text.push_str(more);

@@ -1,0 +1,300 @@
+//! Pictures in requests: where one may stand, and how its file becomes pixels.
+//!
+//! A picture comes inside the request and from nowhere else: this node fetches nothing for a stranger.
+//! It is decoded when its model is known to take pictures, on threads for that, a few at a time; and it
+//! counts among the pictures in the node until its request ends.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use gaia_core::ServeError;
+use gaia_pictures::{Decoded, Limits, PictureError};
+use gaia_protocol::{PICTURES_MAX, Picture};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+use super::error::ApiError;
+use super::fields::must_be;
+use crate::config::PicturesConfig;
+
+/// More pixels than models of today look at: what is larger is reduced.
+const AREA_MAX: u64 = 2048 * 2048;
+
+/// Pictures that are decoded at once: each takes memory for all its pixels, and a core.
+const DECODING_MAX: usize = 2;
+
+const KINDS: &str = "a picture of the type \"image/png\" or \"image/jpeg\"";
+
+/// A picture that is not decoded.
+#[derive(Debug)]
+struct Encoded {
+    /// The field that holds it.
+    param: String,
+    base64: String,
+}
+
+/// The pictures of a request, in the order of their numbers.
+#[derive(Debug, Default)]
+pub struct Pictures(Vec<Encoded>);
+
+impl Pictures {
+    /// Adds the picture that an address of the kind `data:` holds; its number.
+    pub fn add_url(&mut self, param: &str, url: &str) -> Result<usize, ApiError> {
+        if ["http://", "https://"].iter().any(|scheme| starts_with(url, scheme)) {
+            let message = format!(
+                "`{param}` is an address, and this node fetches nothing: send the picture itself, as \
+                 \"data:image/png;base64,…\""
+            );
+            return Err(ApiError::invalid(param, message));
+        }
+        let wrong =
+            || must_be(param, "\"data:image/png;base64,…\" or \"data:image/jpeg;base64,…\"");
+        let rest = url.get(5..).filter(|_| starts_with(url, "data:")).ok_or_else(wrong)?;
+        let (kind, base64) = rest.split_once(',').ok_or_else(wrong)?;
+        let kind = kind.strip_suffix(";base64").ok_or_else(wrong)?;
+        self.add(param, kind, base64)
+    }
+
+    /// Adds the picture of a type; its number.
+    pub fn add(&mut self, param: &str, kind: &str, base64: &str) -> Result<usize, ApiError> {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !["image/png", "image/jpeg", "image/jpg"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(kind))
+        {
+            return Err(must_be(param, KINDS));
+        }
+        if self.0.len() == PICTURES_MAX {
+            return Err(too_many(param, PICTURES_MAX));
+        }
+        self.0.push(Encoded { param: param.to_owned(), base64: base64.to_owned() });
+        Ok(self.0.len() - 1)
+    }
+
+    /// The field of the first one.
+    pub fn first(&self) -> Option<&str> {
+        self.0.first().map(|picture| picture.param.as_str())
+    }
+}
+
+fn starts_with(url: &str, scheme: &str) -> bool {
+    url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+}
+
+fn too_many(param: &str, limit: usize) -> ApiError {
+    let message = format!("`{param}` is one picture too many: a request may hold {limit}");
+    ApiError::invalid(param, message)
+}
+
+/// Makes pixels of pictures.
+pub struct Gallery {
+    config: PicturesConfig,
+    /// Pictures in the node.
+    places: Arc<Semaphore>,
+    decoding: Arc<Semaphore>,
+}
+
+impl Gallery {
+    /// Nothing in it yet.
+    pub fn new(config: PicturesConfig) -> Self {
+        let places = Arc::new(Semaphore::new(config.at_once_max));
+        Self { config, places, decoding: Arc::new(Semaphore::new(DECODING_MAX)) }
+    }
+
+    /// Decodes the pictures of a request for so many answers.
+    ///
+    /// # Errors
+    /// Too many, or one can't be read: each by its field. Too many in the node: overloaded.
+    pub async fn decode(&self, pictures: Pictures, choices: u32) -> Result<Vec<Picture>, ApiError> {
+        let limit = self.config.per_request_max;
+        if let Some(over) = pictures.0.get(limit) {
+            return Err(too_many(&over.param, limit));
+        }
+        if pictures.0.is_empty() {
+            return Ok(vec![]);
+        }
+        let place = Arc::new(self.places(pictures.0.len(), choices)?);
+        let mut decoded = vec![];
+        for picture in pictures.0 {
+            decoded.push(self.decode_one(picture, Arc::clone(&place)).await?);
+        }
+        Ok(decoded)
+    }
+
+    /// Each answer has its own copy of the pictures on its way.
+    fn places(&self, pictures: usize, choices: u32) -> Result<OwnedSemaphorePermit, ServeError> {
+        let copies = pictures.saturating_mul(choices as usize).min(self.config.at_once_max);
+        let copies = u32::try_from(copies).unwrap_or(u32::MAX);
+        let places = Arc::clone(&self.places).try_acquire_many_owned(copies);
+        places.map_err(|_| ServeError::overloaded())
+    }
+
+    async fn decode_one(
+        &self,
+        picture: Encoded,
+        place: Arc<OwnedSemaphorePermit>,
+    ) -> Result<Picture, ApiError> {
+        let Encoded { param, base64 } = picture;
+        let (bytes_max, pixels_max) = (self.config.bytes_max, self.config.pixels_max);
+        let limits = Limits { bytes_max, pixels_max, area_max: AREA_MAX };
+        let turn = Arc::clone(&self.decoding).acquire_owned().await;
+        let turn = turn.map_err(|_| ServeError::overloaded())?;
+        // The turn ends with the work, which goes on when nobody waits for it any more.
+        let work = spawn_blocking(move || (read(&base64, &limits), turn).0);
+        let decoded = work.await.unwrap_or_else(|_| {
+            Err(Unread::Picture(PictureError::Damaged {
+                format: "picture",
+                reason: "its decoder gave up".into(),
+            }))
+        });
+        let Decoded { width, height, rgb } = decoded.map_err(|error| error.at(&param))?;
+        let pixels = Pixels { rgb, _place: place };
+        let picture = Picture::new(width, height, Arc::new(pixels));
+        picture.ok_or_else(|| must_be(&param, KINDS))
+    }
+}
+
+/// Pixels, and their place among the pictures in the node.
+struct Pixels {
+    rgb: Vec<u8>,
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Pixels {
+    fn as_ref(&self) -> &[u8] {
+        &self.rgb
+    }
+}
+
+/// Why a field holds no picture.
+enum Unread {
+    Base64(base64::DecodeError),
+    Picture(PictureError),
+}
+
+fn read(base64: &str, limits: &Limits) -> Result<Decoded, Unread> {
+    let bytes = base64.len() / 4 * 3;
+    // Two bytes of the last four letters may be none.
+    if bytes.saturating_sub(2) > limits.bytes_max {
+        let limit = limits.bytes_max;
+        return Err(Unread::Picture(PictureError::TooManyBytes { bytes, limit }));
+    }
+    let file = LENIENT.decode(base64).map_err(Unread::Base64)?;
+    gaia_pictures::decode(&file, limits).map_err(Unread::Picture)
+}
+
+/// Some clients leave the padding out.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+impl Unread {
+    fn at(self, param: &str) -> ApiError {
+        let (reason, is_large) = match self {
+            Self::Base64(error) => (format!("it is not Base64: {error}"), false),
+            Self::Picture(error) => {
+                use PictureError::{TooManyBytes, TooManyPixels};
+                let is_large = matches!(error, TooManyBytes { .. } | TooManyPixels { .. });
+                (error.to_string(), is_large)
+            }
+        };
+        let error =
+            ApiError::invalid(param, format!("`{param}` holds no picture to read: {reason}"));
+        match is_large {
+            true => ApiError { status: StatusCode::PAYLOAD_TOO_LARGE, ..error }
+                .with_code("picture_too_large"),
+            false => error.with_code("invalid_picture"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One red pixel.
+    const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
+
+    fn url() -> String {
+        format!("data:image/png;base64,{PIXEL}")
+    }
+
+    async fn decode(config: PicturesConfig, urls: &[&str]) -> Result<Vec<Picture>, ApiError> {
+        let mut pictures = Pictures::default();
+        for (index, url) in urls.iter().enumerate() {
+            pictures.add_url(&format!("p[{index}]"), url)?;
+        }
+        Gallery::new(config).decode(pictures, 1).await
+    }
+
+    #[test]
+    fn what_is_no_picture_inside_the_request_is_refused() {
+        for (url, words) in [
+            ("https://example.org/a.png", "fetches nothing"),
+            ("HTTP://example.org/a.png", "fetches nothing"),
+            ("file:///etc/passwd", "must be"),
+            ("data:", "must be"),
+            ("data:image/png,aGk=", "must be"),
+            ("data:image/gif;base64,aGk=", "image/jpeg"),
+            ("data:text/html;base64,aGk=", "image/jpeg"),
+            ("é", "must be"),
+        ] {
+            let error = Pictures::default().add_url("a.url", url).expect_err(url);
+            assert_eq!((error.param.as_deref(), error.status.as_u16()), (Some("a.url"), 400));
+            assert!(error.message.contains(words), "{}", error.message);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_read_is_refused_by_its_field() {
+        let config = PicturesConfig { pixels_max: 0, ..PicturesConfig::default() };
+        let small = PicturesConfig { bytes_max: 10, ..PicturesConfig::default() };
+        let usual = PicturesConfig::default();
+        let url = url();
+        for (config, url, status, words) in [
+            (usual, "data:image/png;base64,!!", 400, "not Base64"),
+            (usual, "data:image/png;base64,aGVsbG8=", 400, "neither a PNG nor a JPEG"),
+            (usual, "data:image/png;base64,iVBORw0KGgo=", 400, "PNG file can't be read"),
+            (usual, "data:image/jpeg;base64,/9j/", 400, "JPEG file can't be read"),
+            (config, url.as_str(), 413, "1 × 1 pixels; 0 are allowed"),
+            (small, url.as_str(), 413, "10 are allowed"),
+        ] {
+            let error = decode(config, &[url]).await.expect_err(words);
+            assert_eq!((error.param.as_deref(), error.status.as_u16()), (Some("p[0]"), status));
+            assert!(error.message.contains(words), "{}", error.message);
+        }
+    }
+
+    #[tokio::test]
+    async fn more_than_a_request_may_hold_is_refused_by_the_first_too_many() {
+        let url = url();
+        let config = PicturesConfig { per_request_max: 2, ..PicturesConfig::default() };
+        let error = decode(config, &[url.as_str(); 3]).await.expect_err("refused");
+        assert_eq!(error.param.as_deref(), Some("p[2]"));
+        let error = decode(config, &[url.as_str(); PICTURES_MAX + 1]).await.expect_err("refused");
+        assert!(error.message.contains("one picture too many"), "{}", error.message);
+        assert_eq!(decode(config, &[url.as_str(); 2]).await.expect("two").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_full_node_is_overloaded_until_a_request_ends() {
+        let gallery = Gallery::new(PicturesConfig { at_once_max: 3, ..PicturesConfig::default() });
+        let pictures = |count: usize| {
+            let mut pictures = Pictures::default();
+            (0..count).for_each(|_| {
+                pictures.add_url("p", &url()).expect("a picture");
+            });
+            pictures
+        };
+        let held = gallery.decode(pictures(1), 2).await.expect("room for two copies");
+        assert_eq!((held[0].width(), held[0].rgb()), (1, &[255, 0, 0][..]));
+        let error = gallery.decode(pictures(2), 1).await.expect_err("room for one");
+        assert_eq!(error.status.as_u16(), 429);
+        drop(held);
+        assert_eq!(gallery.decode(pictures(2), 1).await.expect("room again").len(), 2);
+    }
+}

@@ -1,7 +1,7 @@
 //! Repairing, generating, explaining and scoring: the real compiler in the real jail, and a model that
 //! is too small to write code.
 
-use gaia_tests::{Client, Node, NodeOptions};
+use gaia_tests::{Client, Node, NodeOptions, wait_until};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
@@ -129,6 +129,26 @@ fn twenty_repairs_at_once_all_come_back() {
             assert!(text.contains(&format!("println!(\"{number}\");")), "{text}");
         }
     });
+}
+
+#[test]
+fn who_hangs_up_takes_the_repair_along() {
+    let node = Node::start(&NodeOptions::default());
+    let lib =
+        "#[test]\nfn sleeps() {\n    std::thread::sleep(std::time::Duration::from_secs(50));\n}\n";
+    let body = json!({"files": {"Cargo.toml": MANIFEST, "src/lib.rs": lib}}).to_string();
+    let mut connection = node.client().connect();
+    let head = format!(
+        "POST /v1/repair HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    std::io::Write::write_all(&mut connection, (head + &body).as_bytes()).expect("it reads");
+    let running = || node.metric("gaia_compile_jobs_running", "");
+    wait_until("its tests run", || running() > 0.0);
+    drop(connection);
+    let ended = || node.metric("gaia_compile_jobs_total", "verdict=\"cancelled\"");
+    wait_until("its job is ended and does not end by itself", || ended() > 0.0);
+    wait_until("its place is free", || running() == 0.0);
 }
 
 #[test]

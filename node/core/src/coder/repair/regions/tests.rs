@@ -53,6 +53,8 @@ fn the_smallest_item_around_an_error_is_shown() {
     assert_eq!(region.text(&files(SHAPES)), "fn area(&self) -> f64 {\n    wrong()\n}\n");
     let [whole] = &at(SHAPES, "impl Shape for")[..] else { panic!("one") };
     assert_eq!(whole.item, Some((What::Implementation, "Circle".to_owned())));
+    let [declared] = &at(SHAPES, "fn area(&self) -> f64;")[..] else { panic!("one") };
+    assert_eq!(declared.text(&files(SHAPES)).lines().next(), Some("pub trait Shape {"));
     let [import] = &at(SHAPES, "use std::fmt")[..] else { panic!("one") };
     assert_eq!((import.item.as_ref(), import.count()), (None, 3));
 }

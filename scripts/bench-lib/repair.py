@@ -92,6 +92,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--set", default="all", choices=["seed", "held-out", "all"])
     parser.add_argument("--case", default="", help="names of cases, with commas")
     parser.add_argument("--family", default="", help="names of families, with commas")
+    parser.add_argument("--learn", default="seed", choices=["seed", "held-out", "all"],
+                        help="what the third pass repairs and remembers; the others see what it learned")
     parser.add_argument("--attempts", type=int, default=3, help="rounds of the model")
     parser.add_argument("--candidates", type=int, default=2, help="candidates of a round")
     parser.add_argument("--coder", type=Path, help="GGUF file of the coding model (default: that of the coder profile)")
@@ -131,7 +133,7 @@ def read_project(file: Path) -> dict:
 def measure(options: argparse.Namespace, chosen: Pass, cases: list[Case]) -> list[Outcome]:
     say(f"==> {chosen.name}: {len(cases)} projects")
     if chosen.learn:
-        cases = [case for case in cases if case.set == "seed"]
+        cases = [case for case in cases if options.learn in ("all", case.set)]
     server = start(options, chosen)
     outcomes = []
     try:

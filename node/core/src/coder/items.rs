@@ -47,6 +47,14 @@ pub(super) struct Item {
     pub(super) body: (usize, usize),
 }
 
+impl Item {
+    /// Whether it has a body in its text, be it empty; a trait declares functions without.
+    pub(super) fn is_written(&self, text: &str) -> bool {
+        self.body.0 < self.body.1
+            || text.get(..self.bytes.1).is_some_and(|text| text.ends_with('}'))
+    }
+}
+
 /// A text's tokens and what they declare.
 pub(super) struct Scan<'a> {
     pub(super) tokens: Vec<Token<'a>>,

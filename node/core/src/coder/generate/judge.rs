@@ -59,7 +59,7 @@ pub(super) fn unfinished(plan: &Plan, files: &Files) -> Vec<String> {
 fn open_ends(path: &str, text: &str) -> Vec<String> {
     let found = scan(text);
     let functions = found.items.iter().filter(|item| item.what == What::Function);
-    let written = functions.filter(|item| item.body.0 < item.body.1 || is_empty_body(text, item));
+    let written = functions.filter(|item| item.is_written(text));
     let open = written.filter(|item| is_placeholder(&found, item) || returns_nothing(text, item));
     let mut lacks: Vec<_> =
         open.map(|item| format!("the body of `{}` in {path}", item.name)).collect();
@@ -73,11 +73,6 @@ fn open_ends(path: &str, text: &str) -> Vec<String> {
         lacks.push(format!("what {path} leaves open in `{}`", line.trim()));
     }
     lacks
-}
-
-/// Whether braces stand there, with nothing in them; a trait declares functions without.
-fn is_empty_body(text: &str, item: &Item) -> bool {
-    text.get(..item.bytes.1).is_some_and(|text| text.ends_with('}'))
 }
 
 fn is_placeholder(found: &Scan<'_>, item: &Item) -> bool {

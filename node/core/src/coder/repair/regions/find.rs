@@ -81,7 +81,7 @@ fn at(files: &Files, span: &Span) -> Option<Region> {
 fn item_around(text: &str, found: &Scan<'_>, lines: (usize, usize)) -> Option<Region> {
     let holds = |region: &Region| region.lines.0 <= lines.0 && lines.1 <= region.lines.1;
     // A trait's function without a body says what others write: an answer that gives it one changes that.
-    let is_declared = |item: &Item| item.what == What::Function && item.body.0 >= item.body.1;
+    let is_declared = |item: &Item| item.what == What::Function && !item.is_written(text);
     let items = found.items.iter().filter(|item| item.what != What::Module && !is_declared(item));
     let regions = items.map(|item| of_item(text, item)).filter(holds);
     regions.min_by_key(Region::count).filter(|region| region.count() <= ITEM_LINES_MAX)

@@ -55,6 +55,10 @@ fn the_smallest_item_around_an_error_is_shown() {
     assert_eq!(whole.item, Some((What::Implementation, "Circle".to_owned())));
     let [declared] = &at(SHAPES, "fn area(&self) -> f64;")[..] else { panic!("one") };
     assert_eq!(declared.text(&files(SHAPES)).lines().next(), Some("pub trait Shape {"));
+    let [empty] = &at("pub trait T {\n    fn f(&self) -> u8 {}\n}\n", "fn f")[..] else {
+        panic!("one")
+    };
+    assert_eq!(empty.item, Some((What::Function, "f".to_owned())));
     let [import] = &at(SHAPES, "use std::fmt")[..] else { panic!("one") };
     assert_eq!((import.item.as_ref(), import.count()), (None, 3));
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod events;
+mod gguf;
 mod http;
 mod node;
 mod parts;
@@ -18,4 +19,4 @@ pub use node::{Node, NodeOptions};
 pub use parts::{app, binary, chat_model, embedding_model, home};
 pub use picture::{base64, data_url, png};
 pub use process::{children, is_alive, kill, wait_until};
-pub use projector::{Kind as ProjectorKind, MODEL_WIDTH, projector};
+pub use projector::{Kind as ProjectorKind, LINES_WIDTH, MODEL_WIDTH, lines_model, projector};

@@ -1,10 +1,15 @@
-//! A projector of random numbers for the small chat model: no registry carries a trained one of its
-//! size. It sees nothing, but what it makes of a picture follows from each of its pixels.
+//! Projectors of random numbers: no registry carries trained ones for small models. They see nothing,
+//! but what they make of a picture follows from each of its pixels.
 
 use std::path::{Path, PathBuf};
 
+use super::gguf::Gguf;
+
 /// Numbers of the small chat model's rows.
 pub const MODEL_WIDTH: u64 = 576;
+
+/// Numbers of a row of [`lines_model`].
+pub const LINES_WIDTH: u64 = 64;
 
 const WIDTH: u64 = 32;
 const INNER: u64 = 48;
@@ -19,6 +24,9 @@ pub enum Kind {
     Llava,
     /// Gemma 3's: four rows that see each other, between two marks.
     Gemma,
+    /// Qwen2-VL's, for [`lines_model`]: a row for each 28 × 28 pixels, between two marks; lines and
+    /// columns are counted apart.
+    Qwen,
 }
 
 /// Writes a projector that makes rows of `width` numbers.
@@ -28,82 +36,98 @@ pub enum Kind {
 #[must_use]
 pub fn projector(folder: &Path, kind: Kind, width: u64) -> PathBuf {
     let path = folder.join(format!("mmproj-{kind:?}-{width}.gguf"));
-    std::fs::write(&path, file(kind, width)).expect("the folder is writable");
+    let mut file = Gguf::default();
+    keys(&mut file, kind, width);
+    blocks(&mut file, kind);
+    ends(&mut file, kind, width);
+    file.write(&path);
     path
 }
 
-fn file(kind: Kind, width: u64) -> Vec<u8> {
-    let tensors = tensors(kind, width);
-    let keys = keys(kind, width);
-    let mut head = [
-        b"GGUF".to_vec(),
-        3_u32.to_le_bytes().to_vec(),
-        (tensors.len() as u64).to_le_bytes().to_vec(),
-        (keys.len() as u64).to_le_bytes().to_vec(),
-        keys.concat(),
-    ]
-    .concat();
-    let mut offset = 0_u64;
-    for (name, shape) in &tensors {
-        head.extend(text(name));
-        head.extend((shape.len() as u32).to_le_bytes());
-        head.extend(shape.iter().flat_map(|side| side.to_le_bytes()));
-        head.extend(0_u32.to_le_bytes());
-        head.extend(offset.to_le_bytes());
-        offset += (shape.iter().product::<u64>() * 4).next_multiple_of(32);
+/// Writes a text model of Qwen2-VL's kind, which counts the lines and columns of pictures (M-RoPE):
+/// random numbers with the vocabulary and the template of another model. It says nothing of sense.
+///
+/// # Panics
+/// The folder is not writable, or the other model is missing.
+#[must_use]
+pub fn lines_model(folder: &Path, vocabulary: &Path) -> PathBuf {
+    const VOCABULARY: u64 = 49_152;
+    let path = folder.join("lines.gguf");
+    let mut file = Gguf::default();
+    file.word("general.architecture", "qwen2vl");
+    file.word("general.name", "lines");
+    for (key, value) in [
+        ("context_length", 2048),
+        ("embedding_length", LINES_WIDTH),
+        ("block_count", 2),
+        ("feed_forward_length", 2 * LINES_WIDTH),
+        ("attention.head_count", 2),
+        ("attention.head_count_kv", 1),
+    ] {
+        file.number(&format!("qwen2vl.{key}"), value);
     }
-    head.resize(head.len().next_multiple_of(32), 0);
-    let mut random = 7_u32;
-    for (name, shape) in &tensors {
-        let is_norm = name.contains("ln") && name.ends_with("weight") || name.contains("norm");
-        for _ in 0..shape.iter().product::<u64>() {
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let number = (random >> 8) as f32 / (1 << 24) as f32 * 0.4 - 0.2;
-            head.extend((number + if is_norm { 1.0 } else { 0.0 }).to_le_bytes());
+    file.fraction("qwen2vl.attention.layer_norm_rms_epsilon", 1e-5);
+    // Halves of a head's 32 numbers: for time, line, column, and nothing.
+    file.numbers("qwen2vl.rope.dimension_sections", &[4, 6, 6, 0]);
+    file.copy(vocabulary, "tokenizer.");
+    let (width, head, inner) = (LINES_WIDTH, LINES_WIDTH / 2, 2 * LINES_WIDTH);
+    file.tensor("token_embd.weight", &[width, VOCABULARY]);
+    file.tensor("output.weight", &[width, VOCABULARY]);
+    file.tensor("output_norm.weight", &[width]);
+    for block in 0..2 {
+        for (name, shape) in [
+            ("attn_norm", vec![width]),
+            ("attn_q", vec![width, width]),
+            ("attn_k", vec![width, head]),
+            ("attn_v", vec![width, head]),
+            ("attn_output", vec![width, width]),
+            ("ffn_norm", vec![width]),
+            ("ffn_gate", vec![width, inner]),
+            ("ffn_up", vec![width, inner]),
+            ("ffn_down", vec![inner, width]),
+        ] {
+            file.tensor(&format!("blk.{block}.{name}.weight"), &shape);
         }
-        head.resize(head.len().next_multiple_of(32), 0);
     }
-    head
+    file.write(&path);
+    path
 }
 
-fn keys(kind: Kind, width: u64) -> Vec<Vec<u8>> {
-    let number = |key: &str, value: u64| {
-        [text(key), 4_u32.to_le_bytes().to_vec(), (value as u32).to_le_bytes().to_vec()].concat()
+fn keys(file: &mut Gguf, kind: Kind, width: u64) {
+    let name = match kind {
+        Kind::Llava => "mlp",
+        Kind::Gemma => "gemma3",
+        Kind::Qwen => "qwen2vl_merger",
     };
-    let flag = |key: &str| [text(key), 7_u32.to_le_bytes().to_vec(), vec![1]].concat();
-    let word =
-        |key: &str, value: &str| [text(key), 8_u32.to_le_bytes().to_vec(), text(value)].concat();
-    let halves = |key: &str| {
-        let list = [9_u32, 6].map(u32::to_le_bytes).concat();
-        let numbers = [0.5_f32; 3].map(f32::to_le_bytes).concat();
-        [text(key), list, 3_u64.to_le_bytes().to_vec(), numbers].concat()
-    };
-    let epsilon = 1e-5_f32.to_le_bytes().to_vec();
-    vec![
-        word("general.architecture", "clip"),
-        word("clip.projector_type", if kind == Kind::Llava { "mlp" } else { "gemma3" }),
-        flag("clip.has_vision_encoder"),
-        flag("clip.use_gelu"),
-        number("clip.vision.embedding_length", WIDTH),
-        number("clip.vision.attention.head_count", 2),
-        number("clip.vision.feed_forward_length", 2 * WIDTH),
-        number("clip.vision.block_count", 2),
-        number("clip.vision.projection_dim", width),
-        number("clip.vision.image_size", SIDE),
-        number("clip.vision.patch_size", PATCH),
-        number("clip.vision.projector.scale_factor", 2),
-        [text("clip.vision.attention.layer_norm_epsilon"), 6_u32.to_le_bytes().to_vec(), epsilon]
-            .concat(),
-        halves("clip.vision.image_mean"),
-        halves("clip.vision.image_std"),
-    ]
+    file.word("general.architecture", "clip");
+    file.word("clip.projector_type", name);
+    file.flag("clip.has_vision_encoder");
+    file.flag("clip.use_gelu");
+    for (key, value) in [
+        ("embedding_length", WIDTH),
+        ("attention.head_count", 2),
+        ("feed_forward_length", 2 * WIDTH),
+        ("block_count", 2),
+        ("projection_dim", width),
+        ("image_size", SIDE),
+        ("patch_size", PATCH),
+        ("projector.scale_factor", 2),
+    ] {
+        file.number(&format!("clip.vision.{key}"), value);
+    }
+    file.fraction("clip.vision.attention.layer_norm_epsilon", 1e-5);
+    file.fractions("clip.vision.image_mean", &[0.5; 3]);
+    file.fractions("clip.vision.image_std", &[0.5; 3]);
 }
 
-fn tensors(kind: Kind, width: u64) -> Vec<(String, Vec<u64>)> {
-    let mut tensors: Vec<(String, Vec<u64>)> = vec![
-        ("v.patch_embd.weight".into(), vec![PATCH, PATCH, 3, WIDTH]),
-        ("v.position_embd.weight".into(), vec![WIDTH, PATCHES]),
-    ];
+fn blocks(file: &mut Gguf, kind: Kind) {
+    file.tensor("v.patch_embd.weight", &[PATCH, PATCH, 3, WIDTH]);
+    if kind == Kind::Qwen {
+        // For the second of two pictures of a film.
+        file.tensor("v.patch_embd.weight.1", &[PATCH, PATCH, 3, WIDTH]);
+    } else {
+        file.tensor("v.position_embd.weight", &[WIDTH, PATCHES]);
+    }
     for block in 0..2 {
         for (name, shape) in [
             ("attn_q.weight", vec![WIDTH, WIDTH]),
@@ -117,26 +141,24 @@ fn tensors(kind: Kind, width: u64) -> Vec<(String, Vec<u64>)> {
             ("ffn_up.weight", vec![WIDTH, 2 * WIDTH]),
             ("ffn_down.weight", vec![2 * WIDTH, WIDTH]),
         ] {
-            tensors.push((format!("v.blk.{block}.{name}"), shape));
+            file.tensor(&format!("v.blk.{block}.{name}"), &shape);
+        }
+        for name in ["attn_q", "attn_k", "attn_v"].into_iter().filter(|_| kind == Kind::Qwen) {
+            file.tensor(&format!("v.blk.{block}.{name}.bias"), &[WIDTH]);
         }
     }
-    let ends = match kind {
-        Kind::Llava => vec![
-            ("mm.0.weight", vec![WIDTH, INNER]),
-            ("mm.0.bias", vec![INNER]),
-            ("mm.2.weight", vec![INNER, width]),
-            ("mm.2.bias", vec![width]),
-        ],
-        Kind::Gemma => vec![
-            ("mm.input_projection.weight", vec![width, WIDTH]),
-            ("mm.soft_emb_norm.weight", vec![WIDTH]),
-        ],
-    };
-    tensors.extend(ends.into_iter().map(|(name, shape)| (name.to_owned(), shape)));
-    tensors
 }
 
-/// A string as GGUF has it.
-fn text(text: &str) -> Vec<u8> {
-    [(text.len() as u64).to_le_bytes().to_vec(), text.as_bytes().to_vec()].concat()
+fn ends(file: &mut Gguf, kind: Kind, width: u64) {
+    if kind == Kind::Gemma {
+        file.tensor("mm.input_projection.weight", &[width, WIDTH]);
+        file.tensor("mm.soft_emb_norm.weight", &[WIDTH]);
+        return;
+    }
+    // Qwen's reads four patches as one.
+    let read = if kind == Kind::Qwen { 4 * WIDTH } else { WIDTH };
+    file.tensor("mm.0.weight", &[read, INNER]);
+    file.tensor("mm.0.bias", &[INNER]);
+    file.tensor("mm.2.weight", &[INNER, width]);
+    file.tensor("mm.2.bias", &[width]);
 }

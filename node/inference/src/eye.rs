@@ -65,7 +65,7 @@ impl Eye {
     }
 
     /// The rows that a step asks for, if their picture is the one encoded last.
-    pub(crate) fn rows(&self, glance: &Glance) -> Option<Rows<'_>> {
+    pub(crate) fn rows(&self, chunk: &Chunk, glance: &Glance) -> Option<Rows<'_>> {
         let (_, numbers) = self.last.as_ref().filter(|(key, _)| *key == glance.spot.key)?;
         let width = self.projector.width();
         let numbers = &numbers[glance.first * width..][..glance.rows * width];
@@ -73,7 +73,7 @@ impl Eye {
             numbers,
             width,
             sequence: glance.sequence,
-            position: glance.position + glance.first,
+            positions: chunk.positions(glance.position, glance.first..glance.first + glance.rows),
             looks_ahead: self.projector.looks_ahead(),
         })
     }

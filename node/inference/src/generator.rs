@@ -64,8 +64,9 @@ impl Generator {
         let Some(eye) = &mut self.eye else {
             return self.scheduler.fail_one(sequence, ComputeError::Picture);
         };
-        let Some(rows) = eye.rows(glance) else {
-            if let Err(error) = eye.encode(&self.scheduler.chunk(glance), glance, &self.counters) {
+        let chunk = self.scheduler.chunk(glance);
+        let Some(rows) = eye.rows(&chunk, glance) else {
+            if let Err(error) = eye.encode(&chunk, glance, &self.counters) {
                 self.scheduler.fail_one(sequence, error);
             }
             return;

@@ -14,8 +14,9 @@ const MEBIBYTE: u64 = 1 << 20;
 
 const GENERATES_NOT: &str = "it does not generate text; load it as an embedding model";
 
-const LINES: &str =
-    "its model counts the lines and columns of pictures (M-RoPE), which is not supported";
+/// The architecture of HunyuanVL: a row's position says which picture of the prompt it is of, and
+/// pictures are cut one by one.
+const COUNTS_PICTURES: &str = "hunyuan_vl";
 
 /// Loads a model and starts its thread.
 pub(crate) fn load(
@@ -273,8 +274,10 @@ impl Loader<'_> {
         if !projector.sees() {
             return Err(refuse("it reads no pictures"));
         }
-        if projector.counts_lines() {
-            return Err(refuse(LINES));
+        if model.metadata("general.architecture").as_deref() == Some(COUNTS_PICTURES) {
+            return Err(refuse(
+                "its model counts the pictures of a prompt, which is not supported",
+            ));
         }
         Ok(Some(projector))
     }

@@ -43,6 +43,13 @@ pub(crate) struct ContextPlan<'a> {
     pub(crate) threads: u32,
 }
 
+/// Where a row stands: in time and, for models that count these apart (M-RoPE), its line, its column,
+/// and one that no model of today uses. Other models read the first alone.
+pub(crate) type Position = [sys::llama_pos; DIMENSIONS];
+
+/// ggml's `GGML_MROPE_SECTIONS`.
+const DIMENSIONS: usize = 4;
+
 /// Rows of a picture to compute, in the places of tokens.
 pub(crate) struct Rows<'a> {
     /// The rows, one after another.
@@ -50,8 +57,8 @@ pub(crate) struct Rows<'a> {
     /// Numbers of a row: what the model reads.
     pub(crate) width: usize,
     pub(crate) sequence: u32,
-    /// Of the first row.
-    pub(crate) position: usize,
+    /// Of each row.
+    pub(crate) positions: Vec<Position>,
     /// They see each other, those behind them too.
     pub(crate) looks_ahead: bool,
 }
@@ -146,24 +153,26 @@ impl Context {
     pub(crate) fn decode_rows(&mut self, rows: &Rows<'_>) -> Result<(), i32> {
         let count = rows.numbers.len() / rows.width.max(1);
         assert!((1..=self.batch_tokens).contains(&count), "{count}");
-        for (index, place) in (rows.position..).take(count).enumerate() {
+        assert_eq!(rows.positions.len(), count);
+        for index in 0..count {
             // SAFETY: as in `fill`.
             unsafe {
-                *self.batch.pos.add(index) = position(place);
                 *self.batch.n_seq_id.add(index) = 1;
                 **self.batch.seq_id.add(index) = rows.sequence.cast_signed();
                 *self.batch.logits.add(index) = 0;
             }
         }
+        let mut positions = by_dimension(&rows.positions);
         let batch = sys::llama_batch {
             n_tokens: i32::try_from(count).expect("a batch is far smaller"),
             token: std::ptr::null_mut(),
-            // llama.cpp copies the rows before it computes.
+            // llama.cpp copies the rows and positions before it computes.
             embd: rows.numbers.as_ptr().cast_mut(),
+            pos: positions.as_mut_ptr(),
             ..self.batch
         };
-        // SAFETY: the context lives; the batch's arrays hold `count` entries, and `embd` as many rows
-        // of the width that the model reads.
+        // SAFETY: the context lives; the batch's arrays hold `count` entries, `embd` as many rows of the
+        // width that the model reads, and `pos` as many positions for each dimension there is.
         let code = unsafe {
             sys::llama_set_causal_attn(self.context.as_ptr(), !rows.looks_ahead);
             let code = sys::llama_decode(self.context.as_ptr(), batch);
@@ -339,6 +348,12 @@ fn parameters(plan: &ContextPlan) -> sys::llama_context_params {
     params
 }
 
+/// The positions as llama.cpp reads those of rows: all of one dimension, then all of the next.
+fn by_dimension(positions: &[Position]) -> Vec<sys::llama_pos> {
+    let all_of = |dimension: usize| positions.iter().map(move |position| position[dimension]);
+    (0..DIMENSIONS).flat_map(all_of).collect()
+}
+
 fn position(tokens: usize) -> sys::llama_pos {
     sys::llama_pos::try_from(tokens).expect("a context is far smaller")
 }
@@ -349,5 +364,16 @@ fn cache_type(kind: CacheType) -> sys::ggml_type {
         CacheType::F16 => sys::GGML_TYPE_F16,
         CacheType::Q8_0 => sys::GGML_TYPE_Q8_0,
         CacheType::Q4_0 => sys::GGML_TYPE_Q4_0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_dimension;
+
+    #[test]
+    fn positions_of_rows_are_ordered_by_dimension() {
+        let rows = [[7, 8, 9, 0], [7, 8, 10, 0], [7, 9, 9, 0]];
+        assert_eq!(by_dimension(&rows), [7, 7, 7, 8, 8, 9, 9, 10, 9, 0, 0, 0]);
     }
 }

@@ -1,12 +1,14 @@
 //! A projector: what turns pictures into rows of numbers that a model reads like tokens.
 
 use std::ffi::CString;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use llama_cpp_sys_2 as sys;
 
 use super::Model;
+use super::context::Position;
 use crate::Token;
 
 /// A loaded projector, freed by drop.
@@ -73,12 +75,6 @@ impl Projector {
     pub(crate) fn sees(&self) -> bool {
         // SAFETY: the context lives.
         unsafe { sys::mtmd_support_vision(self.as_ptr()) }
-    }
-
-    /// Whether the model counts a picture's lines and columns apart.
-    pub(crate) fn counts_lines(&self) -> bool {
-        // SAFETY: the context lives.
-        unsafe { sys::mtmd_decode_use_mrope(self.as_ptr()) }
     }
 
     /// Whether the rows of a picture see each other, those behind them too.
@@ -198,8 +194,11 @@ impl Chunk {
         }
     }
 
-    /// Its rows, and the positions that they take.
+    /// Its rows, and the positions that they take. `None`: it is no picture.
     fn size(&self) -> Option<(usize, usize)> {
+        if self.picture().is_null() {
+            return None;
+        }
         // SAFETY: the chunk lives; these read numbers.
         let (rows, places) = unsafe {
             (
@@ -209,6 +208,28 @@ impl Chunk {
         };
         let places = usize::try_from(places).ok()?;
         (1..=rows).contains(&places).then_some((rows, places))
+    }
+
+    fn picture(&self) -> *const sys::mtmd_image_tokens {
+        // SAFETY: the chunk lives; what is no picture is answered by null.
+        unsafe { sys::mtmd_input_chunk_get_tokens_image(self.as_ptr()) }
+    }
+
+    /// Where some of its rows stand in a sequence if the picture stands at `start`.
+    ///
+    /// # Panics
+    /// It has fewer rows.
+    pub(crate) fn positions(&self, start: usize, rows: Range<usize>) -> Vec<Position> {
+        let count = self.size().map_or(0, |(count, _)| count);
+        assert!(rows.end <= count, "{rows:?} of {count}");
+        let start = sys::llama_pos::try_from(start).expect("a context is far smaller");
+        let position = |row| {
+            // SAFETY: the chunk is a picture, and has this row.
+            let place =
+                unsafe { sys::mtmd_image_tokens_get_decoder_pos(self.picture(), start, row) };
+            [place.t, place.y, place.x, place.z].map(u32::cast_signed)
+        };
+        rows.map(position).collect()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Pictures, with projectors made here: no registry carries one for the small model.
 
+#[path = "../../../../tests/src/gguf.rs"]
+mod gguf;
 #[path = "../../../../tests/src/projector.rs"]
 mod projector;
 
 use std::path::{Path, PathBuf};
 
 use gaia_inference::{LookError, Prompt, Sight, TokenScores};
-use projector::{Kind, MODEL_WIDTH};
+use projector::{Kind, LINES_WIDTH, MODEL_WIDTH};
 
 use super::*;
 
@@ -22,6 +24,13 @@ impl Folder {
 
     fn projector(&self, kind: Kind) -> EngineConfig {
         with(&projector::projector(&self.0, kind, MODEL_WIDTH))
+    }
+
+    /// A model that counts the lines and columns of pictures.
+    fn lines(&self, batch_tokens: u32) -> EngineConfig {
+        let model_path = projector::lines_model(&self.0, &chat_config().model_path);
+        let mmproj = projector::projector(&self.0, Kind::Qwen, LINES_WIDTH);
+        EngineConfig { model_path, batch_tokens, ..with(&mmproj) }
     }
 }
 
@@ -174,4 +183,86 @@ fn a_stream_goes_on_while_pictures_are_read_and_a_cancelled_one_frees_its_place(
     assert_eq!(together.0[..20], alone.0[..20]);
     wait_until("nothing runs", || engine.stats().active == 0 && engine.stats().queued == 0);
     answer(&engine, &seen);
+}
+
+/// How llama.cpp's own way of reading pictures (`mtmd_helper_eval_chunks`, at once and in pieces) begins
+/// its answer about the first of the pictures below: tokens, and how likely each is.
+const REFERENCE: [(i32, f32); 4] =
+    [(28062, -7.674_123), (25395, -7.308_852), (41782, -7.860_878), (18864, -7.554_701)];
+
+#[test]
+fn lines_and_columns_of_a_picture_are_counted_apart() {
+    let folder = Folder::new("lines");
+    let engine = load(&folder.lines(512));
+    let words = about(&engine, &[], "What is this?").len();
+    let [wide, high] = [(280, 140), (140, 280)].map(|size| picture(&engine, size, 1));
+    let [one, same, other, turned] =
+        [wide.clone(), picture(&engine, (280, 140), 1), picture(&engine, (280, 140), 2), high]
+            .map(|sight| about(&engine, &[sight], "What is this?"));
+    assert!(one.len() >= words + 50 && one.len() == turned.len(), "{}", one.len());
+    let (text, scores, cached) = answer(&engine, &one);
+    assert_eq!(cached, 0);
+    for ((token, logprob), score) in REFERENCE.into_iter().zip(&scores) {
+        let is_near = (score.logprob - logprob).abs() < 0.02;
+        assert!(score.token == Token(token) && is_near, "{logprob} {score:?}");
+    }
+    let (again, same_scores, cached) = answer(&engine, &same);
+    assert_eq!((again, cached as usize), (text, one.len() - 1));
+    assert_near(&scores, &same_scores);
+    for prompt in [&other, &turned] {
+        let (_, differing, cached) = answer(&engine, prompt);
+        assert!((cached as usize) < one.len() - 50, "{cached}: another picture is not the same");
+        assert_ne!(scores[0].logprob, differing[0].logprob);
+    }
+    // Two of them, and words behind each.
+    let both = about(&engine, &[wide.clone(), wide], "Are they the same?");
+    let (text, scores, _) = answer(&engine, &both);
+    let (again, same_scores, cached) = answer(&engine, &both);
+    assert_eq!((again, cached as usize), (text, both.len() - 1));
+    assert_near(&scores, &same_scores);
+}
+
+#[test]
+fn a_picture_with_lines_is_read_in_pieces_as_at_once() {
+    let folder = Folder::new("pieces");
+    let read = |batch_tokens| {
+        let engine = load(&folder.lines(batch_tokens));
+        let sights = [(280, 140), (84, 196)].map(|size| picture(&engine, size, 1));
+        answer(&engine, &about(&engine, &sights, "What are these?"))
+    };
+    let (text, scores, _) = read(512);
+    let (same, same_scores, _) = read(16);
+    assert_eq!(same, text);
+    assert_near(&scores, &same_scores);
+}
+
+#[test]
+fn pictures_with_lines_and_texts_are_read_side_by_side() {
+    let folder = Folder::new("beside");
+    let engine = load(&folder.lines(64));
+    let sight = |seed| picture(&engine, (280, 280), seed);
+    let [text, seen] = [
+        about(&engine, &[], "Write five sentences about Rome."),
+        about(&engine, &[sight(4), sight(5)], "What is this?"),
+    ];
+    let alone = [&text, &seen].map(|prompt| answer(&engine, prompt).0);
+    let start =
+        |prompt: &Prompt| engine.generate(prompt.clone(), greedy(12)).expect("there is room");
+    let cancelled = about(&engine, &[sight(8), sight(9)], "What is this?");
+    let running = start(&text);
+    drop(start(&cancelled));
+    let beside = start(&seen);
+    let together = [running, beside].map(|generation| collect(&engine, generation).0);
+    assert_eq!(together[0][..8], alone[0][..8]);
+    assert_eq!(together[1][..8], alone[1][..8]);
+    wait_until("nothing runs", || engine.stats().active == 0 && engine.stats().queued == 0);
+    assert_eq!(answer(&engine, &seen).0, alone[1]);
+}
+
+/// As likely, within what rounding allows.
+fn assert_near(left: &[TokenScores], right: &[TokenScores]) {
+    assert!(!left.is_empty() && left.len() == right.len());
+    for (left, right) in left.iter().zip(right) {
+        assert!((left.logprob - right.logprob).abs() < 0.05, "{left:?} {right:?}");
+    }
 }

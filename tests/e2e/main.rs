@@ -22,6 +22,7 @@ mod knowledge;
 mod knowledge_life;
 mod management;
 mod pictures;
+mod rerank;
 mod run_app;
 mod status;
 mod structured;

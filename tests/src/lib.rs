@@ -12,6 +12,7 @@ mod parts;
 mod picture;
 mod process;
 mod projector;
+mod reranker;
 
 pub use events::EventStream;
 pub use http::{Client, Request, Response};
@@ -20,3 +21,4 @@ pub use parts::{app, binary, chat_model, embedding_model, home};
 pub use picture::{base64, data_url, png};
 pub use process::{children, is_alive, kill, wait_until};
 pub use projector::{Kind as ProjectorKind, LINES_WIDTH, MODEL_WIDTH, lines_model, projector};
+pub use reranker::{Head, POOL_FIRST, POOL_SCORE, RANK_WIDTH, random_weights, reranker};

@@ -187,7 +187,10 @@ impl Told {
                 let text = if channel.is_content() { self.joined(text) } else { text };
                 Some(Event::Delta { text, tokens, channel, logprobs })
             }
-            Event::Tokens { .. } | Event::Embedding { .. } | Event::Error { .. } => None,
+            Event::Tokens { .. }
+            | Event::Embedding { .. }
+            | Event::Score { .. }
+            | Event::Error { .. } => None,
             Event::Finish { .. } => None,
         }
     }

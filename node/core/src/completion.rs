@@ -63,6 +63,7 @@ impl Gathering {
             Event::Prompt { .. }
             | Event::Tokens { .. }
             | Event::Embedding { .. }
+            | Event::Score { .. }
             | Event::Error { .. } => {}
         }
         None

@@ -153,6 +153,19 @@ impl Models {
         Err(ServeError::WrongKind { name: name.to_owned(), does, needed })
     }
 
+    /// The model that ranks: the named one, or without a name the only reranker. An embedding model can,
+    /// too, and does where there is no reranker.
+    ///
+    /// # Errors
+    /// As [`Models::choose`].
+    pub fn choose_ranker(&self, name: Option<&str>) -> Result<Arc<dyn Model>, ServeError> {
+        let kind = match name {
+            Some(name) => self.find(name)?.kind(),
+            None => self.all().iter().map(|model| model.kind()).fold(ModelKind::Embedding, ranker),
+        };
+        self.choose(name, if kind == ModelKind::Embedding { kind } else { ModelKind::Rerank })
+    }
+
     /// The model for a request that any kind can serve: the named one, or without a name the only
     /// one.
     ///
@@ -192,6 +205,10 @@ impl Served {
     }
 }
 
+fn ranker(best: ModelKind, kind: ModelKind) -> ModelKind {
+    if kind == ModelKind::Rerank { kind } else { best }
+}
+
 fn is_free(list: &[Served], name: &str) -> Result<(), NameTaken> {
     match list.iter().any(|served| served.answers_to(name)) {
         true => Err(NameTaken { name: name.to_owned() }),
@@ -215,6 +232,7 @@ fn purpose(kind: ModelKind) -> &'static str {
     match kind {
         ModelKind::Chat => "generates text",
         ModelKind::Embedding => "turns text into vectors",
+        ModelKind::Rerank => "ranks documents",
     }
 }
 
@@ -258,6 +276,21 @@ mod tests {
         let error = two.choose(None, ModelKind::Chat).err().expect("refused");
         assert_eq!(error.to_string(), "model is missing: name one of: a, c");
         assert!(two.choose(None, ModelKind::Embedding).is_err());
+    }
+
+    #[test]
+    fn a_reranker_ranks_before_an_embedding_model_does() {
+        let chosen = |list: &[(&str, ModelKind)], name| {
+            models(list).choose_ranker(name).map(|model| model.name().to_owned())
+        };
+        let (e, r) = (("e", ModelKind::Embedding), ("r", ModelKind::Rerank));
+        assert_eq!(chosen(&[e, r], None), Ok("r".into()));
+        assert_eq!(chosen(&[e, r], Some("e")), Ok("e".into()));
+        assert_eq!(chosen(&[e, ("c", ModelKind::Chat)], None), Ok("e".into()));
+        let wrong = chosen(&[e, ("c", ModelKind::Chat)], Some("c")).expect_err("it chats");
+        assert!(wrong.to_string().contains("ranks documents"), "{wrong}");
+        let several = chosen(&[r, ("s", ModelKind::Rerank)], None).expect_err("which?");
+        assert_eq!(several.to_string(), "model is missing: name one of: r, s");
     }
 
     #[test]

@@ -26,6 +26,10 @@ enum Shape {
         seen: Vec<bool>,
         dimension: Option<usize>,
     },
+    /// Which documents have their score.
+    Scores {
+        seen: Vec<bool>,
+    },
 }
 
 impl Order {
@@ -46,6 +50,11 @@ impl Order {
         Self { shape, prompt_seen: false, finished: false }
     }
 
+    pub(crate) fn of_scores(documents: usize) -> Self {
+        let shape = Shape::Scores { seen: vec![false; documents] };
+        Self { shape, prompt_seen: false, finished: false }
+    }
+
     /// Takes the next event.
     ///
     /// # Errors
@@ -60,6 +69,7 @@ impl Order {
             Event::ToolArguments { index, .. } => self.shape.arguments_fault(*index),
             Event::Tokens { .. } => self.shape.tokens_fault(),
             Event::Embedding { index, vector, .. } => self.shape.vector_fault(*index, vector),
+            Event::Score { index, score, .. } => self.shape.score_fault(*index, *score),
             Event::Finish { .. } => self.shape.end_fault(),
             Event::Error { .. } => Some("passed an error off as an answer".into()),
         };
@@ -75,6 +85,7 @@ impl Shape {
             Self::Text { .. } => "text",
             Self::Tokens => "tokens",
             Self::Vectors { .. } => "vectors",
+            Self::Scores { .. } => "scores",
         }
     }
 
@@ -126,10 +137,27 @@ impl Shape {
         (wanted != vector.len()).then(|| "gave vectors of different lengths".into())
     }
 
+    fn score_fault(&mut self, index: u32, score: f32) -> Option<String> {
+        let Self::Scores { seen } = self else {
+            return Some(format!("answered with a score instead of {}", self.name()));
+        };
+        let Some(place) = seen.get_mut(index as usize) else {
+            return Some(format!("gave a score for document {index}, which does not exist"));
+        };
+        if std::mem::replace(place, true) {
+            return Some(format!("gave two scores for document {index}"));
+        }
+        (!(0.0..=1.0).contains(&score)).then(|| format!("gave a score of {score}"))
+    }
+
     fn end_fault(&self) -> Option<String> {
-        let Self::Vectors { seen, .. } = self else { return None };
+        let (seen, what) = match self {
+            Self::Vectors { seen, .. } => (seen, "vector for input"),
+            Self::Scores { seen } => (seen, "score for document"),
+            Self::Text { .. } | Self::Tokens => return None,
+        };
         let missing = seen.iter().position(|seen| !seen)?;
-        Some(format!("gave no vector for input {missing}"))
+        Some(format!("gave no {what} {missing}"))
     }
 }
 
@@ -148,6 +176,10 @@ mod tests {
 
     fn vector(index: u32, vector: &[f32]) -> Event {
         Event::Embedding { index, vector: vector.to_vec(), tokens: 1 }
+    }
+
+    fn score(index: u32, score: f32) -> Event {
+        Event::Score { index, score, tokens: 1 }
     }
 
     fn fault(mut order: Order, events: &[Event]) -> String {
@@ -178,6 +210,13 @@ mod tests {
             (Order::of_vectors(1), vec![vector(0, &[f32::NAN])], "empty or not finite"),
             (Order::of_vectors(2), vec![vector(0, &[1.0]), vector(1, &[1.0, 2.0])], "lengths"),
             (Order::of_vectors(2), vec![vector(0, &[1.0]), finish()], "no vector for input 1"),
+            (Order::of_text(), vec![score(0, 0.5)], "a score instead of text"),
+            (Order::of_scores(1), vec![vector(0, &[1.0])], "a vector instead of scores"),
+            (Order::of_scores(1), vec![score(1, 0.5)], "document 1, which does not exist"),
+            (Order::of_scores(1), vec![score(0, 0.5), score(0, 0.5)], "two scores"),
+            (Order::of_scores(1), vec![score(0, f32::NAN)], "a score of NaN"),
+            (Order::of_scores(1), vec![score(0, 1.5)], "a score of 1.5"),
+            (Order::of_scores(2), vec![score(1, 0.5), finish()], "no score for document 0"),
         ];
         for (order, events, words) in cases {
             let message = fault(order, &events);

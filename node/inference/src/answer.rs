@@ -117,7 +117,8 @@ impl PendingEmbedding {
         Self(inlet)
     }
 
-    /// The vector, of length one; `None` if it is not there after `patience`. It is given once.
+    /// The vector, of length one, or a pair's scores as the model gives them, one or more; `None` if it is
+    /// not there after `patience`. It is given once.
     ///
     /// # Errors
     /// The computation broke, or the vector was taken before.

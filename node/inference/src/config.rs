@@ -10,6 +10,8 @@ pub enum EngineKind {
     Generate,
     /// Turns texts into vectors.
     Embed,
+    /// Scores how well a document answers a query.
+    Rank,
 }
 
 /// Whether attention runs as one fused kernel.
@@ -85,7 +87,7 @@ pub struct EngineConfig {
     /// Sequences that compute at once, 1 to [`SEQUENCES_LIMIT`]. Memory for the context of each is
     /// taken at the start.
     pub sequences_max: u32,
-    /// Requests that may wait; one more is refused. For embeddings, texts are counted, and
+    /// Requests that may wait; one more is refused. For embeddings and scores, texts are counted, and
     /// [`TEXTS_PER_REQUEST`] of them stand for a request.
     pub queue_max: u32,
     /// Tokens per decode step, over all sequences; at least `sequences_max`, at most
@@ -190,7 +192,7 @@ impl EngineConfig {
             ("context_tokens", self.context_tokens.unwrap_or(2), 2..=CONTEXT_TOKENS_LIMIT),
             ("threads", self.threads.unwrap_or(1), 1..=THREADS_LIMIT),
         ];
-        if self.mmproj_path.is_some() && self.kind == EngineKind::Embed {
+        if self.mmproj_path.is_some() && self.kind != EngineKind::Generate {
             return Some("mmproj_path is for models that generate text".into());
         }
         if self.loras.iter().any(|lora| !lora.scale.is_finite()) {

@@ -1,4 +1,4 @@
-//! The thread that turns texts into vectors, many in one step.
+//! The thread that turns texts into vectors, or pairs into scores, many in one step.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(crate) struct Embedder {
     pub(crate) batch_tokens: usize,
     /// Texts of one step.
     pub(crate) texts_max: usize,
+    /// What comes out is a vector, to be made one long, and no score.
+    pub(crate) normalizes: bool,
 }
 
 impl Embedder {
@@ -71,7 +73,8 @@ impl Embedder {
     }
 
     fn hand_out(&self, sequence: u32, text: &Text) {
-        match self.context.embedding(sequence).and_then(normalized) {
+        let finished = if self.normalizes { normalized } else { finite };
+        match self.context.embedding(sequence).and_then(finished) {
             Some(vector) => {
                 Counters::add(&self.counters.embeddings, 1);
                 text.outlet.push(vector);
@@ -113,6 +116,11 @@ fn normalized(vector: &[f32]) -> Option<Vec<f32>> {
         .then(|| vector.iter().map(|number| (f64::from(*number) / length) as f32).collect())
 }
 
+/// The numbers as they are; `None` if one is no number.
+fn finite(numbers: &[f32]) -> Option<Vec<f32>> {
+    numbers.iter().all(|number| number.is_finite()).then(|| numbers.to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,5 +148,11 @@ mod tests {
         assert_eq!(normalized(&[0.0, 0.0]), None);
         assert_eq!(normalized(&[f32::NAN, 1.0]), None);
         assert_eq!(normalized(&[f32::INFINITY, 1.0]), None);
+    }
+
+    #[test]
+    fn a_score_stays_what_it_is_but_for_one_that_is_no_number() {
+        assert_eq!(finite(&[-3.5]), Some(vec![-3.5]));
+        assert_eq!(finite(&[f32::NAN]), None);
     }
 }

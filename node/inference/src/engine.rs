@@ -127,7 +127,9 @@ impl Engine {
     ) -> Result<Generation, AdmitError> {
         let prompt = prompt.into();
         let Desk::Generate(inbox) = &self.0.desk else {
-            return Err(AdmitError::WrongKind("makes embeddings; it does not generate text"));
+            return Err(AdmitError::WrongKind(
+                "makes embeddings or scores; it does not generate text",
+            ));
         };
         if let Some(fault) = options.fault() {
             return Err(AdmitError::BadOptions(fault));
@@ -157,7 +159,7 @@ impl Engine {
         if inbox.push(job) { Ok(generation) } else { Err(AdmitError::Stopped) }
     }
 
-    /// Starts to turn a tokenized text into a vector. Never blocks.
+    /// Starts to turn a tokenized text into a vector, or a tokenized pair into its score. Never blocks.
     ///
     /// # Errors
     /// See [`AdmitError`].

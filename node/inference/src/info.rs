@@ -1,5 +1,7 @@
 //! What a loaded model is.
 
+use crate::Token;
+
 /// What a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
@@ -43,6 +45,21 @@ impl Device {
         use DeviceKind::{Gpu, IntegratedGpu, SoftwareGpu};
         matches!(self.kind, Gpu | IntegratedGpu | SoftwareGpu)
     }
+}
+
+/// How a reranker reads a query and a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PairForm {
+    /// Tokens before the query.
+    pub before: Vec<Token>,
+    /// Tokens between the query and the document.
+    pub between: Vec<Token>,
+    /// Tokens behind the document.
+    pub after: Vec<Token>,
+    /// A text with `{query}` and `{document}` that takes the place of all that.
+    pub template: Option<String>,
+    /// The score is a probability, and no logit.
+    pub gives_probability: bool,
 }
 
 /// Facts from the model's file and of the engine that runs it.
@@ -96,8 +113,10 @@ pub struct EngineInfo {
     pub llama_build_number: i64,
     /// llama.cpp's commit, or ggml's version where the sources carry no commit.
     pub llama_commit: String,
-    /// The engine was loaded to embed.
+    /// The engine was loaded to embed or to rank.
     pub embeds_only: bool,
+    /// How pairs are put together, if it was loaded to rank.
+    pub pair: Option<PairForm>,
     /// Prompts may hold pictures.
     pub takes_pictures: bool,
 }
@@ -121,7 +140,7 @@ pub struct EngineStats {
     pub draft_accepted: u64,
     /// Tokens sampled.
     pub generated_tokens: u64,
-    /// Texts embedded.
+    /// Texts embedded, and pairs scored.
     pub embeddings: u64,
     /// Pictures, or parts of such, turned into what the model reads.
     pub pictures: u64,

@@ -55,7 +55,7 @@ pub use config::{
 };
 pub use engine::{Engine, Progress};
 pub use error::{AdmitError, ComputeError, LoadError, LookError, TokenizeError};
-pub use info::{Device, DeviceKind, EngineInfo, EngineStats};
+pub use info::{Device, DeviceKind, EngineInfo, EngineStats, PairForm};
 pub use machine::{Machine, kind_of, machine};
 pub use options::{Constraint, GenerateOptions, Sampling, Token, TokenizeOptions};
 pub use prompt::{Prompt, Sight};

@@ -8,7 +8,7 @@ use crate::engine::{Inner, Progress};
 use crate::ffi::{self, Adapters, Context, ContextPlan, Header, Model, Projector, ProjectorPlan};
 use crate::memory::{self, ContextBytes, Shape};
 use crate::placement::{self, Needs, Placement};
-use crate::{Device, DeviceKind, EngineConfig, EngineInfo, EngineKind, LoadError};
+use crate::{Device, DeviceKind, EngineConfig, EngineInfo, EngineKind, LoadError, PairForm};
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -17,6 +17,14 @@ const GENERATES_NOT: &str = "it does not generate text; load it as an embedding 
 /// The architecture of HunyuanVL: a row's position says which picture of the prompt it is of, and
 /// pictures are cut one by one.
 const COUNTS_PICTURES: &str = "hunyuan_vl";
+
+const NO_VECTOR: &str = "it is no embedding model: it makes no vector for a text; a reranker is loaded \
+                         with kind = \"rerank\"";
+
+const NO_HEAD: &str =
+    "it is no reranker: it has no head that scores (cls.output.weight); load it as what it is";
+
+const NO_FRAME: &str = "its vocabulary has no token that parts a query from a document";
 
 /// Loads a model and starts its thread.
 pub(crate) fn load(
@@ -44,6 +52,7 @@ pub(crate) fn load(
     loader.place(&header)?;
     let model = Arc::new(Model::load(config, &loader.placement, &mut progress)?);
     loader.check_kind(&model)?;
+    loader.check_ranks(&header, &model)?;
     let shape = loader.shape(&model)?;
     let context = memory::context_bytes(&model, config, &shape);
     let weights = model.sizes().bytes.saturating_add(loader.projector_bytes);
@@ -159,12 +168,33 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// What a reranker must have: a head with one score, and a way to put pairs together.
+    fn check_ranks(&self, header: &Header, model: &Model) -> Result<(), LoadError> {
+        if self.config.kind != EngineKind::Rank {
+            return Ok(());
+        }
+        if !header.ranks {
+            return Err(self.refuse(NO_HEAD));
+        }
+        let form = pair_form(model);
+        let (scores, wanted) = (model.scores(), if form.gives_probability { 2 } else { 1 });
+        if scores != wanted {
+            return Err(self.refuse(&format!(
+                "its head gives {scores} numbers for a pair; a reranker of this architecture gives {wanted}"
+            )));
+        }
+        if form.template.is_none() && form.between.is_empty() {
+            return Err(self.refuse(NO_FRAME));
+        }
+        Ok(())
+    }
+
     fn shape(&self, model: &Model) -> Result<Shape, LoadError> {
         let trained = model.sizes().context_train_tokens;
         let default = trained.clamp(2, CONTEXT_TOKENS_DEFAULT_MAX);
         let context_tokens = self.config.context_tokens.unwrap_or(default);
         // llama.cpp calls encoders with learned places rotary too, and dies at a place too far.
-        let ends = model.has_learned_places() || self.config.kind == EngineKind::Embed;
+        let ends = model.has_learned_places() || self.config.kind != EngineKind::Generate;
         if context_tokens > trained && ends {
             return Err(LoadError::Config(format!(
                 "context_tokens is {context_tokens}; the model knows no place after {trained}"
@@ -173,7 +203,7 @@ impl Loader<'_> {
         let batch_tokens = match self.config.kind {
             EngineKind::Generate => self.config.batch_tokens,
             // A text is computed whole: the step must hold the longest.
-            EngineKind::Embed => self.config.batch_tokens.max(context_tokens),
+            EngineKind::Embed | EngineKind::Rank => self.config.batch_tokens.max(context_tokens),
         };
         Ok(Shape { sequences_max: self.config.sequences_max, context_tokens, batch_tokens })
     }
@@ -203,7 +233,7 @@ impl Loader<'_> {
                 return Err(self.refuse(GENERATES_NOT));
             }
             EngineKind::Embed if !context.pools() => {
-                return Err(self.refuse("it is no embedding model: it makes no vector for a text"));
+                return Err(self.refuse(NO_VECTOR));
             }
             _ => {}
         }
@@ -324,10 +354,20 @@ impl Loader<'_> {
             llama_version: ffi::llama_version(),
             llama_build_number: 0,
             llama_commit: ffi::llama_commit(),
-            embeds_only: self.config.kind == EngineKind::Embed,
+            embeds_only: self.config.kind != EngineKind::Generate,
+            pair: (self.config.kind == EngineKind::Rank).then(|| pair_form(model)),
             takes_pictures: false,
         }
     }
+}
+
+/// llama.cpp makes shares of the two numbers of these, yes and no.
+const WITH_SHARES: [&str; 2] = ["qwen3", "qwen3vl"];
+
+fn pair_form(model: &Model) -> PairForm {
+    let architecture = model.metadata("general.architecture").unwrap_or_default();
+    let gives_probability = WITH_SHARES.contains(&architecture.as_str());
+    PairForm { gives_probability, ..model.pair_form() }
 }
 
 fn needs(header: &Header, context: ContextBytes) -> Needs {

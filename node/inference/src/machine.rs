@@ -34,7 +34,8 @@ pub fn machine(backends_dir: Option<PathBuf>) -> Result<Machine, LoadError> {
     })
 }
 
-/// What a model file is for. An embedding model's header says how vectors are pooled.
+/// What a model file is for. An embedding model's header says how vectors are pooled, a reranker's that a
+/// score is made of them.
 ///
 /// # Errors
 /// The file can't be read or is no GGUF.
@@ -42,5 +43,9 @@ pub fn kind_of(path: &Path) -> Result<EngineKind, LoadError> {
     ffi::install_log();
     file::check(path)?;
     let header = ffi::Header::read(path)?;
-    Ok(if header.has_pooling { EngineKind::Embed } else { EngineKind::Generate })
+    Ok(match header.pooling {
+        ffi::Pooling::Absent => EngineKind::Generate,
+        ffi::Pooling::Vector => EngineKind::Embed,
+        ffi::Pooling::Score => EngineKind::Rank,
+    })
 }

@@ -45,7 +45,7 @@ pub(crate) fn start(
     let counters = Arc::<Counters>::default();
     let waiting_max = match config.kind {
         EngineKind::Generate => config.queue_max,
-        EngineKind::Embed => config.queue_max.saturating_mul(TEXTS_PER_REQUEST),
+        EngineKind::Embed | EngineKind::Rank => config.queue_max.saturating_mul(TEXTS_PER_REQUEST),
     };
     let (desk, thread) = match config.kind {
         EngineKind::Generate => {
@@ -73,11 +73,12 @@ pub(crate) fn start(
             let closing = Closing(Arc::clone(&inbox));
             (Desk::Generate(inbox), spawn(move || (closing, generator.run()).1))
         }
-        EngineKind::Embed => {
+        EngineKind::Embed | EngineKind::Rank => {
             let inbox = Arc::new(Inbox::new(Arc::clone(&bell)));
             let embedder = Embedder {
                 batch_tokens,
                 texts_max: config.sequences_max as usize,
+                normalizes: config.kind == EngineKind::Embed,
                 context,
                 inbox: Arc::clone(&inbox),
                 counters: Arc::clone(&counters),

@@ -10,6 +10,8 @@ pub enum ModelKind {
     Chat,
     /// Turns text into vectors.
     Embedding,
+    /// Scores how well documents answer a query.
+    Rerank,
 }
 
 /// One device that ggml found, and whether the model uses it.
@@ -96,4 +98,22 @@ pub struct GuestModel {
     pub fill_tokens: Option<[String; 3]>,
     /// Spellings of all control tokens: what no user text may turn into.
     pub control_tokens: Vec<String>,
+    /// How a query and a document are put together, if it is a reranker.
+    #[serde(default)]
+    pub pair: Option<PairForm>,
+}
+
+/// How a reranker reads a query and a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairForm {
+    /// Tokens before the query.
+    pub before: Vec<u32>,
+    /// Tokens between the query and the document.
+    pub between: Vec<u32>,
+    /// Tokens behind the document.
+    pub after: Vec<u32>,
+    /// A text with `{query}` and `{document}` that takes the place of all that.
+    pub template: Option<String>,
+    /// The model's number is a probability already, and no logit.
+    pub gives_probability: bool,
 }

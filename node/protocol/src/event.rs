@@ -59,6 +59,15 @@ pub enum Event {
         /// Tokens of that input.
         tokens: u32,
     },
+    /// One document's score.
+    Score {
+        /// Which document.
+        index: u32,
+        /// How well it answers the query, 0 to 1.
+        score: f32,
+        /// Tokens of query and document together.
+        tokens: u32,
+    },
     /// The end of a good answer.
     Finish {
         /// Why it ended.

@@ -16,7 +16,7 @@ mod picture;
 mod stats;
 mod task;
 
-pub use card::{Device, GuestModel, ModelCard, ModelKind};
+pub use card::{Device, GuestModel, ModelCard, ModelKind, PairForm};
 pub use config::{
     AppConfig, CacheType, FlashAttention, LoraConfig, ModelConfig, SplitMode, WorkerConfig,
 };
@@ -25,8 +25,8 @@ pub use outcome::Outcome;
 pub use picture::{PICTURE_MARK, PICTURE_OPTION, PICTURES_MAX, Picture, PictureSpot};
 pub use stats::WorkerStats;
 pub use task::{
-    ChatTask, CompleteTask, EmbedTask, Format, GuestRequest, Input, Message, Role, Sampling, Task,
-    TokenizeTask, Tool, ToolCall, ToolChoice, Tools,
+    ChatTask, CompleteTask, EmbedTask, Format, GuestRequest, Input, Message, RankTask, Role,
+    Sampling, Task, TokenizeTask, Tool, ToolCall, ToolChoice, Tools,
 };
 
 /// The import module of the two app functions, `next_request` and `emit`.

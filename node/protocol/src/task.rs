@@ -24,6 +24,8 @@ pub enum Task {
     Complete(CompleteTask),
     /// Turn texts into vectors.
     Embed(EmbedTask),
+    /// Score how well documents answer a query.
+    Rank(RankTask),
     /// Turn a text into tokens, or tokens into their text.
     Tokenize(TokenizeTask),
 }
@@ -322,6 +324,17 @@ impl Sampling {
 pub struct EmbedTask {
     /// The texts.
     pub inputs: Vec<Input>,
+}
+
+/// Documents to score by how well they answer a query.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RankTask {
+    /// The query.
+    pub query: String,
+    /// The documents.
+    pub documents: Vec<String>,
+    /// Read only as much of a document as the context holds, instead of refusing it.
+    pub truncate: bool,
 }
 
 /// A text whose tokens are wanted, or tokens whose text is.

@@ -1,7 +1,7 @@
 //! What the worker tells the host about its model.
 
-use gaia_inference::{Engine, EngineInfo};
-use gaia_protocol::{Device, GuestModel, ModelCard, ModelConfig};
+use gaia_inference::{Engine, EngineInfo, Token};
+use gaia_protocol::{Device, GuestModel, ModelCard, ModelConfig, PairForm};
 
 /// The card of a loaded model.
 pub fn card(config: &ModelConfig, engine: &Engine) -> ModelCard {
@@ -39,6 +39,18 @@ fn guest(name: &str, info: &EngineInfo) -> GuestModel {
         adds_bos: info.adds_bos,
         fill_tokens: info.fill_tokens.clone(),
         control_tokens: info.control_tokens.clone(),
+        pair: info.pair.as_ref().map(pair),
+    }
+}
+
+fn pair(form: &gaia_inference::PairForm) -> PairForm {
+    let ids = |tokens: &[Token]| tokens.iter().map(|token| token.0.cast_unsigned()).collect();
+    PairForm {
+        before: ids(&form.before),
+        between: ids(&form.between),
+        after: ids(&form.after),
+        template: form.template.clone(),
+        gives_probability: form.gives_probability,
     }
 }
 

@@ -10,6 +10,7 @@ pub fn engine_config(model: &ModelConfig) -> EngineConfig {
         kind: match model.kind {
             ModelKind::Chat => EngineKind::Generate,
             ModelKind::Embedding => EngineKind::Embed,
+            ModelKind::Rerank => EngineKind::Rank,
         },
         context_tokens: model.context_tokens,
         sequences_max: model.sequences_max,

@@ -33,15 +33,17 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
-/// One sequence is enough: the command is the only user. Which of the two kinds of engine a file is
-/// for, its architecture says.
+/// One sequence is enough: the command is the only user. Which of the kinds of engine a file is
+/// for, its header says.
 fn load(path: PathBuf) -> Result<Engine, LoadError> {
     let kind = gaia_inference::kind_of(&path)?;
     let config = EngineConfig { sequences_max: 1, ..EngineConfig::new(path, kind) };
     let config = match kind {
         EngineKind::Generate => config,
         // A command may open many contexts and compute them together.
-        EngineKind::Embed => EngineConfig { sequences_max: 16, queue_max: 1024, ..config },
+        EngineKind::Embed | EngineKind::Rank => {
+            EngineConfig { sequences_max: 16, queue_max: 1024, ..config }
+        }
     };
     Engine::load(&config, Box::new(|_| true))
 }

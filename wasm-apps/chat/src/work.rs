@@ -36,6 +36,9 @@ impl<'a> Work<'a> {
             Task::Embed(_) => {
                 Err(refuse("model", "this model generates text; it can't turn texts into vectors"))
             }
+            Task::Rank(_) => {
+                Err(refuse("model", "this model generates text; it can't rank documents"))
+            }
             Task::Tokenize(_) => Err(refuse("model", "tokens are no text to generate")),
         }
     }

@@ -20,6 +20,7 @@ fn model(chat_template: Option<&str>) -> GuestModel {
         adds_bos: false,
         fill_tokens: None,
         control_tokens: ["<bos>", "<|im_start|>", "<|im_end|>"].map(String::from).into(),
+        pair: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Turns texts into vectors with a GGML model.
+//! Turns texts into vectors, or ranks documents, with a GGML model.
 
 #![forbid(unsafe_code)]
 
@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use gaia_app_sdk::{
-    EmbedJob, EmbedTask, ErrorCode, Events, Failure, Flow, Graph, GuestModel, Input, Model, Sink,
-    Task, embed, serve, tokenize,
+    EmbedJob, EmbedTask, ErrorCode, Events, Failure, Flow, Graph, GuestModel, Input, Model,
+    RankJob, Sink, Task, embed, rank, serve, tokenize,
 };
 
 /// Texts that the engine gets at once: two batches of 16, one to compute and one to wait, so that it
@@ -26,11 +26,20 @@ fn main() -> ExitCode {
                 let model = Model::load(&request.model.name)?;
                 return tokenize(&model, (&request.model, task), events);
             }
+            Task::Rank(task) => {
+                let (card, patience) = (&request.model, PATIENCE);
+                let job = RankJob { task, card, window: WINDOW, patience };
+                return rank(&Model::load(&card.name)?, job, events);
+            }
             Task::Chat(_) | Task::Complete(_) => {
-                let message = "this model turns texts into vectors; it can't generate text";
+                let message = "this model computes vectors or scores; it can't generate text";
                 return Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"));
             }
         };
+        if request.model.pair.is_some() {
+            let message = "this model ranks documents; it makes no vectors";
+            return Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"));
+        }
         check(task)?;
         answer(&Model::load(&request.model.name)?, &request.model, task, events)
     })

@@ -1,14 +1,12 @@
 //! From texts to vectors.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use gaia_protocol::{ErrorCode, Event, FinishReason, Input, Usage};
+use serde_json::value::RawValue;
 
+use crate::window::{self, Feed, Pace};
 use crate::{Context, Events, Failure, Flow, Graph, Model, ModelError, Session, Sink};
-
-/// How often a text that found no room asks again: about as often as the engine ends a batch.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Texts to embed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,95 +34,47 @@ pub fn embed<G: Graph, S: Sink>(
     job: EmbedJob<'_>,
     events: &mut Events<S>,
 ) -> Result<Flow, Failure> {
-    let mut window =
-        Window { model, job, submitted: 0, pending: VecDeque::new(), idle: Vec::new() };
-    let mut prompt_tokens = 0_u32;
-    window.fill()?;
-    while let Some(mut oldest) = window.pending.pop_front() {
-        let failed = |error| explain(error, &job, oldest.index);
-        compute(&mut oldest.session, job.patience).map_err(failed)?;
-        let vector = oldest.session.embedding().map_err(failed)?;
-        if events.emit_embedding(oldest.index, vector, oldest.tokens)? == Flow::Stop {
-            return Ok(Flow::Stop);
-        }
-        prompt_tokens = prompt_tokens.saturating_add(oldest.tokens);
-        window.idle.push(oldest.session);
-        window.fill()?;
-    }
+    let pace = Pace { window: job.window, patience: job.patience };
+    let mut feed = Texts { job, events };
+    let Some(prompt_tokens) = window::pass(model, &mut feed, pace)? else {
+        return Ok(Flow::Stop);
+    };
     let usage = Usage { prompt_tokens, completion_tokens: 0, ..Usage::default() };
     Ok(events.emit(&Event::finish(FinishReason::Stop, usage))?)
 }
 
-/// The texts that the engine has.
-struct Window<'a, G: Graph> {
-    model: &'a Model<G>,
+struct Texts<'a, S> {
     job: EmbedJob<'a>,
-    submitted: usize,
-    pending: VecDeque<Pending<G::Context>>,
-    idle: Vec<Session<G::Context>>,
+    events: &'a mut Events<S>,
 }
 
-struct Pending<C> {
-    index: u32,
-    tokens: u32,
-    session: Session<C>,
-}
-
-impl<G: Graph> Window<'_, G> {
-    /// Submits texts until the window or the engine's queue is full.
-    fn fill(&mut self) -> Result<(), Failure> {
-        while self.pending.len() < self.job.window.max(1) {
-            let Some(text) = self.job.inputs.get(self.submitted) else { return Ok(()) };
-            let index = u32::try_from(self.submitted).expect("memory holds fewer texts than 2^32");
-            match self.submit(index, text) {
-                Ok(()) => self.submitted += 1,
-                Err(ModelError::Busy) if !self.pending.is_empty() => return Ok(()),
-                Err(error) => return Err(explain(error, &self.job, index)),
-            }
-        }
-        Ok(())
+impl<C: Context, S: Sink> Feed<C> for Texts<'_, S> {
+    fn count(&self) -> usize {
+        self.job.inputs.len()
     }
 
-    fn submit(&mut self, index: u32, input: &Input) -> Result<(), ModelError> {
-        let mut session = match self.idle.pop() {
-            Some(session) => session,
-            None => self.model.session()?,
-        };
-        let context_tokens = self.job.context_tokens;
-        match session.set_input(input) {
-            Ok(tokens) if tokens > context_tokens => {
-                return Err(ModelError::PromptTooLong { tokens: Some(tokens) });
+    fn set(&mut self, index: u32, session: &mut Session<C>) -> Result<u32, ModelError> {
+        match session.set_input(&self.job.inputs[index as usize])? {
+            tokens if tokens > self.job.context_tokens => {
+                Err(ModelError::PromptTooLong { tokens: Some(tokens) })
             }
-            Ok(tokens) => self.pending.push_back(Pending { index, tokens, session }),
-            Err(error) => {
-                self.idle.push(session);
-                return Err(error);
-            }
+            tokens => Ok(tokens),
         }
-        Ok(())
     }
-}
 
-fn compute<C: Context>(session: &mut Session<C>, patience: Duration) -> Result<(), ModelError> {
-    let mut waited = Duration::ZERO;
-    loop {
-        match session.compute() {
-            Err(ModelError::Busy) if waited < patience => std::thread::sleep(PAUSE),
-            result => return result,
-        }
-        waited += PAUSE;
+    fn emit(&mut self, index: u32, output: &RawValue, tokens: u32) -> Result<Flow, Failure> {
+        Ok(self.events.emit_embedding(index, output, tokens)?)
     }
-}
 
-/// Adds what the person who sent the request needs to know.
-fn explain(error: ModelError, job: &EmbedJob<'_>, index: u32) -> Failure {
-    let ModelError::PromptTooLong { tokens } = error else { return error.into() };
-    let length = tokens.map_or("too many".into(), |tokens| tokens.to_string());
-    let message = format!(
-        "input[{index}] has {length} tokens, but the model takes {} per text; split it",
-        job.context_tokens
-    );
-    Failure::new(ErrorCode::PromptTooLong, message).at("input")
+    fn explain(&self, error: ModelError, index: u32) -> Failure {
+        let ModelError::PromptTooLong { tokens } = error else { return error.into() };
+        let length = tokens.map_or("too many".into(), |tokens| tokens.to_string());
+        let message = format!(
+            "input[{index}] has {length} tokens, but the model takes {} per text; split it",
+            self.job.context_tokens
+        );
+        Failure::new(ErrorCode::PromptTooLong, message).at("input")
+    }
 }
 
 #[cfg(test)]
@@ -132,6 +82,7 @@ mod tests {
     use super::*;
     use crate::Errno;
     use crate::testing::{Recorder, Script, ScriptedGraph};
+    use crate::window::PAUSE;
 
     const JOB: EmbedJob<'_> =
         EmbedJob { inputs: &[], window: 4, context_tokens: 8, patience: Duration::from_secs(60) };

@@ -30,6 +30,7 @@ mod generate;
 mod guard;
 mod model;
 mod pieces;
+mod rank;
 mod serve;
 mod speaker;
 mod stop;
@@ -37,6 +38,7 @@ mod stop;
 pub mod testing;
 mod tokenize;
 mod utf8;
+mod window;
 
 pub use answer::Answer;
 pub use context::{Context, Errno, Graph, Output, WasiNn};
@@ -45,13 +47,14 @@ pub use events::{Events, Flow, GaiaHost, HostError, Sink};
 pub use failure::Failure;
 pub use gaia_protocol::{
     Channel, ChatTask, CompleteTask, EmbedTask, ErrorCode, Event, FinishReason, Format, GuestModel,
-    GuestRequest, Input, Message, PICTURE_MARK, PICTURE_OPTION, PictureSpot, Role, Sampling,
-    TOKEN_BREAK, TOKEN_BREAK_OPTION, Task, TokenLogprob, TokenText, TokenizeTask, Tool, ToolCall,
-    ToolChoice, Tools, Usage,
+    GuestRequest, Input, Message, PICTURE_MARK, PICTURE_OPTION, PairForm, PictureSpot, RankTask,
+    Role, Sampling, TOKEN_BREAK, TOKEN_BREAK_OPTION, Task, TokenLogprob, TokenText, TokenizeTask,
+    Tool, ToolCall, ToolChoice, Tools, Usage,
 };
 pub use generate::{GenerateJob, GenerateOptions, Grammar, generate};
 pub use guard::{Guard, Strictness};
 pub use model::{EndReason, Model, ModelError, Session, Step};
+pub use rank::{RankJob, rank};
 pub use serve::{next_request, serve};
 pub use speaker::{Plain, Speaker, push_text};
 pub use stop::StopStrings;

@@ -103,7 +103,7 @@ impl ScriptedGraph {
         }
     }
 
-    /// All inputs so far: index (0 text, 1 options) and text.
+    /// All inputs so far: index (0 text, 1 options, 2 tokens) and text.
     #[must_use]
     pub fn inputs(&self) -> Vec<(usize, String)> {
         self.inputs.borrow().clone()
@@ -225,13 +225,21 @@ impl ScriptedContext {
         let numbers =
             bytes.chunks(4).map(|four| u32::from_le_bytes(four.try_into().expect("four")));
         let numbers: Vec<u32> = numbers.collect();
+        let words: Vec<String> = numbers.iter().map(u32::to_string).collect();
+        self.graph.inputs.borrow_mut().push((2, words.join(" ")));
         if numbers.contains(&0) {
             return Err(Errno::InvalidArgument);
         }
-        self.tokens = numbers.iter().map(u32::to_string).collect();
-        self.state = State::Set;
-        self.graph.waiting.set(self.graph.waiting.get() + 1);
+        self.tokens = words;
+        self.wait();
         Ok(())
+    }
+
+    /// An input that was set and not computed is not waited for any more.
+    fn wait(&mut self) {
+        let more = usize::from(self.state != State::Set);
+        self.graph.waiting.set(self.graph.waiting.get() + more);
+        self.state = State::Set;
     }
 
     /// The tokens as `get_output` gives them.
@@ -259,8 +267,7 @@ impl ScriptedContext {
         if self.graph.waiting.get() >= script.queue_max {
             return Err(Errno::Busy);
         }
-        self.graph.waiting.set(self.graph.waiting.get() + 1);
-        self.state = State::Set;
+        self.wait();
         Ok(())
     }
 }

@@ -55,13 +55,38 @@ fn tokens<C: Context>(
     session.set_prompt(text)?;
     let mut tokens = session.tokens()?;
     if !task.add_special {
-        session.set_prompt("")?;
-        let frame = session.tokens()?.len();
-        let before = usize::from(card.adds_bos).min(frame);
-        tokens.truncate(tokens.len().saturating_sub(frame - before));
-        tokens.drain(..before.min(tokens.len()));
+        Frame::of(session, card)?.take_off(&mut tokens);
     }
     Ok(tokens)
+}
+
+/// How many tokens the tokenizer adds before and behind a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    before: usize,
+    behind: usize,
+}
+
+impl Frame {
+    /// Looks at a text of nothing. What the session was set to is gone.
+    ///
+    /// # Errors
+    /// As [`Session::set_prompt`].
+    pub(crate) fn of<C: Context>(
+        session: &mut Session<C>,
+        card: &GuestModel,
+    ) -> Result<Self, ModelError> {
+        session.set_prompt("")?;
+        let all = session.tokens()?.len();
+        let before = usize::from(card.adds_bos).min(all);
+        Ok(Self { before, behind: all - before })
+    }
+
+    /// Leaves the text's own tokens.
+    pub(crate) fn take_off(self, tokens: &mut Vec<TokenText>) {
+        tokens.truncate(tokens.len().saturating_sub(self.behind));
+        tokens.drain(..self.before.min(tokens.len()));
+    }
 }
 
 #[cfg(test)]

@@ -135,6 +135,7 @@ impl FakeModel {
         let kind = match task {
             Task::Chat(_) | Task::Complete(_) => ModelKind::Chat,
             Task::Embed(_) => ModelKind::Embedding,
+            Task::Rank(_) => ModelKind::Rerank,
             // Every model has a tokenizer.
             Task::Tokenize(_) => return,
         };

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use gaia_protocol::{EmbedTask, Input};
+use gaia_protocol::{EmbedTask, Input, ModelKind, RankTask};
 
 use super::find::find_all;
 use super::fusion::sort;
@@ -61,7 +61,7 @@ pub struct Retrieval {
     pub mode: SearchMode,
     /// Only points for which this holds.
     pub filter: Option<Filter>,
-    /// The embedding model that puts the passages into their last order, if one is wanted.
+    /// The reranker or embedding model that puts the passages into their last order, if one is wanted.
     pub reranker: Option<String>,
 }
 
@@ -278,7 +278,10 @@ async fn reorder(
         return Ok(passages);
     };
     let texts = passages.iter().map(|passage| passage.text().to_owned()).collect();
-    let ranking = rerank(node, Some(model), retrieval.query.clone(), texts).await?;
+    // A passage is a search's find and no demand of the client's: what is too long is read in part.
+    let is_reranker = node.models.find(model)?.kind() == ModelKind::Rerank;
+    let task = RankTask { query: retrieval.query.clone(), documents: texts, truncate: is_reranker };
+    let ranking = rerank(node, Some(model), task).await?;
     let placed = |(place, score): (usize, f32)| Passage { score, ..passages[place].clone() };
     Ok(ranking.places.into_iter().map(placed).collect())
 }

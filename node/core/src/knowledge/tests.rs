@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use gaia_protocol::{ChatTask, Event, FinishReason, Message, ModelKind, Role, TokenText, Usage};
+use gaia_protocol::{
+    ChatTask, Event, FinishReason, Message, ModelKind, Role, Task, TokenText, Usage,
+};
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -205,6 +207,23 @@ fn the_question_is_the_last_user_messages() {
     assert_eq!(question(&messages, 2), "two\nthree");
     assert_eq!(question(&messages, 0), "three");
     assert_eq!(question(&[], 3), "");
+}
+
+#[test]
+fn a_reranker_puts_what_was_found_in_its_order() {
+    let (mut node, _) = node(book());
+    let score = |index, score| Ok(Event::Score { index, score, tokens: 4 });
+    let script = vec![score(0, 0.25), score(1, 0.75), finish()];
+    let ranker = Arc::new(FakeModel::new("r", ModelKind::Rerank).answering(script));
+    let mut models = node.models.all();
+    models.push(Arc::clone(&ranker) as Arc<dyn Model>);
+    node.models = Models::new(models);
+    let asked = Retrieval { reranker: Some("r".into()), ..ask("q", SearchMode::Vector) };
+    let passages = block_on(retrieve(&node, &asked)).expect("found");
+    assert_eq!(texts(&passages), ["error E0382 use of moved value", "a value has one owner"]);
+    assert_eq!(passages[0].score.to_bits(), 0.75_f32.to_bits());
+    let Some(Task::Rank(task)) = ranker.tasks().pop() else { panic!("another task") };
+    assert!(task.truncate, "a long passage is read in part");
 }
 
 fn chunk(id: u64, text: &str) -> Chunk {

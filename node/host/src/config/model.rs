@@ -137,7 +137,8 @@ impl ServedConfig {
 
 fn read_worker(table: &mut Reader<'_>, places: &Places) -> Option<WorkerConfig> {
     let name: Option<String> = table.required("name", "choose what requests call the model");
-    let kind: Option<ModelKind> = table.required("kind", "write \"chat\" or \"embedding\"");
+    let kind: Option<ModelKind> =
+        table.required("kind", "write \"chat\", \"embedding\" or \"rerank\"");
     let path: Option<PathBuf> = table.required("path", "write where its GGUF file is");
     let app: Option<PathBuf> = table.required("app", "write where the wasm file that serves it is");
     check_name(table, name.as_deref());
@@ -173,7 +174,7 @@ pub(super) fn read_aliases(table: &mut Reader<'_>) -> Vec<String> {
 fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> ModelConfig {
     let batch_tokens = match kind {
         ModelKind::Chat => 512,
-        ModelKind::Embedding => 2048,
+        ModelKind::Embedding | ModelKind::Rerank => 2048,
     };
     let backends_dir: Option<PathBuf> = table.optional("backends_dir");
     let draft_path: Option<PathBuf> = table.optional("draft_path");
@@ -207,8 +208,8 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
     for lora in &mut model.loras {
         lora.path = places.resolve(&lora.path);
     }
-    if model.mmproj_path.is_some() && kind == ModelKind::Embedding {
-        table.wrong("mmproj_path", "is for chat models: an embedding model reads no pictures");
+    if model.mmproj_path.is_some() && kind != ModelKind::Chat {
+        table.wrong("mmproj_path", "is for chat models: other models read no pictures");
     }
     if !model.tensor_split.iter().all(|share| share.is_finite() && *share >= 0.0) {
         table.wrong("tensor_split", "write each GPU's share as a number that is not negative");
@@ -223,7 +224,7 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
 fn read_app(table: &mut Reader<'_>, model: &ModelConfig, places: &Places) -> AppConfig {
     let instances_max = model.sequences_max + model.queue_max;
     let event_bytes_min = match model.kind {
-        ModelKind::Chat => 4 << 10,
+        ModelKind::Chat | ModelKind::Rerank => 4 << 10,
         ModelKind::Embedding => EMBEDDING_EVENT_BYTES_MIN,
     };
     AppConfig {

@@ -99,6 +99,10 @@ impl UpstreamConfig {
         let name: Option<String> = table.required("name", "choose what requests call the model");
         check_name(&mut table, name.as_deref());
         let kind = table.required("kind", "write \"chat\" or \"embedding\"");
+        if kind == Some(ModelKind::Rerank) {
+            table
+                .wrong("kind", "write \"chat\" or \"embedding\": no other server is asked to rank");
+        }
         let url = read_url(&mut table);
         let model: Option<String> = table.optional("model");
         let api_key = read_key(&mut table, places);

@@ -140,7 +140,10 @@ impl Meter {
                 self.state.metrics.count_end(&self.model, *reason);
                 self.ended.add(choice, *usage);
             }
-            Event::Tokens { .. } | Event::Embedding { .. } | Event::Error { .. } => {}
+            Event::Tokens { .. }
+            | Event::Embedding { .. }
+            | Event::Score { .. }
+            | Event::Error { .. } => {}
         }
     }
 

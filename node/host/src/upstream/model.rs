@@ -81,9 +81,16 @@ impl Model for Upstream {
                 text::stream(server, server.call("/completions", body))
             }
             Task::Embed(task) => vectors::stream(server, task),
+            // The config takes no reranker of another server.
+            Task::Rank(_) => Err(no_ranking(&server.config().name)),
             Task::Tokenize(_) => Err(no_tokenizer(&server.config().name)),
         }
     }
+}
+
+fn no_ranking(name: &str) -> ServeError {
+    let message = format!("`{name}` is served by another server, which is asked for no ranking");
+    ServeError::Invalid { message, param: Some("model".into()) }
 }
 
 fn no_tokenizer(name: &str) -> ServeError {

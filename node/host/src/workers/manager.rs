@@ -335,7 +335,7 @@ fn ending(error: ServeError) -> Failure {
 fn usual_app(table: &Table) -> Option<&'static str> {
     match table.get("kind")?.as_str()? {
         "chat" => Some("apps/chat.wasm"),
-        "embedding" => Some("apps/embed.wasm"),
+        "embedding" | "rerank" => Some("apps/embed.wasm"),
         _ => None,
     }
 }

@@ -21,7 +21,8 @@ pub(crate) struct Context {
     /// Made by the first step, on the thread that computes.
     governor: Option<Governor>,
     vocabulary_tokens: usize,
-    embedding_dimension: usize,
+    /// Numbers that come out for a sequence.
+    output_numbers: usize,
     // Freed after the context that uses it, by the order of fields; so is the model.
     pool: Option<ThreadPool>,
     _model: Arc<Model>,
@@ -74,8 +75,14 @@ impl Context {
             // SAFETY: the pool lives as long as the context, which holds it.
             unsafe { sys::llama_attach_threadpool(context.as_ptr(), pool.as_ptr(), pool.as_ptr()) };
         }
-        // SAFETY: reads a number.
-        let batch_tokens = unsafe { sys::llama_n_batch(context.as_ptr()) };
+        // SAFETY: reads numbers.
+        let (batch_tokens, pooling) = unsafe {
+            (sys::llama_n_batch(context.as_ptr()), sys::llama_pooling_type(context.as_ptr()))
+        };
+        let output_numbers = match pooling {
+            sys::LLAMA_POOLING_TYPE_RANK => model.scores(),
+            _ => model.sizes().embedding_dimension,
+        };
         // SAFETY: allocates arrays for that many tokens, one sequence each.
         let batch = unsafe { sys::llama_batch_init(batch_tokens.cast_signed(), 0, 1) };
         Some(Self {
@@ -83,7 +90,7 @@ impl Context {
             batch,
             batch_tokens: batch_tokens as usize,
             vocabulary_tokens: model.vocabulary_tokens() as usize,
-            embedding_dimension: model.sizes().embedding_dimension as usize,
+            output_numbers: output_numbers as usize,
             pool,
             threads: plan.threads,
             governor: None,
@@ -242,14 +249,14 @@ impl Context {
             .then(|| unsafe { std::slice::from_raw_parts(logits, self.vocabulary_tokens) })
     }
 
-    /// The pooled vector of a sequence of the last step.
+    /// The pooled vector of a sequence of the last step, or its scores.
     pub(crate) fn embedding(&self, sequence: u32) -> Option<&[f32]> {
         // SAFETY: llama.cpp answers null for a sequence that was not there.
         let vector =
             unsafe { sys::llama_get_embeddings_seq(self.context.as_ptr(), sequence.cast_signed()) };
-        // SAFETY: as for logits, with the model's dimension.
+        // SAFETY: as for logits, with as many numbers as this pooling gives.
         (!vector.is_null())
-            .then(|| unsafe { std::slice::from_raw_parts(vector, self.embedding_dimension) })
+            .then(|| unsafe { std::slice::from_raw_parts(vector, self.output_numbers) })
     }
 
     /// Keeps the first tokens of a sequence. False: this model can't be cut there.
@@ -344,6 +351,10 @@ fn parameters(plan: &ContextPlan) -> sys::llama_context_params {
         // prompt is taken: 100 MB at 512 tokens and a vocabulary of 49,152.
         EngineKind::Generate => params.n_outputs_max = plan.sequences_max + OUTPUTS_EXTRA,
         EngineKind::Embed => params.embeddings = true,
+        EngineKind::Rank => {
+            params.embeddings = true;
+            params.pooling_type = sys::LLAMA_POOLING_TYPE_RANK;
+        }
     }
     params
 }

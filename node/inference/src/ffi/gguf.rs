@@ -19,8 +19,21 @@ pub(crate) struct Header {
     pub(crate) layers: Vec<u64>,
     /// Bytes of the tensors that make the output.
     pub(crate) output_bytes: u64,
-    /// It says how to pool the vectors of a text into one: it is an embedding model's.
-    pub(crate) has_pooling: bool,
+    /// What it says that comes out for a whole text.
+    pub(crate) pooling: Pooling,
+    /// It has a head that scores.
+    pub(crate) ranks: bool,
+}
+
+/// What comes out for a whole text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pooling {
+    /// The file says nothing of it: it is no embedding model's.
+    Absent,
+    /// A vector.
+    Vector,
+    /// A score.
+    Score,
 }
 
 impl Header {
@@ -64,9 +77,12 @@ fn measure(gguf: NonNull<sys::gguf_context>) -> Header {
         sys::gguf_get_data_offset(gguf) as u64
     };
     let file_bytes = data_offset.saturating_add(end);
-    let has_pooling = has_pooling(gguf);
-    let output_bytes = parts.output_bytes(has_pooling);
-    Header { file_bytes, tensor_bytes, layers: parts.layers, output_bytes, has_pooling }
+    let architecture = architecture(gguf);
+    let pooling = architecture.as_deref().map_or(Pooling::Absent, |name| pooling(gguf, name));
+    let output_bytes = parts.output_bytes(pooling != Pooling::Absent);
+    let is_jina = architecture.as_deref() == Some("jina-bert-v2");
+    let ranks = parts.has_head || (is_jina && parts.has_head_layer);
+    Header { file_bytes, tensor_bytes, layers: parts.layers, output_bytes, pooling, ranks }
 }
 
 /// No model of today has a tenth of these; a damaged file may name any.
@@ -79,6 +95,10 @@ struct Parts {
     tokens: u64,
     output: u64,
     has_output: bool,
+    /// There is a head that scores.
+    has_head: bool,
+    /// There is a layer before it, which is all that Jina's first rerankers have.
+    has_head_layer: bool,
 }
 
 impl Parts {
@@ -94,6 +114,8 @@ impl Parts {
             _ => self.output = self.output.saturating_add(bytes),
         }
         self.has_output |= name == "output.weight";
+        self.has_head |= name == "cls.output.weight";
+        self.has_head_layer |= name == "cls.weight";
     }
 
     /// A model without an output of its own turns its first tensor around, from a second copy. One
@@ -104,16 +126,30 @@ impl Parts {
     }
 }
 
-fn has_pooling(gguf: *const sys::gguf_context) -> bool {
+fn pooling(gguf: *const sys::gguf_context, architecture: &str) -> Pooling {
+    let Ok(name) = CString::new(format!("{architecture}.pooling_type")) else {
+        return Pooling::Absent;
+    };
+    // SAFETY: the context is valid; the key exists and holds a number before it is read as one.
+    unsafe {
+        let key = sys::gguf_find_key(gguf, name.as_ptr());
+        if key < 0 {
+            return Pooling::Absent;
+        }
+        let is_number = sys::gguf_get_kv_type(gguf, key) == sys::GGUF_TYPE_UINT32;
+        let is_score = is_number
+            && i64::from(sys::gguf_get_val_u32(gguf, key))
+                == i64::from(sys::LLAMA_POOLING_TYPE_RANK);
+        if is_score { Pooling::Score } else { Pooling::Vector }
+    }
+}
+
+fn architecture(gguf: *const sys::gguf_context) -> Option<String> {
     // SAFETY: the context is valid; the key exists and holds a text before it is read as one.
     unsafe {
         let key = sys::gguf_find_key(gguf, c"general.architecture".as_ptr());
-        if key < 0 || sys::gguf_get_kv_type(gguf, key) != sys::GGUF_TYPE_STRING {
-            return false;
-        }
-        let architecture = super::string(sys::gguf_get_val_str(gguf, key));
-        let pooling = CString::new(format!("{architecture}.pooling_type"));
-        pooling.is_ok_and(|pooling| sys::gguf_find_key(gguf, pooling.as_ptr()) >= 0)
+        let is_text = key >= 0 && sys::gguf_get_kv_type(gguf, key) == sys::GGUF_TYPE_STRING;
+        is_text.then(|| super::string(sys::gguf_get_val_str(gguf, key)))
     }
 }
 

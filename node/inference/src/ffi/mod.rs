@@ -11,7 +11,7 @@ mod threads;
 
 pub(crate) use backend::{cpu_features, devices, load_backends};
 pub(crate) use context::{Context, ContextPlan, Rows};
-pub(crate) use gguf::Header;
+pub(crate) use gguf::{Header, Pooling};
 pub(crate) use log::{install as install_log, take_errors};
 pub(crate) use lora::Adapters;
 pub(crate) use model::{Model, Sizes};

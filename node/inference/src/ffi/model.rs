@@ -1,12 +1,12 @@
 //! A loaded model: weights and vocabulary, shared by all threads.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
 use crate::placement::Placement;
-use crate::{EngineConfig, LoadError, SplitMode, Token, TokenizeError, TokenizeOptions};
+use crate::{EngineConfig, LoadError, PairForm, SplitMode, Token, TokenizeError, TokenizeOptions};
 
 /// A model, freed by drop.
 pub(crate) struct Model {
@@ -278,6 +278,44 @@ impl Model {
     pub(crate) fn adds_bos(&self) -> bool {
         // SAFETY: the vocabulary lives.
         unsafe { sys::llama_vocab_get_add_bos(self.vocab()) }
+    }
+
+    /// Numbers that its head for ranking gives for a sequence.
+    pub(crate) fn scores(&self) -> u32 {
+        // SAFETY: reads a number, which is 1 unless the file says more.
+        unsafe { sys::llama_model_n_cls_out(self.as_ptr()) }
+    }
+
+    /// How a pair of a query and a document is put together for its head for ranking.
+    pub(crate) fn pair_form(&self) -> PairForm {
+        // SAFETY: the vocabulary lives; these read numbers.
+        let (bos, eos, sep, adds) = unsafe {
+            let vocab = self.vocab();
+            let adds = [
+                sys::llama_vocab_get_add_bos(vocab),
+                sys::llama_vocab_get_add_eos(vocab),
+                sys::llama_vocab_get_add_sep(vocab),
+            ];
+            let (eos, sep) = (sys::llama_vocab_eos(vocab), sys::llama_vocab_sep(vocab));
+            (sys::llama_vocab_bos(vocab), eos, sep, adds)
+        };
+        let end = if self.has(Token(eos)) { eos } else { sep };
+        let [bos, end, sep] = [(bos, adds[0]), (end, adds[1]), (sep, adds[2])]
+            .map(|(token, added)| Some(Token(token)).filter(|token| added && self.has(*token)));
+        PairForm {
+            before: bos.into_iter().collect(),
+            between: end.into_iter().chain(sep).collect(),
+            after: end.into_iter().collect(),
+            template: self.template(c"rerank"),
+            gives_probability: false,
+        }
+    }
+
+    /// A named template, if the file has one.
+    fn template(&self, name: &CStr) -> Option<String> {
+        // SAFETY: the name is a text; the template lives as long as the model.
+        let template = unsafe { sys::llama_model_chat_template(self.as_ptr(), name.as_ptr()) };
+        (!template.is_null()).then(|| super::string(template))
     }
 
     /// A text from the file's metadata.

@@ -2,6 +2,7 @@
 
 mod features;
 mod lora;
+mod rank;
 mod vision;
 
 use std::ops::Deref;

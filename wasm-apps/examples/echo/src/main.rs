@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     serve(|request, events| match &request.task {
         Task::Chat(chat) => echo(chat.messages.last().map_or("", |last| &last.content), events),
         Task::Complete(complete) => echo(complete.prompt.as_text().unwrap_or_default(), events),
-        Task::Embed(_) | Task::Tokenize(_) => {
+        Task::Embed(_) | Task::Rank(_) | Task::Tokenize(_) => {
             Err(Failure::new(ErrorCode::InvalidRequest, "echo makes no vectors").at("model"))
         }
     })

@@ -14,7 +14,7 @@ use crate::http::openapi::{Operation, Schema, Tag};
 pub fn operation() -> Operation {
     let model = Schema::open()
         .needs("name", Schema::text())
-        .needs("kind", Schema::words(&["chat", "embedding"]))
+        .needs("kind", Schema::words(&["chat", "embedding", "rerank"]))
         .needs("takes_pictures", Schema::flag())
         .needs("state", Schema::words(&["loading", "ready", "unloaded", "down"]))
         .may("share", Schema::number().says("How much of it is loaded, from 0 to 1."))

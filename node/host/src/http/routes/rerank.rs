@@ -3,6 +3,7 @@
 use axum::extract::Request;
 use axum::response::Response;
 use gaia_core::{Ranking, ServeError};
+use gaia_protocol::RankTask;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,31 +19,39 @@ use crate::http::{body, json};
 /// With the query, as many texts as one request for vectors takes.
 const DOCUMENTS_MAX: usize = 2047;
 
+const MODEL: &str = "A reranker or an embedding model; not needed if there is only one reranker, or \
+                     none and only one embedding model.";
+
+const TRUNCATE: &str =
+    "Read as much of a document as the reranker's context holds, instead of refusing it.";
+
+const ABOUT: &str = "Sorts documents by how well they answer a query, as Jina's and Cohere's API do. A \
+                     reranker's score goes from 0 to 1; an embedding model's is a cosine, from -1 to 1.";
+
 /// The route.
 pub fn operation() -> Operation {
     let document =
         Schema::either([Schema::filled(), Schema::object().needs("text", Schema::filled())]);
     let body = Schema::object()
-        .may("model", Schema::text().says("An embedding model; not needed if there is only one."))
+        .may("model", Schema::text().says(MODEL))
         .needs("query", Schema::filled())
         .needs("documents", Schema::list(document).items(1, DOCUMENTS_MAX))
+        .may("truncate", Schema::flag().says(TRUNCATE))
         .may("top_n", Schema::integer().least(1).says("How many of the best are wanted."))
         .may("return_documents", Schema::flag().says("Repeat the documents in the answer."));
     Operation::post("/v1/rerank", "rerank")
-        .says("Sorts documents by how near they are to a query, as Jina's and Cohere's API do.")
+        .says(ABOUT)
         .takes(body, json!({"query": "a", "documents": ["b"]}))
         .answers_with::<Answer<'static>>()
 }
 
-/// Sorts documents by how near they are to a query.
+/// Sorts documents by how well they answer a query.
 pub async fn post(
     axum::extract::State(state): Shared,
     request: Request,
 ) -> Result<Response, ApiError> {
     let request = RerankRequest::parse(body::read_fields(&state, request).await?)?;
-    let documents = request.documents.clone();
-    let model = request.model.as_deref();
-    let work = gaia_core::rerank(&state.node, model, request.query.clone(), documents);
+    let work = gaia_core::rerank(&state.node, request.model.as_deref(), request.task.clone());
     let done = timeout(state.request_timeout, work).await.unwrap_or(Err(ServeError::TimeLimit));
     let ranking = done.map_err(|error| ApiError::from(error).blame("documents"))?;
     let span = Span::current();
@@ -54,8 +63,7 @@ pub async fn post(
 #[derive(Debug)]
 struct RerankRequest {
     model: Option<String>,
-    query: String,
-    documents: Vec<String>,
+    task: RankTask,
     /// How many of the best are wanted; `None`: all.
     top: Option<u32>,
     /// The answer repeats the documents.
@@ -100,8 +108,10 @@ impl RerankRequest {
         let documents = take_documents(&mut fields)?;
         let top = fields.count("top_n")?;
         let with_documents = fields.flag("return_documents")?;
+        let truncate = fields.flag("truncate")?;
         fields.finish(&[])?;
-        Ok(Self { model, query, documents, top, with_documents })
+        let task = RankTask { query, documents, truncate };
+        Ok(Self { model, task, top, with_documents })
     }
 
     fn answer<'a>(&'a self, ranking: &'a Ranking) -> Answer<'a> {
@@ -109,7 +119,7 @@ impl RerankRequest {
         let results = ranking.places.iter().take(top).map(|(index, score)| Place {
             index: *index,
             relevance_score: *score,
-            document: self.with_documents.then(|| Document { text: &self.documents[*index] }),
+            document: self.with_documents.then(|| Document { text: &self.task.documents[*index] }),
         });
         let prompt_tokens = ranking.usage.prompt_tokens;
         Answer {
@@ -170,6 +180,7 @@ mod tests {
             (r#"{"query": "q", "documents": [{"text": "a", "b": 1}]}"#, "documents[0].b"),
             (r#"{"query": "q", "documents": ["a"], "top_n": 0}"#, "top_n"),
             (r#"{"query": "q", "documents": ["a"], "return_documents": 1}"#, "return_documents"),
+            (r#"{"query": "q", "documents": ["a"], "truncate": "yes"}"#, "truncate"),
             (r#"{"query": "q", "documents": ["a"], "more": 1}"#, "more"),
         ] {
             let error = parse(body).expect_err(body);

@@ -128,3 +128,21 @@ async fn documents_are_ranked() {
     let wrong = server.client.post("/rerank", r#"{"query":"q","documents":[""]}"#).await;
     assert_eq!((wrong.status, &wrong.error()["param"]), (400, &"documents[0]".into()));
 }
+
+#[tokio::test]
+async fn a_reranker_is_asked_for_scores() {
+    let score = |index, score| Ok(Event::Score { index, score, tokens: 4 });
+    let script = vec![score(0, 0.25), score(1, 0.75), finish(0)];
+    let (server, model) = of(FakeModel::new("rank", ModelKind::Rerank).answering(script)).await;
+    let body = r#"{"query":"q","documents":["a","b"],"truncate":true,"top_n":1}"#;
+    let answer = server.client.post("/v1/rerank", body).await;
+    let wanted = r#""results":[{"index":1,"relevance_score":0.75}]"#;
+    assert!(answer.body.contains(wanted), "{}", answer.body);
+    let Some(Task::Rank(task)) = model.tasks().pop() else { panic!("another task") };
+    assert_eq!((task.query.as_str(), task.documents.len(), task.truncate), ("q", 2, true));
+    let vectors = server.client.post("/v1/embeddings", r#"{"model":"rank","input":"a"}"#).await;
+    assert_eq!((vectors.status, &vectors.error()["param"]), (400, &"model".into()));
+    assert!(vectors.body.contains("ranks documents"), "{}", vectors.body);
+    let models = server.client.get("/v1/info").await;
+    assert!(models.body.contains(r#""kind":"rerank""#), "{}", models.body);
+}

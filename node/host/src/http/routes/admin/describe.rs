@@ -60,7 +60,7 @@ fn changing(operation: Operation) -> Operation {
 /// Which keys there are is for the config's reader to say.
 fn keys() -> Schema {
     Schema::open()
-        .may("kind", Schema::words(&["chat", "embedding"]))
+        .may("kind", Schema::words(&["chat", "embedding", "rerank"]))
         .may("path", Schema::text().says("A GGUF file in one of admin.model_dirs."))
         .may("app", Schema::text().says("A wasm app in one of admin.app_dirs."))
         .says("Any of the keys of [[models]] of the node's config; null is the default.")

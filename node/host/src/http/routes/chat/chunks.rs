@@ -184,6 +184,7 @@ impl sse::Chunks for ChatChunks {
             Event::Prompt { .. }
             | Event::Tokens { .. }
             | Event::Embedding { .. }
+            | Event::Score { .. }
             | Event::Error { .. } => None,
         };
         frame.into_iter().collect()

@@ -19,6 +19,17 @@ const ORIENTATION: u16 = 0x0112;
 
 /// Reads a TIFF structure, with or without Exif's name before it.
 pub(crate) fn orientation(exif: &[u8]) -> Option<Turn> {
+    turn(number(exif)?)
+}
+
+/// The same that says which way up the picture is and nothing else.
+pub(crate) fn bare(exif: &[u8]) -> Option<Vec<u8>> {
+    let number = number(exif).filter(|number| turn(*number).is_some())?;
+    let start = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
+    Some([&start[..], &number.to_le_bytes(), &[0; 6]].concat())
+}
+
+fn number(exif: &[u8]) -> Option<u16> {
     let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     let is_little = match tiff.get(..4)? {
         b"II*\0" => true,
@@ -35,7 +46,7 @@ pub(crate) fn orientation(exif: &[u8]) -> Option<Turn> {
     let count = usize::from(short(start)?).min(ENTRIES_MAX);
     let entries = (0..count).map_while(|index| start.checked_add(2 + 12 * index));
     let mut entries = entries.filter(|entry| short(*entry) == Some(ORIENTATION));
-    turn(short(entries.next()?.checked_add(8)?)?)
+    short(entries.next()?.checked_add(8)?)
 }
 
 fn turn(orientation: u16) -> Option<Turn> {
@@ -63,6 +74,7 @@ mod tests {
         let big = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0";
         let quarter = Turn { transpose: true, mirror: true, flip: false };
         assert_eq!((orientation(little), orientation(big)), (Some(quarter), Some(quarter)));
+        assert_eq!(bare(big).as_deref().and_then(orientation), Some(quarter));
     }
 
     #[test]

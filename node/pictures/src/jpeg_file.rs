@@ -35,6 +35,67 @@ pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Pixels, PictureErro
     Ok(Pixels { width, height, rgb }.turned(turn))
 }
 
+/// Marks of parts: the file's beginning and end, the beginning of a scan.
+const START: u8 = 0xD8;
+const END: u8 = 0xD9;
+const SCAN: u8 = 0xDA;
+
+/// Names of what a decoder must know of colours.
+const JFIF: u8 = 0xE0;
+const ADOBE: u8 = 0xEE;
+
+/// Where cameras write.
+const EXIF: u8 = 0xE1;
+
+/// The file with nothing but the picture in it and which way up that is: no place, no date, no second
+/// picture. `None`: its parts are not what they say.
+pub(crate) fn bare(file: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = file.strip_prefix(&[0xFF, START])?;
+    let mut bare = vec![0xFF, START];
+    loop {
+        let (mark, after) = mark(rest)?;
+        if mark == END {
+            bare.extend([0xFF, END]);
+            return Some(bare);
+        }
+        let length = u16::from_be_bytes(*after.first_chunk::<2>()?);
+        let (part, after) = after.split_at_checked(length.into())?;
+        let said = part.get(2..)?;
+        let is_needed = match mark {
+            // With a picture of the picture in it, it is longer.
+            JFIF => said.starts_with(b"JFIF\0") && said.len() == 14,
+            ADOBE => said.starts_with(b"Adobe") && said.len() == 12,
+            0xC0..=0xCF | SCAN..=0xDD => true,
+            _ => false,
+        };
+        if is_needed {
+            bare.extend([0xFF, mark]);
+            bare.extend_from_slice(part);
+        }
+        if let Some(exif) = exif::bare(said).filter(|_| mark == EXIF) {
+            let length = u16::try_from(exif.len() + 2).ok()?;
+            bare.extend([&[0xFF, EXIF][..], &length.to_be_bytes(), &exif].concat());
+        }
+        let (scan, after) = after.split_at(if mark == SCAN { scanned(after) } else { 0 });
+        bare.extend_from_slice(scan);
+        rest = after;
+    }
+}
+
+/// The mark that a part begins with, and what follows it.
+fn mark(rest: &[u8]) -> Option<(u8, &[u8])> {
+    let filled = rest.iter().take_while(|byte| **byte == 0xFF).count();
+    let (mark, after) = rest.get(filled..)?.split_first()?;
+    // Those below stand for themselves, or in a scan.
+    (filled > 0 && *mark >= 0xC0 && !(0xD0..=START).contains(mark)).then_some((*mark, after))
+}
+
+/// Bytes of a scan: in it, only some marks can stand.
+fn scanned(rest: &[u8]) -> usize {
+    let ends = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xD0..=0xD7);
+    rest.windows(2).position(ends).unwrap_or(rest.len())
+}
+
 fn damaged(error: DecodeErrors) -> PictureError {
     no(&error.to_string())
 }
@@ -83,6 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn nothing_but_the_picture_stays() {
+        let whole = red_and_blue(Some(6));
+        let (start, rest) = whole.split_at(2);
+        let comment = b"\xFF\xFE\0\x08secret\xFF\xE2\0\x08secret";
+        let place = b"\xFF\xE1\0\x0EExif\0\0secret";
+        let told = [start, comment, &b"\xFF"[..], place, rest, b"secret"].concat();
+        let stripped = bare(&told).expect("a good file");
+        assert!(!stripped.windows(6).any(|bytes| bytes == b"secret"));
+        assert_eq!(bare(&stripped).as_ref(), Some(&stripped));
+        let (told, stripped) = (decode(&told, &LIMITS), decode(&stripped, &LIMITS));
+        let (told, stripped) = (told.expect("a good file"), stripped.expect("a good file"));
+        assert_eq!((stripped.width, stripped.height), (8, 16));
+        assert_eq!(stripped.rgb, told.rgb);
+    }
+
+    #[test]
     fn what_is_too_large_is_refused_by_its_header() {
         let limits = Limits { pixels_max: 127, ..LIMITS };
         let error = decode(&red_and_blue(None), &limits).expect_err("refused");
@@ -94,11 +171,13 @@ mod tests {
         let whole = red_and_blue(Some(6));
         for length in 3..whole.len() {
             drop(crate::decode(&whole[..length], &LIMITS));
+            assert_eq!(bare(&whole[..length]), None);
         }
         for index in 3..whole.len() {
             for value in [0, 1, 0x7F, 0xFF] {
                 let mut changed = whole.clone();
                 changed[index] = value;
+                drop(bare(&changed));
                 if let Ok(pixels) = crate::decode(&changed, &LIMITS) {
                     assert_eq!(pixels.rgb.len() as u32, pixels.width * pixels.height * 3);
                 }

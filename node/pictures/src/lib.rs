@@ -3,6 +3,7 @@
 //! | part | duty |
 //! |---|---|
 //! | [`decode`] | PNG or JPEG to red, green and blue, upright, not larger than a model can use |
+//! | [`bare`] | the file of a good picture, for other servers, with nothing else in it |
 //! | `png_file`, `jpeg_file` | one format each |
 //! | `exif` | which way up a photograph is |
 //! | `shape` | turning, and reducing by averages |
@@ -110,6 +111,34 @@ pub fn decode(file: &[u8], limits: &Limits) -> Result<Decoded, PictureError> {
     })?;
     let Pixels { width, height, rgb } = pixels.reduced(limits.area_max);
     Ok(Decoded { width, height, rgb })
+}
+
+/// A file that could be decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bare {
+    /// Its type, as `image/png`.
+    pub media_type: &'static str,
+    /// The file.
+    pub file: Vec<u8>,
+}
+
+/// Takes all out of a PNG or JPEG file that is no part of the picture, such as where and when it was
+/// taken, and looks whether what is left can be decoded.
+///
+/// # Errors
+/// See [`PictureError`].
+pub fn bare(file: &[u8], limits: &Limits) -> Result<Bare, PictureError> {
+    if file.len() > limits.bytes_max {
+        return Err(PictureError::TooManyBytes { bytes: file.len(), limit: limits.bytes_max });
+    }
+    let (format, media_type, bare) = match file {
+        [0x89, b'P', b'N', b'G', ..] => ("PNG", "image/png", png_file::bare(file)),
+        [0xFF, 0xD8, 0xFF, ..] => ("JPEG", "image/jpeg", jpeg_file::bare(file)),
+        _ => return Err(PictureError::Unknown),
+    };
+    let cut_off = || PictureError::Damaged { format, reason: "it is cut off, or not whole".into() };
+    let file = bare.ok_or_else(cut_off)?;
+    decode(&file, limits).map(|_| Bare { media_type, file })
 }
 
 /// Reads one format.

@@ -47,7 +47,7 @@ pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Pixels, PictureErro
 }
 
 /// The file with nothing but the picture in it. `None`: a chunk goes beyond the end.
-fn bare(file: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn bare(file: &[u8]) -> Option<Vec<u8>> {
     let mut rest = file.strip_prefix(SIGNATURE)?;
     let mut bare = SIGNATURE.to_vec();
     loop {

@@ -22,7 +22,7 @@ pub use config::{
 };
 pub use event::{Channel, ErrorCode, Event, FinishReason, TokenLogprob, TokenText, Usage};
 pub use outcome::Outcome;
-pub use picture::{PICTURE_MARK, PICTURE_OPTION, PICTURES_MAX, Picture, PictureSpot};
+pub use picture::{PICTURE_MARK, PICTURE_OPTION, PICTURES_MAX, Picture, PictureSpot, PictureUrl};
 pub use stats::WorkerStats;
 pub use task::{
     ChatTask, CompleteTask, EmbedTask, Format, GuestRequest, Input, Message, RankTask, Role,

@@ -89,6 +89,37 @@ impl Picture {
     }
 }
 
+/// A picture as the address that holds it (`data:image/png;base64,…`), for a model that another server
+/// holds. Clones share it.
+#[derive(Clone)]
+pub struct PictureUrl(Arc<dyn AsRef<str> + Send + Sync>);
+
+impl PictureUrl {
+    /// A picture whose address somebody may keep an eye on.
+    #[must_use]
+    pub fn new(url: Arc<dyn AsRef<str> + Send + Sync>) -> Self {
+        Self(url)
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        (*self.0).as_ref()
+    }
+}
+
+impl PartialEq for PictureUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl fmt::Debug for PictureUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PictureUrl({} bytes)", self.as_str().len())
+    }
+}
+
 /// Bytes of width and height before the pixels.
 const SIZE_BYTES: usize = 8;
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{GuestModel, Picture, PictureSpot};
+use crate::{GuestModel, Picture, PictureSpot, PictureUrl};
 
 /// What `next_request` gives a guest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub struct ChatTask {
     /// see them.
     #[serde(skip)]
     pub pictures: Vec<Picture>,
+    /// The same, in place of these, for a model that another server holds.
+    #[serde(skip)]
+    pub picture_urls: Vec<PictureUrl>,
 }
 
 impl ChatTask {

@@ -51,6 +51,7 @@ fn gather(config: &Config) -> Result<Value> {
             "kind": upstream.kind,
             "url": upstream.url,
             "model": upstream.model,
+            "takes_pictures": upstream.pictures,
         })
     });
     let worker = machine(&binary).unwrap_or_else(|error| json!({"error": format!("{error:#}")}));

@@ -180,6 +180,9 @@ fn an_upstream_is_read_and_its_mistakes_are_told() {
     assert!(config.models.is_empty() && !upstream.required);
     let said = complaint(&format!("{MODEL}{}", UPSTREAM.replace("\"u\"", "\"m\"")));
     assert!(said.contains("upstreams[0].name: \"m\" names another model already"), "{said}");
+    let blind = UPSTREAM.replace("\"chat\"", "\"embedding\"") + "pictures = true\n";
+    let said = complaint(&blind);
+    assert!(said.contains("upstreams[0].pictures: is for chat models"), "{said}");
     let said = complaint(
         "[[upstreams]]\nname = \"a b\"\nurl = \"http://key@a/v1?x=1\"\napi_key = \"sk-1\"\n\
          api_key_env = \"K\"\napi_key_file = \"k\"\nheaders = { API-Key = \"sk-1\" }\n\

@@ -40,6 +40,8 @@ pub struct UpstreamConfig {
     pub aliases: Vec<String>,
     /// Tokens one request may hold, if known.
     pub context_tokens: Option<u32>,
+    /// Whether it reads pictures.
+    pub pictures: bool,
     /// Length of its vectors; unless known, the server is asked for one.
     pub dimension: Option<u32>,
     /// Requests to it at once.
@@ -110,6 +112,10 @@ impl UpstreamConfig {
         let headers = read_headers(&mut table);
         let aliases = read_aliases(&mut table);
         let context_tokens = table.optional_within("context_tokens", 16..=16 << 20);
+        let pictures = table.value("pictures", false);
+        if pictures && kind.is_some_and(|kind| kind != ModelKind::Chat) {
+            table.wrong("pictures", "is for chat models: other models read no pictures");
+        }
         let dimension = table.optional_within("dimension", 1..=65_536);
         let requests_max = table.within("requests_max", 64, 1..=65_536);
         let connect_timeout = Duration::from_millis(table.time("connect_timeout_ms", 5_000));
@@ -131,6 +137,7 @@ impl UpstreamConfig {
             headers,
             aliases,
             context_tokens,
+            pictures,
             dimension,
             requests_max,
             connect_timeout,

@@ -259,7 +259,10 @@ impl State {
         if let Some(param) = pictures.first().filter(|_| !chosen.takes_pictures()) {
             return Err(takes_none(param, chosen.name()));
         }
-        task.pictures = self.pictures.decode(pictures, choices).await?;
+        match chosen.is_own() {
+            true => task.pictures = self.pictures.decode(pictures, choices).await?,
+            false => task.picture_urls = self.pictures.pack(pictures, choices).await?,
+        }
         // Vector stores are hidden from everybody but their owners, who were asked for.
         let node = match (&wish, &self.vector_stores) {
             (Wish::Stores(_), Some(keeper)) => keeper.node().clone(),

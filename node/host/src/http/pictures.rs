@@ -2,17 +2,18 @@
 //!
 //! A picture comes inside the request and from nowhere else: this node fetches nothing for a stranger.
 //! It is decoded when its model is known to take pictures, on threads for that, a few at a time; and it
-//! counts among the pictures in the node until its request ends.
+//! counts among the pictures in the node until its request ends. To a model that another server holds goes
+//! the file itself, after it was decoded for a trial, and without all that is no part of the picture.
 
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use gaia_core::ServeError;
-use gaia_pictures::{Decoded, Limits, PictureError};
-use gaia_protocol::{PICTURES_MAX, Picture};
+use gaia_pictures::{Bare, Decoded, Limits, PictureError};
+use gaia_protocol::{PICTURES_MAX, Picture, PictureUrl};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
@@ -109,6 +110,27 @@ impl Gallery {
     /// # Errors
     /// Too many, or one can't be read: each by its field. Too many in the node: overloaded.
     pub async fn decode(&self, pictures: Pictures, choices: u32) -> Result<Vec<Picture>, ApiError> {
+        self.make(pictures, choices, pixels).await
+    }
+
+    /// Makes of the pictures of a request what another server may be sent, for so many answers.
+    ///
+    /// # Errors
+    /// As [`Gallery::decode`].
+    pub async fn pack(
+        &self,
+        pictures: Pictures,
+        choices: u32,
+    ) -> Result<Vec<PictureUrl>, ApiError> {
+        self.make(pictures, choices, url).await
+    }
+
+    async fn make<T: Send + 'static>(
+        &self,
+        pictures: Pictures,
+        choices: u32,
+        make: Make<T>,
+    ) -> Result<Vec<T>, ApiError> {
         let limit = self.config.per_request_max;
         if let Some(over) = pictures.0.get(limit) {
             return Err(too_many(&over.param, limit));
@@ -117,11 +139,11 @@ impl Gallery {
             return Ok(vec![]);
         }
         let place = Arc::new(self.places(pictures.0.len(), choices)?);
-        let mut decoded = vec![];
+        let mut made = vec![];
         for picture in pictures.0 {
-            decoded.push(self.decode_one(picture, Arc::clone(&place)).await?);
+            made.push(self.make_one(picture, Arc::clone(&place), make).await?);
         }
-        Ok(decoded)
+        Ok(made)
     }
 
     /// Each answer has its own copy of the pictures on its way.
@@ -132,29 +154,54 @@ impl Gallery {
         places.map_err(|_| ServeError::overloaded())
     }
 
-    async fn decode_one(
+    async fn make_one<T: Send + 'static>(
         &self,
         picture: Encoded,
         place: Arc<OwnedSemaphorePermit>,
-    ) -> Result<Picture, ApiError> {
+        make: Make<T>,
+    ) -> Result<T, ApiError> {
         let Encoded { param, base64 } = picture;
         let (bytes_max, pixels_max) = (self.config.bytes_max, self.config.pixels_max);
         let limits = Limits { bytes_max, pixels_max, area_max: AREA_MAX };
         let turn = Arc::clone(&self.decoding).acquire_owned().await;
         let turn = turn.map_err(|_| ServeError::overloaded())?;
         // The turn ends with the work, which goes on when nobody waits for it any more.
-        let work = spawn_blocking(move || (read(&base64, &limits), turn).0);
-        let decoded = work.await.unwrap_or_else(|_| {
-            Err(Unread::Picture(PictureError::Damaged {
-                format: "picture",
-                reason: "its decoder gave up".into(),
-            }))
-        });
-        let Decoded { width, height, rgb } = decoded.map_err(|error| error.at(&param))?;
-        let pixels = Pixels { rgb, _place: place };
-        let picture = Picture::new(width, height, Arc::new(pixels));
-        picture.ok_or_else(|| must_be(&param, KINDS))
+        let work = move || {
+            let made = file(&base64, &limits).and_then(|file| make(&file, &limits, place));
+            (made, turn).0
+        };
+        let made = spawn_blocking(work).await;
+        made.unwrap_or_else(|_| Err(gave_up())).map_err(|error| error.at(&param))
     }
+}
+
+/// Makes of a file what a model is shown.
+type Make<T> = fn(&[u8], &Limits, Arc<OwnedSemaphorePermit>) -> Result<T, Unread>;
+
+fn pixels(
+    file: &[u8],
+    limits: &Limits,
+    place: Arc<OwnedSemaphorePermit>,
+) -> Result<Picture, Unread> {
+    let decoded = gaia_pictures::decode(file, limits).map_err(Unread::Picture)?;
+    let Decoded { width, height, rgb } = decoded;
+    let pixels = Pixels { rgb, _place: place };
+    Picture::new(width, height, Arc::new(pixels)).ok_or_else(gave_up)
+}
+
+fn url(
+    file: &[u8],
+    limits: &Limits,
+    place: Arc<OwnedSemaphorePermit>,
+) -> Result<PictureUrl, Unread> {
+    let Bare { media_type, file } = gaia_pictures::bare(file, limits).map_err(Unread::Picture)?;
+    let url = format!("data:{media_type};base64,{}", STANDARD.encode(file));
+    Ok(PictureUrl::new(Arc::new(Url { url, _place: place })))
+}
+
+fn gave_up() -> Unread {
+    let reason = "its decoder gave up".into();
+    Unread::Picture(PictureError::Damaged { format: "picture", reason })
 }
 
 /// Pixels, and their place among the pictures in the node.
@@ -169,21 +216,33 @@ impl AsRef<[u8]> for Pixels {
     }
 }
 
+/// An address that holds a picture, and its place among the pictures in the node.
+struct Url {
+    url: String,
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+impl AsRef<str> for Url {
+    fn as_ref(&self) -> &str {
+        &self.url
+    }
+}
+
 /// Why a field holds no picture.
 enum Unread {
     Base64(base64::DecodeError),
     Picture(PictureError),
 }
 
-fn read(base64: &str, limits: &Limits) -> Result<Decoded, Unread> {
+/// The file that letters stand for.
+fn file(base64: &str, limits: &Limits) -> Result<Vec<u8>, Unread> {
     let bytes = base64.len() / 4 * 3;
     // Two bytes of the last four letters may be none.
     if bytes.saturating_sub(2) > limits.bytes_max {
         let limit = limits.bytes_max;
         return Err(Unread::Picture(PictureError::TooManyBytes { bytes, limit }));
     }
-    let file = LENIENT.decode(base64).map_err(Unread::Base64)?;
-    gaia_pictures::decode(&file, limits).map_err(Unread::Picture)
+    LENIENT.decode(base64).map_err(Unread::Base64)
 }
 
 /// Some clients leave the padding out.
@@ -278,6 +337,19 @@ mod tests {
         let error = decode(config, &[url.as_str(); PICTURES_MAX + 1]).await.expect_err("refused");
         assert!(error.message.contains("one picture too many"), "{}", error.message);
         assert_eq!(decode(config, &[url.as_str(); 2]).await.expect("two").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn another_server_is_sent_what_was_checked_under_its_true_type() {
+        let pack = async |url: String| {
+            let mut pictures = Pictures::default();
+            pictures.add_url("p", &url)?;
+            Gallery::new(PicturesConfig::default()).pack(pictures, 1).await
+        };
+        let packed = pack(format!("DATA:image/jpeg;base64,{}", PIXEL.trim_end_matches('=')));
+        assert_eq!(packed.await.expect("a picture")[0].as_str(), url());
+        let error = pack(url().replace("AAAA", "BBBB")).await.expect_err("damaged");
+        assert_eq!((error.param.as_deref(), error.status.as_u16()), (Some("p"), 400));
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! A conversation as a server reads it.
 
 use gaia_core::ServeError;
-use gaia_protocol::{ChatTask, Format, Message, Role, Tool, ToolCall, ToolChoice, Tools};
+use gaia_protocol::{
+    ChatTask, Format, Message, PictureUrl, Role, Tool, ToolCall, ToolChoice, Tools,
+};
 use serde_json::{Map, Value, json};
 
 use super::sampling::{Wishes, fields};
@@ -21,9 +23,11 @@ pub fn body(config: &UpstreamConfig, task: ChatTask) -> Result<Value, ServeError
         max_tokens,
         stop,
         pictures: _,
+        picture_urls,
     } = task;
     let wishes = Wishes { sampling, max_tokens, stop };
     let mut body = fields(config, &wishes);
+    let message = |message: &Message| wire(message, &picture_urls);
     body.insert("messages".into(), messages.iter().map(message).collect());
     body.extend(tool_fields(&tools));
     body.extend(response_format(format)?);
@@ -35,7 +39,7 @@ pub fn body(config: &UpstreamConfig, task: ChatTask) -> Result<Value, ServeError
     Ok(body.into())
 }
 
-fn message(message: &Message) -> Value {
+fn wire(message: &Message, pictures: &[PictureUrl]) -> Value {
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
@@ -44,7 +48,7 @@ fn message(message: &Message) -> Value {
     };
     // A message that only calls functions says nothing.
     let is_silent = message.content.is_empty() && !message.tool_calls.is_empty();
-    let content = (!is_silent).then_some(&message.content);
+    let content = (!is_silent).then(|| content(message, pictures));
     let mut wire = json!({"role": role, "content": content});
     let calls: Vec<_> = message.tool_calls.iter().map(call).collect();
     for (key, value) in [
@@ -58,6 +62,27 @@ fn message(message: &Message) -> Value {
         }
     }
     wire
+}
+
+/// A text, or parts where pictures stand between its words.
+fn content(message: &Message, pictures: &[PictureUrl]) -> Value {
+    if message.pictures.is_empty() {
+        return json!(message.content);
+    }
+    let text = |text: &str| (!text.is_empty()).then(|| json!({"type": "text", "text": text}));
+    let picture = |number: usize| {
+        let url = pictures.get(number)?.as_str();
+        Some(json!({"type": "image_url", "image_url": {"url": url}}))
+    };
+    let (mut parts, mut rest, mut start) = (vec![], message.content.as_str(), 0);
+    for spot in &message.pictures {
+        let (before, behind) =
+            rest.split_at_checked(spot.at.saturating_sub(start)).unwrap_or((rest, ""));
+        parts.extend(text(before).into_iter().chain(picture(spot.number)));
+        (rest, start) = (behind, spot.at);
+    }
+    parts.extend(text(rest));
+    parts.into()
 }
 
 fn call(ToolCall { id, name, arguments }: &ToolCall) -> Value {

@@ -69,16 +69,21 @@ impl Model for Upstream {
         false
     }
 
+    fn takes_pictures(&self) -> bool {
+        self.server.config().pictures
+    }
+
     fn start(&self, task: Task) -> Result<EventStream, ServeError> {
         let server = &self.server;
         match task {
             Task::Chat(task) => {
+                let pictures = task.picture_urls.clone();
                 let body = chat::body(server.config(), task)?;
-                text::stream(server, server.call("/chat/completions", body))
+                text::stream(server, server.call("/chat/completions", body), pictures)
             }
             Task::Complete(task) => {
                 let body = complete::body(server.config(), task)?;
-                text::stream(server, server.call("/completions", body))
+                text::stream(server, server.call("/completions", body), vec![])
             }
             Task::Embed(task) => vectors::stream(server, task),
             // The config takes no reranker of another server.

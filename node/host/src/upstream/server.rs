@@ -253,7 +253,7 @@ impl Server {
             gpu_memory_bytes: 0,
             devices: vec![],
             llama_build: String::new(),
-            takes_pictures: false,
+            takes_pictures: config.pictures,
             guest: GuestModel {
                 name: config.name.clone(),
                 context_tokens,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use gaia_core::{Admission, Model, ModelStatus, Models, Node, ServeError};
 use gaia_core::{Served, chat, complete, embed, tokenize};
 use gaia_protocol::{
-    ChatTask, CompleteTask, EmbedTask, Event, FinishReason, Format, Input, Message, Sampling, Tool,
-    ToolCall, ToolChoice, Tools, Usage,
+    ChatTask, CompleteTask, EmbedTask, Event, FinishReason, Format, Input, Message, PictureSpot,
+    PictureUrl, Sampling, Tool, ToolCall, ToolChoice, Tools, Usage,
 };
 use serde_json::{Value, json};
 
@@ -268,6 +268,30 @@ async fn all_that_a_request_says_is_passed_on() {
             "temperature": 0.7, "top_k": 5, "logit_bias": {"3": -1.0}, "logprobs": true,
             "top_logprobs": 2, "reasoning_effort": "none", "chat_template_kwargs": {"x": 1},
             "response_format": {"type": "json_schema", "json_schema": schema}})
+    );
+}
+
+#[tokio::test]
+async fn pictures_are_passed_on_where_they_stand_and_held_until_the_end() {
+    let fake = Fake::start(|_| Reply::chunks(&[delta(json!({"content": "a"})), end("stop")])).await;
+    let (node, upstream) = node(config(&fake.url, "chat", "pictures = true"));
+    assert!(upstream.takes_pictures() && !chat_with(&fake).1.takes_pictures());
+    let urls: [Arc<str>; 2] =
+        ["data:image/png;base64,AA==", "data:image/jpeg;base64,AQ=="].map(Into::into);
+    let spot = |at, number| PictureSpot { at, number };
+    let pictures = vec![spot(0, 1), spot(3, 0), spot(3, 1)];
+    let message = Message { content: "é,b".into(), pictures, ..Message::default() };
+    let picture_urls = urls.clone().map(|url| PictureUrl::new(Arc::new(url))).into();
+    let task = ChatTask { messages: vec![message], picture_urls, ..ChatTask::default() };
+    let running = chat(&node, None, task).expect("starts");
+    assert!(Arc::strong_count(&urls[0]) > 1, "the answer holds them");
+    running.collect().await.expect("an answer");
+    assert_eq!(Arc::strong_count(&urls[0]), 1);
+    let picture = |url: &Arc<str>| json!({"type": "image_url", "image_url": {"url": &**url}});
+    let text = |text: &str| json!({"type": "text", "text": text});
+    assert_eq!(
+        fake.asked()[0].body["messages"][0]["content"],
+        json!([picture(&urls[1]), text("é,"), picture(&urls[0]), picture(&urls[1]), text("b")])
     );
 }
 

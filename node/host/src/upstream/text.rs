@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::stream;
 use gaia_core::{EventStream, ServeError};
 use gaia_net::{Call, Events};
-use gaia_protocol::Event;
+use gaia_protocol::{Event, PictureUrl};
 
 use super::chunks::{Chunks, Fault};
 use super::error::in_stream;
@@ -17,11 +17,15 @@ use super::server::{Place, Server};
 /// the next request.
 const CLOSING: Duration = Duration::from_millis(20);
 
-/// Starts an answer; nothing is sent before its first event is asked for.
+/// Starts an answer about these pictures; nothing is sent before its first event is asked for.
 ///
 /// # Errors
 /// [`ServeError::UpstreamBusy`]: there is no place.
-pub fn stream(server: &Arc<Server>, call: Call) -> Result<EventStream, ServeError> {
+pub fn stream(
+    server: &Arc<Server>,
+    call: Call,
+    pictures: Vec<PictureUrl>,
+) -> Result<EventStream, ServeError> {
     let answer = Answer {
         place: server.place()?,
         call,
@@ -29,6 +33,7 @@ pub fn stream(server: &Arc<Server>, call: Call) -> Result<EventStream, ServeErro
         chunks: Chunks::default(),
         ready: VecDeque::new(),
         is_done: false,
+        _pictures: pictures,
     };
     Ok(Box::pin(stream::try_unfold(answer, Answer::next)))
 }
@@ -40,6 +45,8 @@ struct Answer {
     chunks: Chunks,
     ready: VecDeque<Event>,
     is_done: bool,
+    /// What the server was shown: held as long as the request is.
+    _pictures: Vec<PictureUrl>,
 }
 
 impl Answer {

@@ -120,7 +120,7 @@ impl Asked {
             sampling,
             max_tokens,
             stop,
-            pictures: vec![],
+            ..ChatTask::default()
         };
         let asked = http::Asked { owner: owner.clone(), model, task, pictures, choices: 1, wish };
         let running = state.answer(asked).await?;

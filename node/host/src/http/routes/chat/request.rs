@@ -74,7 +74,7 @@ impl ChatRequest {
             sampling,
             max_tokens,
             stop,
-            pictures: vec![],
+            ..ChatTask::default()
         };
         Ok(Self { model, task, pictures, choices, stream, knowledge })
     }

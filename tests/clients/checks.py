@@ -4,6 +4,7 @@ GAIA_TEST_URL    http://HOST:PORT of a running node, needed
 GAIA_TEST_KEY    its key (default "none": a node without keys)
 GAIA_TEST_CHAT   name of a chat model (default "chat")
 GAIA_TEST_EMBED  name of an embedding model (default "embed")
+GAIA_TEST_EYES   "1" if the chat model takes pictures; without it they must be refused
 
 A script runs all its groups of checks, or those named as arguments, prints a line for each check, and
 ends with 0 and "all checks passed", or with 1. Models are small: checks are about shape and
@@ -16,6 +17,7 @@ import traceback
 
 KEY = os.environ.get("GAIA_TEST_KEY", "none")
 CHAT = os.environ.get("GAIA_TEST_CHAT", "chat")
+EYES = os.environ.get("GAIA_TEST_EYES") == "1"
 EMBED = os.environ.get("GAIA_TEST_EMBED", "embed")
 
 
@@ -59,6 +61,15 @@ class Checks:
             self.that(fits, what, f"{type(error).__name__}: {error}")
         else:
             self.fail(f"{what}; it was answered: {str(answer)[:300]}")
+
+    def shown(self, ask, param: str) -> None:
+        """`ask(True)` shows a picture, `ask(False)` says the same words alone; both give prompt tokens."""
+        if not EYES:
+            self.refused(lambda: ask(True), 400, "a picture for a model that sees none is refused", param)
+            return
+        with_picture, words = ask(True), ask(False)
+        self.that(with_picture > words + 3, "a picture takes its place in the prompt", (with_picture, words))
+        self.equal(ask(True), with_picture, "and the same each time")
 
     def fail(self, what: str) -> None:
         self.failed.append(what)

@@ -3,7 +3,7 @@
 import anthropic
 
 import checks
-from shapes import TOKENS, WEATHER_QUESTION, WEATHER_SCHEMA, Weather, obeys
+from shapes import PICTURE, TOKENS, WEATHER_QUESTION, WEATHER_SCHEMA, Weather, obeys
 
 client = anthropic.Anthropic(base_url=checks.url(), api_key=checks.KEY, max_retries=0)
 QUESTION = [{"role": "user", "content": "Tell me about foxes."}]
@@ -104,5 +104,16 @@ def check_errors(check):
         check.equal((error.body["type"], error.body["error"]["type"]), ("error", "not_found_error"), "errors have Anthropic's shape")
 
 
-checks.run({"create": check_create, "stream": check_stream, "tools": check_tools, "structured": check_structured,
+def check_pictures(check):
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PICTURE}}
+    words = [{"type": "text", "text": "What is this?"}]
+
+    def ask(shown):
+        content = [picture, *words] if shown else words
+        return prompt_tokens(message(messages=[{"role": "user", "content": content}], max_tokens=4).usage)
+
+    check.shown(ask, "messages[0].content[0].source.data")
+
+
+checks.run({"create": check_create, "pictures": check_pictures, "stream": check_stream, "tools": check_tools, "structured": check_structured,
             "count": check_count, "errors": check_errors})

@@ -6,7 +6,7 @@ import time
 import openai
 
 import checks
-from shapes import PERSON_QUESTION, TIME_TOOL, TOKENS, WEATHER_QUESTION, WEATHER_TOOL, Person, Weather, obeys
+from shapes import PERSON_QUESTION, PICTURE, TIME_TOOL, TOKENS, WEATHER_QUESTION, WEATHER_TOOL, Person, Weather, obeys
 
 client = openai.OpenAI(base_url=checks.url() + "/v1", api_key=checks.KEY, max_retries=0)
 QUESTION = [{"role": "user", "content": "Tell me about foxes."}]
@@ -202,6 +202,17 @@ def check_errors(check):
     check.refused(lambda: chat(messages=long), 400, "a prompt longer than the context is refused")
 
 
-checks.run({"plain": check_plain, "stream": check_stream, "stream_helper": check_stream_helper,
+def check_pictures(check):
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}", "detail": "low"}}
+    words = [{"type": "text", "text": "What is this?"}]
+
+    def ask(shown):
+        content = [picture, *words] if shown else words
+        return chat(messages=[{"role": "user", "content": content}], max_tokens=4).usage.prompt_tokens
+
+    check.shown(ask, "messages[0].content[0].image_url.url")
+
+
+checks.run({"plain": check_plain, "pictures": check_pictures, "stream": check_stream, "stream_helper": check_stream_helper,
             "tools": check_tools, "tools_stream": check_tools_stream, "structured": check_structured,
             "choices": check_choices, "logprobs": check_logprobs, "errors": check_errors})

@@ -5,7 +5,7 @@ import json
 import openai
 
 import checks
-from shapes import PERSON_QUESTION, TOKENS, WEATHER_QUESTION, WEATHER_SCHEMA, Person, Weather, obeys
+from shapes import PERSON_QUESTION, PICTURE, TOKENS, WEATHER_QUESTION, WEATHER_SCHEMA, Person, Weather, obeys
 
 client = openai.OpenAI(base_url=checks.url() + "/v1", api_key=checks.KEY, max_retries=0)
 QUESTION = "Tell me about foxes."
@@ -108,5 +108,16 @@ def check_errors(check):
     check.refused(lambda: respond(extra_body={"unheard_of": 1}), 400, "an unknown field is refused", "unheard_of")
 
 
-checks.run({"create": check_create, "stream": check_stream, "parse": check_parse, "tools": check_tools,
+def check_pictures(check):
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{PICTURE}", "detail": "auto"}
+    words = [{"type": "input_text", "text": "What is this?"}]
+
+    def ask(shown):
+        content = [picture, *words] if shown else words
+        return respond(input=[{"role": "user", "content": content}], max_output_tokens=16).usage.input_tokens
+
+    check.shown(ask, "input")
+
+
+checks.run({"create": check_create, "pictures": check_pictures, "stream": check_stream, "parse": check_parse, "tools": check_tools,
             "kept": check_kept, "errors": check_errors})

@@ -26,6 +26,8 @@ class Weather(BaseModel):
 
 PERSON_QUESTION = "Describe a person as JSON: name, age, role and hobbies."
 WEATHER_QUESTION = "What is the weather in Paris, in celsius?"
+# One red pixel, as a PNG file.
+PICTURE = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC")
 # Room for the longest answer that the shapes allow, with blanks and escapes.
 TOKENS = 300
 

@@ -11,6 +11,8 @@ use gaia_tests::{
 };
 use serde_json::{Value, json};
 
+use crate::clients::{assert_passes, given, script};
+
 /// A folder with a projector, gone with its test.
 struct Folder(PathBuf);
 
@@ -140,6 +142,15 @@ fn anthropics_and_openais_newer_api_show_pictures_too() {
     assert_eq!(more.status, 200, "{}", more.body);
     let tokens = |value: &Value| value["usage"]["input_tokens"].as_u64().expect("a number");
     assert!(tokens(&more.json()) > tokens(&response) + 8);
+    the_official_clients_show_them(&node);
+}
+
+fn the_official_clients_show_them(node: &Node) {
+    for part in ["openai_chat", "openai_responses", "anthropic"] {
+        let mut command = Command::new(given("GAIA_TEST_PYTHON"));
+        command.arg(script(&format!("sdk_{part}.py"))).arg("pictures");
+        assert_passes(command.env("GAIA_TEST_URL", node.url()).env("GAIA_TEST_EYES", "1"));
+    }
 }
 
 #[test]
@@ -213,6 +224,44 @@ fn streams_with_and_without_a_picture_run_side_by_side() {
     left["stream"] = json!(true);
     drop(node.client().stream("/v1/chat/completions", &left));
     answer(&node, &seen);
+}
+
+#[test]
+fn pictures_are_passed_on_to_another_servers_model_that_sees() {
+    let folder = Folder::new("far");
+    let first = Node::start(&folder.options(""));
+    let table = |name: &str, sees: bool| {
+        let url = first.url();
+        format!(
+            "[[upstreams]]\nname = \"{name}\"\nkind = \"chat\"\nurl = \"{url}/v1\"\nmodel = \"chat\"\n\
+             pictures = {sees}\n"
+        )
+    };
+    let instead = Some(table("far", true) + &table("blind", false));
+    let second = Node::start_beside(&first, &NodeOptions { instead, ..NodeOptions::default() });
+    let models = second.client().get("/v1/info").json()["models"].clone();
+    assert_eq!([&models[0]["takes_pictures"], &models[1]["takes_pictures"]], [true, false]);
+    let asked = |model: &str, urls: &[String]| {
+        let mut request = about(urls);
+        request["model"] = json!(model);
+        request
+    };
+    let urls = [3, 4].map(|seed| data_url(&png(61, 47, seed)));
+    let own = answer(&first, &asked("chat", &urls));
+    let far = answer(&second, &asked("far", &urls));
+    assert_eq!(text(&far), text(&own));
+    assert_eq!(far["usage"]["prompt_tokens"], own["usage"]["prompt_tokens"]);
+    assert!((first_logprob(&far) - first_logprob(&own)).abs() < 0.05, "{far}");
+    let [turned, other] = [&[urls[1].clone(), urls[0].clone()][..], &urls[..1]]
+        .map(|urls| first_logprob(&answer(&second, &asked("far", urls))));
+    assert!(turned != other && turned != first_logprob(&far), "the server saw each");
+    let seen = first.metric("gaia_pictures_total", "chat");
+    let words = refused(&second, &asked("blind", &urls), 400);
+    assert!(words.starts_with("messages[0].content[0]") && words.contains("takes none"), "{words}");
+    let broken = format!("data:image/png;base64,{}", base64(&png(61, 47, 3)[..80]));
+    let words = refused(&second, &asked("far", &[urls[0].clone(), broken]), 400);
+    assert!(words.starts_with("messages[0].content[1]") && words.contains("cut off"), "{words}");
+    assert_eq!(first.metric("gaia_pictures_total", "chat"), seen, "nothing of these was sent");
 }
 
 #[test]

@@ -46,6 +46,9 @@ def check_logprobs(check):
     check.equal(len(lengths), 1, "the four lists are equally long")
     check.that(all(value <= 0 for value in found.token_logprobs), "no probability is above 1")
     check.that(all(2 <= len(top) <= 3 for top in found.top_logprobs), "two best, and the chosen one", found.top_logprobs)
+    alone = complete(logprobs=0).choices[0].logprobs
+    chosen = [{token: value} for token, value in zip(alone.tokens, alone.token_logprobs)]
+    check.equal(alone.top_logprobs, chosen, "none of the best, and the chosen one")
     scored = complete(echo=True, max_tokens=0, logprobs=1)
     prompt = scored.choices[0].logprobs
     check.equal(scored.choices[0].text, PROMPT, "a prompt can be scored alone")

@@ -52,7 +52,7 @@ pub async fn post(
         head,
         include_usage: options.include_usage,
         tally: Tally::new(choices),
-        offsets: logprobs.map(|top| vec![Offsets::new(top); answers]),
+        offsets: logprobs.map(|_| vec![Offsets::default(); answers]),
     };
     Ok(sse::response(running, chunks))
 }
@@ -104,7 +104,7 @@ impl Head {
         let choices = (0..).zip(all).map(|(index, completion)| Choice {
             text: &completion.text,
             index,
-            logprobs: logprobs.map(|top| Offsets::new(top).word(&completion.logprobs)),
+            logprobs: logprobs.map(|_| Offsets::default().word(&completion.logprobs)),
             finish_reason: Some(wire::reason(completion.reason)),
         });
         let choices: Vec<_> = choices.collect();

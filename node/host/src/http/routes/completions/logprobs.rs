@@ -15,33 +15,27 @@ pub struct WireLogprobs {
     tokens: Vec<String>,
     /// Null for a prompt's first token.
     token_logprobs: Vec<Option<f32>>,
-    /// Null where no likeliest tokens were asked for.
-    top_logprobs: Option<Vec<Option<BTreeMap<String, f32>>>>,
+    /// The likeliest tokens in each one's place, and itself, which is alone where none were asked for;
+    /// null for a prompt's first token.
+    top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
     /// Where each token begins in the answer's text, in characters.
     text_offset: Vec<usize>,
 }
 
 /// Follows the text of one choice.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Offsets {
-    /// The likeliest tokens that were asked for.
-    top: u32,
     characters: usize,
 }
 
 impl Offsets {
-    /// At the text's beginning.
-    pub fn new(top: u32) -> Self {
-        Self { top, characters: 0 }
-    }
-
     /// The form of the next tokens.
     pub fn word(&mut self, tokens: &[TokenLogprob]) -> WireLogprobs {
         let top = |token: &TokenLogprob| token.logprob.map(|_| candidates(token));
         WireLogprobs {
             tokens: tokens.iter().map(|token| wire::text(&token.token)).collect(),
             token_logprobs: tokens.iter().map(|token| token.logprob.map(wire::logprob)).collect(),
-            top_logprobs: (self.top > 0).then(|| tokens.iter().map(top).collect()),
+            top_logprobs: tokens.iter().map(top).collect(),
             text_offset: tokens.iter().map(|token| self.pass(&token.token.bytes)).collect(),
         }
     }
@@ -76,19 +70,25 @@ mod tests {
 
     #[test]
     fn offsets_count_characters_across_pieces() {
-        let mut offsets = Offsets::new(0);
+        let mut offsets = Offsets::default();
         let first = offsets.word(&[token("é".as_bytes(), None), token(&[0xc3], Some(-1.0))]);
         assert_eq!(first.text_offset, [0, 1]);
         assert_eq!(first.token_logprobs, [None, Some(-1.0)]);
-        assert_eq!(first.top_logprobs, None);
         let second = offsets.word(&[token(&[0xa9, b'a'], None), token(b"b", None)]);
         assert_eq!(second.text_offset, [1, 3]);
         assert_eq!(offsets.word(&[token(&[], None)]).text_offset, [4]);
     }
 
     #[test]
+    fn where_no_likeliest_tokens_are_wanted_the_chosen_one_is_alone() {
+        let chosen = TokenLogprob { top: vec![], ..token(b"a", Some(-1.0)) };
+        let json = serde_json::to_string(&Offsets::default().word(&[chosen])).expect("JSON");
+        assert!(json.contains(r#""token_logprobs":[-1.0],"top_logprobs":[{"a":-1.0}]"#), "{json}");
+    }
+
+    #[test]
     fn the_chosen_token_is_among_the_likeliest() {
-        let worded = Offsets::new(1).word(&[token(b"a", Some(-1.0)), token(b"a", None)]);
+        let worded = Offsets::default().word(&[token(b"a", Some(-1.0)), token(b"a", None)]);
         let json = serde_json::to_string(&worded).expect("JSON");
         let wanted = r#"{"tokens":["a","a"],"token_logprobs":[-1.0,null],"top_logprobs":[{"a":-1.0,"x":-2.0},null],"text_offset":[0,1]}"#;
         assert_eq!(json, wanted);

@@ -6,6 +6,7 @@
 //! - What a worker says is foreign until parsed.
 #![forbid(unsafe_code)]
 
+mod asked;
 pub mod cli;
 pub mod clock;
 pub mod coder;

@@ -12,17 +12,16 @@
 //!
 //! With keys a page needs one, like everybody. `/admin` has a stricter policy of its own.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::State;
 use super::error::ApiError;
+use crate::asked::AskedName;
 use crate::config::{ServerConfig, origin_covers};
 
 /// Names below these are never in the public directory of names.
@@ -81,13 +80,13 @@ fn unknown_origin(origin: &str) -> ApiError {
 }
 
 fn knows_host(origins: &[String], host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let Some(asked) = AskedName::read(host) else { return false };
+    let name = asked.as_str();
     let is_listed = |scheme: &str| {
         let origin = format!("{scheme}://{host}");
         origins.iter().any(|known| origin_covers(known, origin.as_bytes()))
     };
-    name.parse::<IpAddr>().is_ok()
+    asked.is_address()
         || !name.contains('.')
         || PRIVATE.iter().any(|private| name.ends_with(private))
         || is_listed("http")

@@ -4,16 +4,15 @@
 //! made its own name point to this machine, the `Host` that it asks for does. An address is nobody's
 //! name, so it needs no entry.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Shared;
+use crate::asked::AskedName;
 use crate::config::origin_covers;
 
 /// Who may ask.
@@ -53,14 +52,12 @@ impl Guard {
     }
 
     fn knows_host(&self, host: &str) -> bool {
-        let Ok(authority) = host.parse::<Authority>() else { return false };
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let Some(asked) = AskedName::read(host) else { return false };
+        let name = asked.as_str();
         let is = |known: &String| {
             known == "*" || known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host)
         };
-        name.parse::<IpAddr>().is_ok()
-            || name.eq_ignore_ascii_case("localhost")
-            || self.hosts.iter().any(is)
+        asked.is_address() || name == "localhost" || self.hosts.iter().any(is)
     }
 }
 

@@ -136,10 +136,8 @@ fn tested(files: &Files, report: &BuildReport, tests_too: bool) -> Vec<Region> {
     let functions = files.iter().filter(|(path, _)| path.ends_with(".rs"));
     let functions = functions.flat_map(|(path, text)| {
         let items = scan(text).items.into_iter();
-        let is_called = |item: &Item| {
-            let is_written = item.body.0 < item.body.1;
-            is_written && is_function(item) && called.contains(&item.name)
-        };
+        let is_called =
+            |item: &Item| item.is_written(text) && is_function(item) && called.contains(&item.name);
         let regions = items.filter(is_called).map(|item| of_item(text, &item));
         regions.map(|region| Region { path: path.clone(), ..region }).collect::<Vec<_>>()
     });

@@ -57,7 +57,7 @@ pub(in crate::coder::repair) fn replaced(
     let mut order: Vec<_> = meant.collect();
     order.sort_by_key(|region| std::cmp::Reverse(region.lines));
     for region in order {
-        if let Some(piece) = piece(&changed, region, code)? {
+        if let Some(piece) = piece(&changed, region, (regions, code))? {
             put(&mut changed, region, &piece)?;
             known = true;
         }
@@ -100,12 +100,24 @@ fn is_whole(code: &str) -> Result<(), String> {
     }
 }
 
-/// The part of the code that is to stand in a region's place, if there is one.
-fn piece(files: &Files, region: &Region, code: &str) -> Result<Option<String>, String> {
+/// The part of the code that is to stand in a region's place, if there is one. What stands inside an item
+/// that has a place of its own goes there with it.
+fn piece(
+    files: &Files,
+    region: &Region,
+    (regions, code): (&[Region], &str),
+) -> Result<Option<String>, String> {
     let Some((what, name)) = &region.item else { return Ok(None) };
     let items = scan(code).items;
     let same = |item: &&Item| kind(item.what) == kind(*what) && item.name == *name;
-    let mut own = items.iter().filter(same).map(|item| lines_of(code, item));
+    let goes_along = |item: &&Item| {
+        around(&items, item).any(|outer| regions.iter().any(|region| is_of(region, outer)))
+    };
+    let mut own: Vec<_> = items.iter().filter(same).filter(|item| !goes_along(item)).collect();
+    if own.iter().any(|item| is_loose(&items, item)) {
+        own.retain(|item| is_loose(&items, item));
+    }
+    let mut own = own.into_iter().map(|item| lines_of(code, item));
     let Some(first) = own.next() else {
         return Ok((*what == What::Implementation).then(|| members(files, region, code)).flatten());
     };
@@ -123,6 +135,22 @@ fn piece(files: &Files, region: &Region, code: &str) -> Result<Option<String>, S
     }
 }
 
+fn is_of(region: &Region, item: &Item) -> bool {
+    let named = region.item.as_ref();
+    named.is_some_and(|(what, name)| kind(*what) == kind(item.what) && *name == item.name)
+}
+
+/// The items that one stands in.
+fn around<'a>(items: &'a [Item], inner: &'a Item) -> impl Iterator<Item = &'a Item> {
+    let holds = |outer: &&Item| outer.bytes.0 <= inner.bytes.0 && inner.bytes.1 <= outer.bytes.1;
+    items.iter().filter(holds).filter(move |outer| *outer != inner)
+}
+
+/// Whether it stands in no function.
+fn is_loose(items: &[Item], item: &Item) -> bool {
+    around(items, item).all(|outer| kind(outer.what) != What::Function)
+}
+
 fn kind(what: What) -> What {
     if what == What::Test { What::Function } else { what }
 }
@@ -132,7 +160,9 @@ fn kind(what: What) -> What {
 fn members(files: &Files, region: &Region, code: &str) -> Option<String> {
     let mut text = region.text(files);
     let mut known = false;
-    for item in scan(code).items.iter().filter(|item| item.what == What::Function) {
+    let items = scan(code).items;
+    let functions = items.iter().filter(|item| item.what == What::Function);
+    for item in functions.filter(|item| is_loose(&items, item)) {
         let own = scan(&text).items.into_iter();
         let own = own.filter(|own| own.what == What::Function).find(|own| own.name == item.name);
         let written = lines_of(code, item);

@@ -100,6 +100,46 @@ fn of_a_failing_test_the_functions_are_shown_and_the_test_where_it_may_be_wrong(
 }
 
 #[test]
+fn a_function_with_an_empty_body_is_shown_for_its_test_and_a_declaration_is_not() {
+    let text = "pub trait Count {\n    fn count(&self) -> u8;\n}\npub fn count(to: &mut u8) {}\n\
+                #[test]\nfn counts() {\n    let mut to = 1;\n    count(&mut to);\n    assert_eq!(to, 2);\n}\n";
+    let status = TestStatus::Failed;
+    let test = TestResult { suite: 0, name: "counts".into(), status, reason: None, output: None };
+    let report =
+        BuildReport { verdict: Verdict::TestFailure, tests: vec![test], ..report_of(vec![]) };
+    let [empty] = &regions(&state(text, report), false)[..] else { panic!("one") };
+    assert_eq!(empty.text(&files(text)), "pub fn count(to: &mut u8) {}\n");
+}
+
+#[test]
+fn an_item_inside_another_is_taken_with_it_and_not_once_more() {
+    let text = "fn a() {\n    1\n}\nfn b() {\n    2\n}\nstruct S;\nimpl S {\n    fn c() {\n        3\n    }\n}\n";
+    let region = |what, name: &str, lines| Region {
+        path: "src/lib.rs".into(),
+        lines,
+        item: Some((what, name.to_owned())),
+    };
+    let (a, b) = (region(What::Function, "a", (0, 3)), region(What::Function, "b", (3, 6)));
+    let s = region(What::Implementation, "S", (7, 11));
+    let changed = |regions: &[Region], code: &str| {
+        replaced(&files(text), regions, code).expect("it fits")["src/lib.rs"].clone()
+    };
+    let inner = "fn a() {\n    fn b() {\n        5\n    }\n    b()\n}\n";
+    let wanted = text.replace("fn a() {\n    1\n}\n", inner);
+    assert_eq!(changed(&[a.clone(), b.clone()], inner), wanted, "b stays as it was");
+    let both = format!("{inner}fn b() {{\n    6\n}}\n");
+    assert_eq!(changed(&[a.clone(), b.clone()], &both), wanted.replace('2', "6"));
+    let member = "fn c() {\n    fn d() {\n        7\n    }\n    d()\n}\n";
+    let of_s = changed(std::slice::from_ref(&s), member);
+    assert_eq!(of_s.matches("fn d").count(), 1, "{of_s}");
+    let whole = "impl S {\n    fn a() {\n        8\n    }\n}\n";
+    let of_both = changed(&[s, a], whole);
+    assert!(of_both.starts_with("fn a() {\n    1\n}\n"), "{of_both}");
+    let with_around = "fn x() {\n    fn b() {\n        9\n    }\n}\n";
+    assert_eq!(changed(&[b], with_around), text.replace('2', "9"), "as it always was");
+}
+
+#[test]
 fn an_answer_takes_exactly_the_places_of_its_items() {
     let wanted = SHAPES.replace("wrong()", "self.radius");
     for code in [

@@ -98,9 +98,7 @@ def numbers(text: str) -> list[int]:
 
 def start(options: argparse.Namespace) -> servers.Server:
     home, config = options.home, options.results / "knowledge.toml"
-    chat, embedding = (next((home / "models").glob(name), None) for name in ("SmolLM2*.gguf", "*MiniLM*.gguf"))
-    if not chat or not embedding:
-        sys.exit(f"{home}/models holds no SmolLM2 or no MiniLM: scripts/setup brings them")
+    chat, embedding = servers.small_models(home)
     config.write_text(
         f'[knowledge]\nfolder = "{options.results}/knowledge"\nsnapshot_dirs = ["{options.results}"]\n'
         f'[compile]\nenabled = false\n'
@@ -108,12 +106,7 @@ def start(options: argparse.Namespace) -> servers.Server:
         f'[[models]]\nname = "{EMBEDDER}"\nkind = "embedding"\npath = "{embedding}"\napp = "{home}/apps/embed.wasm"\n'
         # All searches of a level wait here, and the documents that come in.
         f'queue_max = {max(options.levels) + 64}\n')
-    places = servers.Places(home=home, checkout=options.checkout, results=options.results, models={}, peer="",
-                            threads=machine.cores())
-    port = servers.free_port()
-    program = options.node or servers.node_program(places)
-    command = [program, "start", "--config", config, "--listen", f"127.0.0.1:{port}"]
-    return servers.start_program("node", command, port, "/ready", places)
+    return servers.start_with(config, servers.plain_places(options), options.node)
 
 
 class Bench:

@@ -148,11 +148,7 @@ def measure(options: argparse.Namespace, chosen: Pass, cases: list[Case]) -> lis
 def start(options: argparse.Namespace, chosen: Pass) -> servers.Server:
     config = options.results / f"{chosen.name.replace(' ', '-').replace(',', '')}.toml"
     config.write_text(config_text(options, chosen))
-    places = servers.Places(home=options.home, checkout=options.checkout, results=options.results, models={},
-                            peer="", threads=machine.cores())
-    port = servers.free_port()
-    command = [servers.node_program(places), "start", "--config", config, "--listen", f"127.0.0.1:{port}"]
-    return servers.start_program("node", command, port, "/ready", places)
+    return servers.start_with(config, servers.plain_places(options))
 
 
 def config_text(options: argparse.Namespace, chosen: Pass) -> str:

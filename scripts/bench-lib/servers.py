@@ -1,13 +1,17 @@
 """Starts the node and llama-server with the same model, slots and threads, on ports the system chooses."""
 
+import argparse
 import hashlib
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+
+import machine
 
 START_PATIENCE_SECONDS = 120
 STOP_PATIENCE_SECONDS = 20
@@ -66,9 +70,28 @@ def start_node(places: Places, setup: Setup) -> Server:
         f'threads = {places.threads}\nsequences_max = {setup.slots}\ncontext_tokens = {setup.slot_tokens}\n'
         # Single texts wait here as they wait in llama-server.
         f'queue_max = 64\n')
+    return start_with(config, places)
+
+
+def start_with(config: Path, places: Places, program: Path | None = None) -> Server:
+    """A node with a config of its own; of another build, if `program` says so."""
     port = free_port()
-    command = [node_program(places), "start", "--config", config, "--listen", f"127.0.0.1:{port}"]
+    command = [program or node_program(places), "start", "--config", config, "--listen", f"127.0.0.1:{port}"]
     return start_program("node", command, port, "/ready", places)
+
+
+def plain_places(options: argparse.Namespace) -> Places:
+    """Those of a measurement that compares with no peer."""
+    return Places(home=options.home, checkout=options.checkout, results=options.results, models={}, peer="",
+                  threads=machine.cores())
+
+
+def small_models(home: Path) -> tuple[Path, Path]:
+    """The chat model and the embedding model that setup brings."""
+    chat, embedding = (next((home / "models").glob(name), None) for name in ("SmolLM2*.gguf", "*MiniLM*.gguf"))
+    if not chat or not embedding:
+        sys.exit(f"{home}/models holds no SmolLM2 or no MiniLM: scripts/setup brings them")
+    return chat, embedding
 
 
 def start_peer(places: Places, setup: Setup) -> Server:

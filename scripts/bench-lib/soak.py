@@ -51,18 +51,13 @@ def read_options() -> argparse.Namespace:
 
 def start(options: argparse.Namespace) -> servers.Server:
     home, config = options.home, options.results / "soak.toml"
-    models = home / "models"
-    chat, embedding = next(models.glob("SmolLM2*.gguf")), next(models.glob("*MiniLM*.gguf"))
+    chat, embedding = servers.small_models(home)
     config.write_text(
         f'[knowledge]\nenabled = false\n[compile]\nenabled = false\n'
         f'[[models]]\nname = "chat"\nkind = "chat"\npath = "{chat}"\napp = "{home}/apps/chat.wasm"\n'
         f'sequences_max = 8\ncontext_tokens = 2048\nqueue_max = 64\n'
         f'[[models]]\nname = "embed"\nkind = "embedding"\npath = "{embedding}"\napp = "{home}/apps/embed.wasm"\n')
-    places = servers.Places(home=home, checkout=options.checkout, results=options.results, models={}, peer="",
-                            threads=machine.cores())
-    port = servers.free_port()
-    command = [servers.node_program(places), "start", "--config", config, "--listen", f"127.0.0.1:{port}"]
-    return servers.start_program("node", command, port, "/ready", places)
+    return servers.start_with(config, servers.plain_places(options))
 
 
 async def soak(server: servers.Server, options: argparse.Namespace) -> list[str]:

@@ -122,6 +122,9 @@ pub struct EngineConfig {
     pub loras: Vec<Lora>,
     /// The projector that lets the model read pictures.
     pub mmproj_path: Option<PathBuf>,
+    /// Tokens that it makes of a picture at most, where it makes more of a larger one; `None`: its own
+    /// limit.
+    pub picture_tokens_max: Option<u32>,
     /// Guess next tokens from the text so far and check them in one step, where it pays.
     pub prompt_lookup: bool,
     /// A small model with the same vocabulary that guesses next tokens.
@@ -173,6 +176,7 @@ impl EngineConfig {
             cache_type_v: CacheType::default(),
             loras: vec![],
             mmproj_path: None,
+            picture_tokens_max: None,
             prompt_lookup: true,
             draft_path: None,
             context_shift: false,
@@ -191,6 +195,7 @@ impl EngineConfig {
             ("queue_max", self.queue_max, 0..=QUEUE_LIMIT),
             ("context_tokens", self.context_tokens.unwrap_or(2), 2..=CONTEXT_TOKENS_LIMIT),
             ("threads", self.threads.unwrap_or(1), 1..=THREADS_LIMIT),
+            ("picture_tokens_max", self.picture_tokens_max.unwrap_or(1), 1..=PICTURE_TOKENS_LIMIT),
         ];
         if self.mmproj_path.is_some() && self.kind != EngineKind::Generate {
             return Some("mmproj_path is for models that generate text".into());
@@ -211,6 +216,9 @@ const QUEUE_LIMIT: u32 = 1 << 16;
 
 /// Above the contexts of today's largest models.
 const CONTEXT_TOKENS_LIMIT: u32 = 1 << 24;
+
+/// A projector that takes more would take minutes for it; and its pixels are counted in 32 bits.
+const PICTURE_TOKENS_LIMIT: u32 = 1 << 16;
 
 /// `GGML_MAX_N_THREADS`.
 const THREADS_LIMIT: u32 = 512;

@@ -297,7 +297,8 @@ impl Loader<'_> {
         };
         let name = ffi::c_path(path).ok_or_else(|| refuse("its path holds a zero byte"))?;
         let gpu = self.placement.gpus.last().copied();
-        let plan = ProjectorPlan { path: name, threads: self.threads, gpu };
+        let rows_max = self.config.picture_tokens_max;
+        let plan = ProjectorPlan { path: name, threads: self.threads, rows_max, gpu };
         ffi::take_errors();
         let projector = Projector::load(model, &plan);
         let projector = projector.ok_or_else(|| refuse(&ffi::take_errors()))?;

@@ -101,6 +101,10 @@ pub struct ModelConfig {
     /// The projector that lets the model read pictures.
     #[serde(default)]
     pub mmproj_path: Option<PathBuf>,
+    /// Tokens that it makes of a picture at most, where it makes more of a larger one; `None`: its own
+    /// limit.
+    #[serde(default)]
+    pub picture_tokens_max: Option<u32>,
     /// Guess next tokens from the prompt and check them in one step, where it pays.
     pub prompt_lookup: bool,
     /// A small model with the same vocabulary that guesses next tokens.

@@ -29,6 +29,7 @@ pub fn engine_config(model: &ModelConfig) -> EngineConfig {
         cache_type_v: cache_type(model.cache_type_v),
         loras: model.loras.iter().map(lora).collect(),
         mmproj_path: model.mmproj_path.clone(),
+        picture_tokens_max: model.picture_tokens_max,
         prompt_lookup: model.prompt_lookup,
         draft_path: model.draft_path.clone(),
         context_shift: model.context_shift,

@@ -199,6 +199,7 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
         cache_type_v: table.value("cache_type_v", Default::default()),
         loras: table.value("loras", vec![]),
         mmproj_path: mmproj_path.map(|path| places.resolve(&path)),
+        picture_tokens_max: table.optional_within("picture_tokens_max", 1..=65_536),
         prompt_lookup: table.value("prompt_lookup", true),
         draft_path: draft_path.map(|path| places.resolve(&path)),
         context_shift: table.value("context_shift", false),
@@ -210,6 +211,9 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
     }
     if model.mmproj_path.is_some() && kind != ModelKind::Chat {
         table.wrong("mmproj_path", "is for chat models: other models read no pictures");
+    }
+    if model.picture_tokens_max.is_some() && model.mmproj_path.is_none() {
+        table.wrong("picture_tokens_max", "is for models with a projector: write mmproj_path");
     }
     if !model.tensor_split.iter().all(|share| share.is_finite() && *share >= 0.0) {
         table.wrong("tensor_split", "write each GPU's share as a number that is not negative");

@@ -173,6 +173,16 @@ fn the_coders_config_is_valid() {
 const UPSTREAM: &str = "[[upstreams]]\nname = \"u\"\nkind = \"chat\"\nurl = \"http://a/v1/\"\n";
 
 #[test]
+fn a_limit_on_pictures_is_for_a_model_that_reads_them() {
+    let said = complaint(&format!("{MODEL}picture_tokens_max = 64\n"));
+    assert!(
+        said.contains("models[0].picture_tokens_max: is for models with a projector"),
+        "{said}"
+    );
+    parse(&format!("{MODEL}picture_tokens_max = 64\nmmproj_path = \"p.gguf\"\n")).expect("valid");
+}
+
+#[test]
 fn an_upstream_is_read_and_its_mistakes_are_told() {
     let config = parse(UPSTREAM).expect("a node may serve nothing of its own");
     let upstream = &config.upstreams[0];

@@ -34,6 +34,8 @@ pub(crate) struct ProjectorPlan {
     pub(crate) path: CString,
     /// CPU threads.
     pub(crate) threads: u32,
+    /// Rows of a picture at most, where a larger one makes more; `None`: the projector's own limit.
+    pub(crate) rows_max: Option<u32>,
     /// The GPU that computes it, by its place in ggml's list; `None`: the processor.
     pub(crate) gpu: Option<usize>,
 }
@@ -57,6 +59,7 @@ impl Projector {
         params.device = devices[0];
         params.n_threads = plan.threads.cast_signed();
         params.print_timings = false;
+        params.image_max_tokens = plan.rows_max.map_or(-1, u32::cast_signed);
         // SAFETY: the path outlives the call, and the model the context, which holds it.
         let context =
             unsafe { sys::mtmd_init_from_file(plan.path.as_ptr(), model.as_ptr(), params) };

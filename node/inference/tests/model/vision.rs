@@ -223,6 +223,24 @@ fn lines_and_columns_of_a_picture_are_counted_apart() {
 }
 
 #[test]
+fn a_large_picture_takes_no_more_of_the_context_than_is_allowed() {
+    let folder = Folder::new("limit");
+    let rows = |picture_tokens_max| {
+        let engine = load(&EngineConfig { picture_tokens_max, ..folder.lines(512) });
+        let prompt = |sights: &[Sight]| about(&engine, sights, "What is this?");
+        let sight = picture(&engine, (420, 420), 1);
+        // The words and the marks around a picture, without its nine rows.
+        let small = prompt(&[picture(&engine, (84, 84), 1)]).len() - 9;
+        let seen = prompt(&[sight]);
+        answer(&engine, &seen);
+        seen.len() - small
+    };
+    assert_eq!(rows(None), 225);
+    let few = rows(Some(64));
+    assert!((32..=64).contains(&few), "{few}");
+}
+
+#[test]
 fn a_picture_with_lines_is_read_in_pieces_as_at_once() {
     let folder = Folder::new("pieces");
     let read = |batch_tokens| {

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use gaia_tests::{
-    Head, Node, NodeOptions, POOL_SCORE, app, embedding_model, random_weights, reranker, wait_until,
+    Client, Head, Node, NodeOptions, POOL_SCORE, Request, Response, app, embedding_model,
+    random_weights, reranker, wait_until,
 };
 use serde_json::{Value, json};
 
@@ -156,4 +157,37 @@ fn who_hangs_up_takes_the_ranking_along() {
     wait_until("its place is free", || node.metric("gaia_requests_active", "") == 0.0);
     assert!(node.metric("gaia_embeddings_total", "rank") < 2000.0, "it did not go on");
     assert_eq!(scores(&node, &json!({"query": QUERY, "documents": ["a"]})).len(), 1);
+}
+
+#[test]
+fn a_reranker_that_comes_takes_the_place_of_vectors_until_it_goes() {
+    let folder = Folder::new("admin");
+    let path = folder.model(None);
+    let more = format!("[admin]\nmodel_dirs = [{:?}]\n", folder.0);
+    let node = Node::start(&NodeOptions { more, ..NodeOptions::default() });
+    let client = node.client();
+    let ranked = || client.post("/v1/rerank", &json!({"query": QUERY, "documents": ["a", "b"]}));
+    assert_eq!(ranked().json()["model"], "embed");
+    let wrong = json!({"name": "rank", "kind": "embedding", "path": path});
+    let refused = client.post("/admin/models?wait=true", &wrong);
+    assert!(refused.status >= 400 && refused.body.contains("rerank"), "{}", refused.body);
+    let _ = send(&client, "DELETE", "/admin/models/rank?wait=true");
+    let body = json!({"name": "rank", "kind": "rerank", "path": path});
+    let added = client.post("/admin/models?wait=true", &body);
+    assert_eq!(added.status, 200, "{}", added.body);
+    assert_eq!(ranked().json()["model"], "rank");
+    let change = |action: &str| {
+        let done = client.post(&format!("/admin/models/rank/{action}?wait=true"), &json!({}));
+        assert_eq!(done.status, 200, "{}", done.body);
+    };
+    change("unload");
+    assert_eq!(ranked().status, 503);
+    change("load");
+    assert_eq!(ranked().json()["model"], "rank");
+    assert_eq!(send(&client, "DELETE", "/admin/models/rank?wait=true").status, 200);
+    assert_eq!(ranked().json()["model"], "embed");
+}
+
+fn send(client: &Client, method: &str, path: &str) -> Response {
+    client.send(&Request { method, path, headers: &[], body: b"" })
 }

@@ -6,8 +6,8 @@ use std::process::Command;
 use std::thread;
 
 use gaia_tests::{
-    MODEL_WIDTH, Node, NodeOptions, ProjectorKind, Response, base64, binary, chat_model, data_url,
-    png, projector,
+    LINES_WIDTH, MODEL_WIDTH, Node, NodeOptions, ProjectorKind, Response, app, base64, binary,
+    chat_model, data_url, lines_model, png, projector,
 };
 use serde_json::{Value, json};
 
@@ -227,6 +227,45 @@ fn streams_with_and_without_a_picture_run_side_by_side() {
 }
 
 #[test]
+fn a_model_that_counts_lines_and_columns_reads_pictures_and_texts_side_by_side() {
+    let folder = Folder::new("lines");
+    let (model, mmproj) = (
+        lines_model(&folder.0, &chat_model()),
+        projector(&folder.0, ProjectorKind::Qwen, LINES_WIDTH),
+    );
+    let instead = Some(format!(
+        "[[models]]\nname = \"chat\"\nkind = \"chat\"\npath = {model:?}\nmmproj_path = {mmproj:?}\n\
+         picture_tokens_max = 64\nsequences_max = 4\nbatch_tokens = 32\napp = {:?}\n",
+        app("chat"),
+    ));
+    let node = Node::start(&NodeOptions { instead, ..NodeOptions::default() });
+    let wide = |seed| data_url(&png(1000, 500, seed));
+    let [one, other, two, words] =
+        [vec![wide(1)], vec![wide(2)], vec![wide(1), wide(2)], vec![]].map(|urls| about(&urls));
+    let first = answer(&node, &one);
+    let plain = answer(&node, &words);
+    let tokens = |answer: &Value| answer["usage"]["prompt_tokens"].as_u64().expect("a number");
+    let rows = tokens(&first) - tokens(&plain);
+    assert!((40..80).contains(&rows), "{rows} rows and marks");
+    let asked = [&one, &words, &two, &other];
+    let together = thread::scope(|scope| {
+        let node = &node;
+        asked.map(|request| scope.spawn(move || answer(node, request))).map(|answer| answer.join())
+    });
+    let [same, again, both, second] = together.map(|answer| answer.expect("no panic"));
+    let near =
+        |left: &Value, right: &Value| (first_logprob(left) - first_logprob(right)).abs() < 0.05;
+    assert!(near(&same, &first) && near(&again, &plain), "{same} {again}");
+    assert!(!near(&second, &first) || text(&second) != text(&first), "{second}");
+    assert_eq!(tokens(&both), tokens(&first) + rows);
+    let cached =
+        |answer: &Value| answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64();
+    let last = answer(&node, &two);
+    assert!(near(&last, &both), "{last} {both}");
+    assert_eq!(cached(&last), Some(tokens(&both) - 1));
+}
+
+#[test]
 fn pictures_are_passed_on_to_another_servers_model_that_sees() {
     let folder = Folder::new("far");
     let first = Node::start(&folder.options(""));
@@ -276,7 +315,7 @@ fn a_projector_of_another_model_is_told_by_its_key_and_file() {
             "[knowledge]\nenabled = false\n[[models]]\nname = \"chat\"\nkind = \"chat\"\n\
              path = {:?}\nmmproj_path = {mmproj:?}\napp = {:?}\n",
             chat_model(),
-            gaia_tests::app("chat"),
+            app("chat"),
         );
         std::fs::write(&config, text).expect("the folder is ours");
         let mut command = Command::new(binary("gaia-node"));

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use crate::answer::Delivery;
+use crate::batch::Entry;
 use crate::chooser::Chooser;
 use crate::counters::Counters;
 use crate::draft::{Draft, Reader};
@@ -13,7 +15,11 @@ use crate::inbox::Inbox;
 use crate::plan::{CacheChange, Glance, Output, Plan, Purpose};
 use crate::sampler::Scratch;
 use crate::scheduler::{self, Sampled, Scheduler};
+use crate::toll::{MEASURED_TOKENS, Toll};
 use crate::{ComputeError, Token};
+
+/// Steps are measured for so long before the first request, and at least once.
+const MEASURING_TIME: Duration = Duration::from_millis(150);
 
 /// A request for an answer.
 pub(crate) type Job = scheduler::Job<Chooser>;
@@ -35,6 +41,11 @@ pub(crate) struct Generator {
 impl Generator {
     /// Computes until the inbox is closed.
     pub(crate) fn run(mut self) {
+        if self.scheduler.guesses_cost() || self.draft.is_some() {
+            let toll = self.context.measure_toll();
+            tracing::debug!(?toll, "what a guess costs");
+            self.scheduler.charge(toll);
+        }
         while let Some(jobs) = self.inbox.take() {
             jobs.into_iter().for_each(|job| self.scheduler.add(job));
             let dropped = self.scheduler.drop_abandoned();
@@ -179,6 +190,37 @@ impl Generator {
 }
 
 impl Context {
+    /// Measures what one more token costs in a step, while the cache is empty; it is empty again after.
+    fn measure_toll(&mut self) -> Toll {
+        let more = usize::from(MEASURED_TOKENS);
+        let (mut best_one, mut best_more) = (Duration::MAX, Duration::MAX);
+        let start = Instant::now();
+        // The first step of all reads the weights from the disk.
+        self.time_step(1);
+        loop {
+            let (Some(one), Some(more)) = (self.time_step(1), self.time_step(more)) else {
+                return Toll::default();
+            };
+            (best_one, best_more) = (best_one.min(one), best_more.min(more));
+            if start.elapsed() > MEASURING_TIME {
+                return Toll::measured(best_one, best_more);
+            }
+        }
+    }
+
+    fn time_step(&mut self, tokens: usize) -> Option<Duration> {
+        if tokens > self.batch_tokens() || tokens > self.sequence_tokens() as usize {
+            return None;
+        }
+        let entry = |position| Entry { token: Token(0), position, sequence: 0, output: true };
+        let entries: Vec<Entry> = (0..count(tokens)).map(entry).collect();
+        let start = Instant::now();
+        let done = self.decode(&entries).is_ok() && self.logits(tokens - 1).is_some();
+        let time = start.elapsed();
+        self.forget(0);
+        done.then_some(time)
+    }
+
     /// Changes the cache. A sequence whose part could not be kept is empty and returned.
     fn change(&mut self, change: CacheChange) -> Option<u32> {
         let (sequence, done) = match change {

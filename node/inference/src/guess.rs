@@ -1,8 +1,8 @@
 //! Guesses the next tokens from what was said before ("prompt lookup"). Pure.
 //!
 //! Answers about a text repeat parts of it, and code repeats itself. Where the last tokens stood
-//! before, what followed them then may follow now. A step checks all guesses at once for little more
-//! than the price of one token, so a guess pays when it comes true often enough: each answer keeps
+//! before, what followed them then may follow now. A step checks all guesses at once, so a guess pays
+//! when it comes true often enough for what checking costs (the module `toll`): each answer keeps
 //! count, and one whose guesses fail rests.
 
 use crate::Token;
@@ -16,14 +16,13 @@ const GUESS_TOKENS_MAX: usize = 8;
 /// Only so far back is looked: a longer search would cost more than the guess brings.
 const LOOK_BACK_TOKENS: usize = 8192;
 
-/// Share of guesses that must come true. Checking a token costs about a fifth of a step of its own
-/// on two cores.
-const PAYS: f32 = 0.3;
-
 /// How much the newest guess counts in the running share.
 const NEWEST: f32 = 0.25;
 
-/// After so many steps without guesses one is tried again.
+/// What a new answer is trusted with.
+const FIRST_SHARE: f32 = 0.6;
+
+/// An answer whose guesses don't pay tries one in so many steps.
 const REST_STEPS: u32 = 32;
 
 /// One answer's luck.
@@ -31,23 +30,23 @@ const REST_STEPS: u32 = 32;
 pub(crate) struct Luck {
     /// Running share of guessed tokens that came true.
     share: f32,
-    rest: u32,
+    rested: u32,
 }
 
 impl Default for Luck {
     fn default() -> Self {
-        Self { share: 1.0, rest: 0 }
+        Self { share: FIRST_SHARE, rested: 0 }
     }
 }
 
 impl Luck {
-    /// Whether to guess now.
-    pub(crate) fn tries(&mut self) -> bool {
-        if self.rest == 0 {
+    /// Whether to guess in this step, where a share of `pays` must come true.
+    pub(crate) fn tries(&mut self, pays: f32) -> bool {
+        if self.share >= pays {
             return true;
         }
-        self.rest -= 1;
-        false
+        self.rested = (self.rested + 1) % REST_STEPS;
+        self.rested == 0
     }
 
     /// Takes note of how a guess went.
@@ -55,9 +54,6 @@ impl Luck {
         #[expect(clippy::cast_precision_loss, reason = "a share of few tokens")]
         let share = confirmed as f32 / guessed.max(1) as f32;
         self.share += (share - self.share) * NEWEST;
-        if self.share < PAYS {
-            self.rest = REST_STEPS;
-        }
     }
 }
 
@@ -104,12 +100,19 @@ mod tests {
     #[test]
     fn bad_luck_rests_and_tries_again() {
         let mut luck = Luck::default();
-        assert!(luck.tries());
+        assert!(luck.tries(0.3));
         for _ in 0..8 {
             luck.note(4, 0);
         }
-        let waited = (0..1000).take_while(|_| !luck.tries()).count();
-        assert_eq!(waited, REST_STEPS as usize);
+        let waited = (1..1000).take_while(|_| !luck.tries(0.3)).count();
+        assert_eq!(waited + 1, REST_STEPS as usize);
+        assert!(!luck.tries(0.3));
+        assert!(luck.tries(0.0));
+    }
+
+    #[test]
+    fn where_guesses_are_dear_a_new_answer_waits_before_its_first() {
+        assert!(!Luck::default().tries(0.9));
     }
 
     #[test]
@@ -117,7 +120,7 @@ mod tests {
         let mut luck = Luck::default();
         for _ in 0..100 {
             luck.note(4, 3);
-            assert!(luck.tries());
+            assert!(luck.tries(0.5));
         }
     }
 }

@@ -46,6 +46,7 @@ mod sampler;
 mod scheduler;
 mod slot;
 mod start;
+mod toll;
 
 pub use answer::{Generation, PendingEmbedding, Step, TokenScores};
 pub use config::{

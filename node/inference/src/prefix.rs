@@ -8,10 +8,13 @@
 use crate::Token;
 use crate::picture::Reading;
 
-/// A copy moves a sequence's whole cache: below so many tokens, computing them is cheaper. On two
-/// Zen 4 cores a copy of 47 MB takes as long as some 15 prompt tokens of a model of 135 million
-/// parameters, and fewer of a larger one.
-const COPY_TOKENS: i64 = 48;
+/// A copy moves a sequence's whole cache. On two Zen 4 cores it took 2.4 ms with 1,024 tokens of a model
+/// of 135 million parameters and 8.4 ms with 4,096, where a prompt token took 2.9 ms: less than one prompt
+/// token for each 1,024. Larger models compute longer for each byte of their cache.
+const CONTEXT_TOKENS_PER_TOKEN: u32 = 1024;
+
+/// With fewer tokens a copy is not worth the wait for another prompt that computes them.
+const COPY_TOKENS_LEAST: u32 = 8;
 
 /// llama.cpp computes sequences with neighbouring numbers as one matrix and reads the weights once
 /// for each such group. One group more costs a read per step for all of the answer: some 256 prompt
@@ -21,11 +24,18 @@ const GROUP_TOKENS: i64 = 256;
 /// A sequence's old tokens count an eighth: they may be asked for again.
 const EVICTED_TOKENS_PER_TOKEN: i64 = 8;
 
+/// What a copy costs, in prompt tokens; computing fewer is cheaper.
+pub(crate) fn copy_tokens(context_tokens: u32) -> usize {
+    (context_tokens / CONTEXT_TOKENS_PER_TOKEN).max(COPY_TOKENS_LEAST) as usize
+}
+
 /// What is known of one sequence.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     /// What it has computed or, while a request holds it, what it is going to.
     pub(crate) reading: Reading<'a>,
+    /// How much of it is computed.
+    pub(crate) computed: usize,
     /// No request holds it.
     pub(crate) is_free: bool,
     /// When it was used last: larger is later.
@@ -43,23 +53,26 @@ pub(crate) struct Place {
     pub(crate) source: Option<(u32, usize)>,
 }
 
-/// The best free sequence for a prompt, of which `reusable` tokens may be taken over; `None`: none
-/// is free.
+/// The best free sequence for a prompt, of which `reusable` tokens may be taken over; a copy costs
+/// `copy_tokens`. `None`: none is free.
 pub(crate) fn place(
     candidates: &[Candidate<'_>],
     prompt: Reading<'_>,
     reusable: usize,
+    copy_tokens: usize,
 ) -> Option<Place> {
     let shared = |reading: Reading<'_>| prompt.cut(reading.common(prompt).min(reusable));
     let common: Vec<usize> = candidates.iter().map(|candidate| shared(candidate.reading)).collect();
-    let longest = (0..candidates.len()).max_by_key(|index| (common[*index], usize::MAX - index))?;
+    let is_there = |index: usize| candidates[index].computed >= common[index];
+    // Of two equals one that need not be waited for.
+    let longest = (0..candidates.len())
+        .max_by_key(|index| (common[*index], is_there(*index), usize::MAX - index))?;
     let free = (0..candidates.len()).filter(|index| candidates[*index].is_free);
     let options = free.map(|index| {
-        let copies = longest != index && gain(common[longest], common[index]) > 0;
-        let reused =
-            if copies { tokens(common[longest]) - COPY_TOKENS } else { tokens(common[index]) };
+        let copies = longest != index && common[longest] > common[index] + copy_tokens;
+        let reused = if copies { common[longest] - copy_tokens } else { common[index] };
         let evicted = candidates[index].reading.tokens.len() - common[index];
-        let score = reused
+        let score = tokens(reused)
             - tokens(evicted) / EVICTED_TOKENS_PER_TOKEN
             - GROUP_TOKENS * groups_added(candidates, index);
         (score, copies, index)
@@ -70,11 +83,6 @@ pub(crate) fn place(
     })?;
     let source = copies.then(|| (number(longest), common[longest]));
     Some(Place { sequence: number(index), kept: common[index], source })
-}
-
-/// What a copy gains over what is there, in prompt tokens.
-fn gain(source: usize, own: usize) -> i64 {
-    tokens(source) - tokens(own) - COPY_TOKENS
 }
 
 /// How many groups of neighbouring sequences there are more when this one is used too.
@@ -100,6 +108,8 @@ fn number(index: usize) -> u32 {
 mod tests {
     use super::*;
 
+    const COPY_TOKENS: usize = 24;
+
     fn text(start: i32, length: i32) -> Vec<Token> {
         (start..start + length).map(Token).collect()
     }
@@ -109,15 +119,20 @@ mod tests {
     }
 
     fn place(candidates: &[Candidate<'_>], prompt: &[Token], reusable: usize) -> Option<Place> {
-        super::place(candidates, words(prompt), reusable)
+        super::place(candidates, words(prompt), reusable, COPY_TOKENS)
     }
 
     fn free(tokens: &[Token], used: u64) -> Candidate<'_> {
-        Candidate { reading: words(tokens), is_free: true, used }
+        Candidate { reading: words(tokens), computed: tokens.len(), is_free: true, used }
     }
 
     fn busy(tokens: &[Token]) -> Candidate<'_> {
-        Candidate { reading: words(tokens), is_free: false, used: 9 }
+        Candidate { is_free: false, ..free(tokens, 9) }
+    }
+
+    /// Its prompt is still to be computed.
+    fn new(tokens: &[Token]) -> Candidate<'_> {
+        Candidate { computed: 0, ..busy(tokens) }
     }
 
     fn at(sequence: u32, kept: usize) -> Place {
@@ -168,11 +183,25 @@ mod tests {
 
     #[test]
     fn a_running_sequence_s_beginning_is_copied_if_it_is_long() {
-        let (short, long) = (text(0, 40), text(0, 400));
+        let (short, long) = (text(0, 12), text(0, 400));
         let prompt: Vec<Token> = long.iter().copied().chain(text(5000, 60)).collect();
         let source = Some((0, 400));
         let copied = Place { sequence: 1, kept: 0, source };
         assert_eq!(place(&[busy(&long), free(&[], 0)], &prompt, 459), Some(copied));
         assert_eq!(place(&[busy(&short), free(&[], 0)], &prompt, 459), Some(at(1, 0)));
+    }
+
+    #[test]
+    fn of_two_sources_the_one_that_is_computed_is_copied() {
+        let shared = text(0, 100);
+        let candidates = [new(&shared), busy(&shared), free(&[], 0)];
+        let copied = Place { sequence: 2, kept: 0, source: Some((1, 99)) };
+        assert_eq!(place(&candidates, &shared, 99), Some(copied));
+    }
+
+    #[test]
+    fn a_copy_costs_more_where_sequences_are_long() {
+        assert_eq!(copy_tokens(512), 8);
+        assert_eq!(copy_tokens(32_768), 32);
     }
 }

@@ -2,9 +2,11 @@
 //! scheduler takes it to, and every answer must be what it would be alone.
 
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::*;
+use crate::answer::Step;
 use crate::plan::Purpose;
 use crate::queue::{Inlet, queue};
 use crate::random::Random;

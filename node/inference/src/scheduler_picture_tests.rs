@@ -1,7 +1,9 @@
 //! The scheduler with pictures in prompts, and a cache that remembers what llama.cpp's would.
 
 use super::*;
-use crate::picture::{Key, Spot};
+use crate::ComputeError;
+use crate::answer::Step;
+use crate::picture::{CELL, Key, Spot};
 use crate::queue::{Inlet, queue};
 
 const BOUNDS: Bounds = Bounds {

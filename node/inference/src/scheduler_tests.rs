@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::ComputeError;
+use crate::answer::Step;
 use crate::batch::Entry;
 use crate::queue::{Inlet, queue};
 

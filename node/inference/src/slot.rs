@@ -74,7 +74,12 @@ impl<S> Slot<S> {
     }
 
     pub(crate) fn candidate(&self) -> Candidate<'_> {
-        Candidate { reading: self.reading(), is_free: self.run.is_none(), used: self.used }
+        Candidate {
+            reading: self.reading(),
+            computed: self.computed,
+            is_free: self.run.is_none(),
+            used: self.used,
+        }
     }
 
     pub(crate) fn can_stream(&self) -> bool {

@@ -69,7 +69,9 @@ def start_node(places: Places, setup: Setup) -> Server:
         f'app = "{places.home}/apps/{"chat" if setup.kind == "chat" else "embed"}.wasm"\n'
         f'threads = {places.threads}\nsequences_max = {setup.slots}\ncontext_tokens = {setup.slot_tokens}\n'
         # Single texts wait here as they wait in llama-server.
-        f'queue_max = 64\n')
+        f'queue_max = 64\n'
+        # What the user keeps there takes memory that says nothing of the server.
+        f'[knowledge]\nfolder = "{places.results}/knowledge"\n')
     return start_with(config, places)
 
 

@@ -17,20 +17,22 @@ const ENTRIES_MAX: usize = 256;
 /// The tag that says it.
 const ORIENTATION: u16 = 0x0112;
 
-/// Reads a TIFF structure, with or without Exif's name before it.
-pub(crate) fn orientation(exif: &[u8]) -> Option<Turn> {
-    turn(number(exif)?)
+/// What stands before the TIFF structure in a JPEG file.
+pub(crate) const NAME: &[u8] = b"Exif\0\0";
+
+/// Reads a TIFF structure.
+pub(crate) fn orientation(tiff: &[u8]) -> Option<Turn> {
+    turn(number(tiff)?)
 }
 
-/// The same that says which way up the picture is and nothing else.
-pub(crate) fn bare(exif: &[u8]) -> Option<Vec<u8>> {
-    let number = number(exif).filter(|number| turn(*number).is_some())?;
-    let start = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
-    Some([&start[..], &number.to_le_bytes(), &[0; 6]].concat())
+/// A TIFF structure, behind its name, that says which way up the picture is and nothing else.
+pub(crate) fn bare(tiff: &[u8]) -> Option<Vec<u8>> {
+    let number = number(tiff).filter(|number| turn(*number).is_some())?;
+    let start = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
+    Some([NAME, start, &number.to_le_bytes(), &[0; 6]].concat())
 }
 
-fn number(exif: &[u8]) -> Option<u16> {
-    let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+fn number(tiff: &[u8]) -> Option<u16> {
     let is_little = match tiff.get(..4)? {
         b"II*\0" => true,
         b"MM\0*" => false,
@@ -71,10 +73,11 @@ mod tests {
     #[test]
     fn both_orders_of_bytes_are_read() {
         let little = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0";
-        let big = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0";
+        let big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0";
         let quarter = Turn { transpose: true, mirror: true, flip: false };
         assert_eq!((orientation(little), orientation(big)), (Some(quarter), Some(quarter)));
-        assert_eq!(bare(big).as_deref().and_then(orientation), Some(quarter));
+        let bare = bare(big).expect("it says which way up");
+        assert_eq!(bare.strip_prefix(NAME).and_then(orientation), Some(quarter));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! JPEG.
 
+use std::borrow::Cow;
+
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -40,6 +42,10 @@ const START: u8 = 0xD8;
 const END: u8 = 0xD9;
 const SCAN: u8 = 0xDA;
 
+/// Tables of a decoder's, and how often it begins anew.
+const QUANTIZATION: u8 = 0xDB;
+const RESTARTS: u8 = 0xDD;
+
 /// Names of what a decoder must know of colours.
 const JFIF: u8 = 0xE0;
 const ADOBE: u8 = 0xEE;
@@ -60,25 +66,31 @@ pub(crate) fn bare(file: &[u8]) -> Option<Vec<u8>> {
         }
         let length = u16::from_be_bytes(*after.first_chunk::<2>()?);
         let (part, after) = after.split_at_checked(length.into())?;
-        let said = part.get(2..)?;
-        let is_needed = match mark {
-            // With a picture of the picture in it, it is longer.
-            JFIF => said.starts_with(b"JFIF\0") && said.len() == 14,
-            ADOBE => said.starts_with(b"Adobe") && said.len() == 12,
-            0xC0..=0xCF | SCAN..=0xDD => true,
-            _ => false,
-        };
-        if is_needed {
+        if let Some(said) = needed(mark, part.get(2..)?) {
+            let length = u16::try_from(said.len() + 2).ok()?;
             bare.extend([0xFF, mark]);
-            bare.extend_from_slice(part);
-        }
-        if let Some(exif) = exif::bare(said).filter(|_| mark == EXIF) {
-            let length = u16::try_from(exif.len() + 2).ok()?;
-            bare.extend([&[0xFF, EXIF][..], &length.to_be_bytes(), &exif].concat());
+            bare.extend(length.to_be_bytes());
+            bare.extend_from_slice(&said);
         }
         let (scan, after) = after.split_at(if mark == SCAN { scanned(after) } else { 0 });
         bare.extend_from_slice(scan);
         rest = after;
+    }
+}
+
+/// What a part says of the picture.
+fn needed(mark: u8, said: &[u8]) -> Option<Cow<'_, [u8]>> {
+    match mark {
+        0xC0..=0xCF | SCAN | QUANTIZATION | RESTARTS => Some(said.into()),
+        // A small picture of the picture may follow.
+        JFIF => {
+            let told = said.get(..12).filter(|told| told.starts_with(b"JFIF\0"))?;
+            Some([told, &[0, 0]].concat().into())
+        }
+        // How the colours were turned: without it they are others.
+        ADOBE => said.get(..12).filter(|told| told.starts_with(b"Adobe")).map(Cow::from),
+        EXIF => exif::bare(said.strip_prefix(exif::NAME)?).map(Cow::from),
+        _ => None,
     }
 }
 
@@ -90,9 +102,9 @@ fn mark(rest: &[u8]) -> Option<(u8, &[u8])> {
     (filled > 0 && *mark >= 0xC0 && !(0xD0..=START).contains(mark)).then_some((*mark, after))
 }
 
-/// Bytes of a scan: in it, only some marks can stand.
+/// Bytes of a scan: in it, only some marks can stand, and what fills the room before a mark.
 fn scanned(rest: &[u8]) -> usize {
-    let ends = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xD0..=0xD7);
+    let ends = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xD0..=0xD7 | 0xFF);
     rest.windows(2).position(ends).unwrap_or(rest.len())
 }
 
@@ -151,12 +163,60 @@ mod tests {
         let place = b"\xFF\xE1\0\x0EExif\0\0secret";
         let told = [start, comment, &b"\xFF"[..], place, rest, b"secret"].concat();
         let stripped = bare(&told).expect("a good file");
-        assert!(!stripped.windows(6).any(|bytes| bytes == b"secret"));
+        assert!(!holds(&stripped, b"secret"));
         assert_eq!(bare(&stripped).as_ref(), Some(&stripped));
         let (told, stripped) = (decode(&told, &LIMITS), decode(&stripped, &LIMITS));
         let (told, stripped) = (told.expect("a good file"), stripped.expect("a good file"));
         assert_eq!((stripped.width, stripped.height), (8, 16));
         assert_eq!(stripped.rgb, told.rgb);
+    }
+
+    /// The file with a part more at its beginning.
+    fn with(mark: u8, said: &[u8]) -> Vec<u8> {
+        let (start, rest) = FILE.split_at(2);
+        let length = u16::try_from(said.len() + 2).expect("it is short").to_be_bytes();
+        [start, &[0xFF, mark], &length, said, rest].concat()
+    }
+
+    fn holds(file: &[u8], words: &[u8]) -> bool {
+        file.windows(words.len()).any(|bytes| bytes == words)
+    }
+
+    #[test]
+    fn what_a_decoder_must_know_of_colours_stays_and_nothing_behind_it() {
+        let plain = decode(FILE, &LIMITS).expect("a good file");
+        for behind in ["", "secret"] {
+            // Its colours are red, green and blue already.
+            let adobe = [&b"Adobe\0\x64\0\0\0\0\0"[..], behind.as_bytes()].concat();
+            let told = with(ADOBE, &adobe);
+            let stripped = bare(&told).expect("a good file");
+            assert!(holds(&stripped, &adobe[..12]) && !holds(&stripped, b"secret"));
+            let [told, stripped] = [told, stripped].map(|file| decode(&file, &LIMITS));
+            let told = told.expect("a good file");
+            assert_ne!(told.rgb, plain.rgb);
+            assert_eq!(stripped.as_ref(), Ok(&told), "{behind}");
+        }
+        let told = with(JFIF, b"JFIF\0\x01\x02\0\0\x01\0\x01\x01\x02secret");
+        let stripped = bare(&told).expect("a good file");
+        let without = with(JFIF, b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0");
+        assert_eq!(stripped, without);
+    }
+
+    #[test]
+    fn a_part_that_is_not_what_its_mark_says_is_left_out() {
+        let tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0";
+        // No Exif, half of Adobe's, no JFIF, and another height behind the picture's own.
+        for (mark, said) in
+            [(EXIF, &tiff[..]), (ADOBE, b"Adobe\0\x64"), (JFIF, b"JFXX\0\x10"), (0xDC, b"\0\x40")]
+        {
+            assert_eq!(bare(&with(mark, said)).as_deref(), Some(FILE), "{mark:x}");
+        }
+    }
+
+    #[test]
+    fn a_scan_goes_on_behind_what_only_fills_room() {
+        let scan = b"a\xFF\0b\xFF\xD1c\xFF\xFF\xD2d\xFF\xFF";
+        assert_eq!(scanned(&[&scan[..], b"\xD9"].concat()), scan.len() - 1);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Kind {
     /// Qwen2-VL's, for [`lines_model`]: a row for each 28 × 28 pixels, between two marks; lines and
     /// columns are counted apart.
     Qwen,
+    /// One that says to be of another kind, and is LLaVA's.
+    Called(&'static str),
 }
 
 /// Writes a projector that makes rows of `width` numbers.
@@ -35,7 +37,7 @@ pub enum Kind {
 /// The folder is not writable.
 #[must_use]
 pub fn projector(folder: &Path, kind: Kind, width: u64) -> PathBuf {
-    let path = folder.join(format!("mmproj-{kind:?}-{width}.gguf"));
+    let path = folder.join(format!("mmproj-{}-{width}.gguf", name(kind)));
     let mut file = Gguf::default();
     keys(&mut file, kind, width);
     blocks(&mut file, kind);
@@ -93,14 +95,19 @@ pub fn lines_model(folder: &Path, vocabulary: &Path) -> PathBuf {
     path
 }
 
-fn keys(file: &mut Gguf, kind: Kind, width: u64) {
-    let name = match kind {
+/// What llama.cpp calls it.
+fn name(kind: Kind) -> &'static str {
+    match kind {
         Kind::Llava => "mlp",
         Kind::Gemma => "gemma3",
         Kind::Qwen => "qwen2vl_merger",
-    };
+        Kind::Called(name) => name,
+    }
+}
+
+fn keys(file: &mut Gguf, kind: Kind, width: u64) {
     file.word("general.architecture", "clip");
-    file.word("clip.projector_type", name);
+    file.word("clip.projector_type", name(kind));
     file.flag("clip.has_vision_encoder");
     file.flag("clip.use_gelu");
     for (key, value) in [

@@ -5,26 +5,20 @@ use std::sync::Arc;
 
 use crate::config::{CONTEXT_TOKENS_DEFAULT_MAX, Tuning};
 use crate::engine::{Inner, Progress};
-use crate::ffi::{self, Adapters, Context, ContextPlan, Header, Model, Projector, ProjectorPlan};
+use crate::ffi::{self, Adapters, Context, ContextPlan, Header, Model};
 use crate::memory::{self, ContextBytes, Shape};
 use crate::placement::{self, Needs, Placement};
-use crate::{Device, DeviceKind, EngineConfig, EngineInfo, EngineKind, LoadError, PairForm};
+use crate::{Device, DeviceKind, EngineConfig, EngineInfo, EngineKind, LoadError};
+
+mod projector;
+mod ranker;
 
 const MEBIBYTE: u64 = 1 << 20;
 
 const GENERATES_NOT: &str = "it does not generate text; load it as an embedding model";
 
-/// The architecture of HunyuanVL: a row's position says which picture of the prompt it is of, and
-/// pictures are cut one by one.
-const COUNTS_PICTURES: &str = "hunyuan_vl";
-
 const NO_VECTOR: &str = "it is no embedding model: it makes no vector for a text; a reranker is loaded \
                          with kind = \"rerank\"";
-
-const NO_HEAD: &str =
-    "it is no reranker: it has no head that scores (cls.output.weight); load it as what it is";
-
-const NO_FRAME: &str = "its vocabulary has no token that parts a query from a document";
 
 /// Loads a model and starts its thread.
 pub(crate) fn load(
@@ -168,27 +162,6 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// What a reranker must have: a head with one score, and a way to put pairs together.
-    fn check_ranks(&self, header: &Header, model: &Model) -> Result<(), LoadError> {
-        if self.config.kind != EngineKind::Rank {
-            return Ok(());
-        }
-        if !header.ranks {
-            return Err(self.refuse(NO_HEAD));
-        }
-        let form = pair_form(model);
-        let (scores, wanted) = (model.scores(), if form.gives_probability { 2 } else { 1 });
-        if scores != wanted {
-            return Err(self.refuse(&format!(
-                "its head gives {scores} numbers for a pair; a reranker of this architecture gives {wanted}"
-            )));
-        }
-        if form.template.is_none() && form.between.is_empty() {
-            return Err(self.refuse(NO_FRAME));
-        }
-        Ok(())
-    }
-
     fn shape(&self, model: &Model) -> Result<Shape, LoadError> {
         let trained = model.sizes().context_train_tokens;
         let default = trained.clamp(2, CONTEXT_TOKENS_DEFAULT_MAX);
@@ -274,45 +247,6 @@ impl Loader<'_> {
         loader.context(&draft, shape).map(Some)
     }
 
-    /// Looks at the projector's file before anything is loaded; the bytes of its tensors.
-    fn projector_bytes(&self) -> Result<u64, LoadError> {
-        let Some(path) = &self.config.mmproj_path else { return Ok(0) };
-        let read = || {
-            let found = crate::file::check(path)?;
-            let Header { file_bytes: expected, tensor_bytes, .. } = Header::read(path)?;
-            if expected > found {
-                return Err(LoadError::Truncated { path: path.clone(), expected, found });
-            }
-            Ok(tensor_bytes)
-        };
-        read().map_err(|error| LoadError::Projector(Box::new(error)))
-    }
-
-    /// The projector, if the config names one. On a GPU where the model's output is.
-    fn projector(&self, model: &Arc<Model>) -> Result<Option<Projector>, LoadError> {
-        let Some(path) = &self.config.mmproj_path else { return Ok(None) };
-        let refuse = |reason: &str| {
-            let (path, reason) = (path.clone(), reason.to_owned());
-            LoadError::Projector(Box::new(LoadError::Refused { path, reason }))
-        };
-        let name = ffi::c_path(path).ok_or_else(|| refuse("its path holds a zero byte"))?;
-        let gpu = self.placement.gpus.last().copied();
-        let rows_max = self.config.picture_tokens_max;
-        let plan = ProjectorPlan { path: name, threads: self.threads, rows_max, gpu };
-        ffi::take_errors();
-        let projector = Projector::load(model, &plan);
-        let projector = projector.ok_or_else(|| refuse(&ffi::take_errors()))?;
-        if !projector.sees() {
-            return Err(refuse("it reads no pictures"));
-        }
-        if model.metadata("general.architecture").as_deref() == Some(COUNTS_PICTURES) {
-            return Err(refuse(
-                "its model counts the pictures of a prompt, which is not supported",
-            ));
-        }
-        Ok(Some(projector))
-    }
-
     fn refuse(&self, reason: &str) -> LoadError {
         LoadError::Refused { path: self.config.model_path.clone(), reason: reason.to_owned() }
     }
@@ -356,19 +290,10 @@ impl Loader<'_> {
             llama_build_number: 0,
             llama_commit: ffi::llama_commit(),
             embeds_only: self.config.kind != EngineKind::Generate,
-            pair: (self.config.kind == EngineKind::Rank).then(|| pair_form(model)),
+            pair: (self.config.kind == EngineKind::Rank).then(|| ranker::pair_form(model)),
             takes_pictures: false,
         }
     }
-}
-
-/// llama.cpp makes shares of the two numbers of these, yes and no.
-const WITH_SHARES: [&str; 2] = ["qwen3", "qwen3vl"];
-
-fn pair_form(model: &Model) -> PairForm {
-    let architecture = model.metadata("general.architecture").unwrap_or_default();
-    let gives_probability = WITH_SHARES.contains(&architecture.as_str());
-    PairForm { gives_probability, ..model.pair_form() }
 }
 
 fn needs(header: &Header, context: ContextBytes) -> Needs {

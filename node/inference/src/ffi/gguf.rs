@@ -1,6 +1,6 @@
 //! Looks at a GGUF file's header before llama.cpp maps it.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::Path;
 use std::ptr::NonNull;
 
@@ -23,6 +23,8 @@ pub(crate) struct Header {
     pub(crate) pooling: Pooling,
     /// It has a head that scores.
     pub(crate) ranks: bool,
+    /// The kind of projector that it is, if it is one that reads pictures.
+    pub(crate) projector: Option<String>,
 }
 
 /// What comes out for a whole text.
@@ -77,12 +79,13 @@ fn measure(gguf: NonNull<sys::gguf_context>) -> Header {
         sys::gguf_get_data_offset(gguf) as u64
     };
     let file_bytes = data_offset.saturating_add(end);
-    let architecture = architecture(gguf);
+    let architecture = text(gguf, c"general.architecture");
     let pooling = architecture.as_deref().map_or(Pooling::Absent, |name| pooling(gguf, name));
     let output_bytes = parts.output_bytes(pooling != Pooling::Absent);
     let is_jina = architecture.as_deref() == Some("jina-bert-v2");
     let ranks = parts.has_head || (is_jina && parts.has_head_layer);
-    Header { file_bytes, tensor_bytes, layers: parts.layers, output_bytes, pooling, ranks }
+    let (layers, projector) = (parts.layers, projector(gguf));
+    Header { file_bytes, tensor_bytes, layers, output_bytes, pooling, ranks, projector }
 }
 
 /// No model of today has a tenth of these; a damaged file may name any.
@@ -144,10 +147,16 @@ fn pooling(gguf: *const sys::gguf_context, architecture: &str) -> Pooling {
     }
 }
 
-fn architecture(gguf: *const sys::gguf_context) -> Option<String> {
+/// As mtmd reads it: a file with a projector for sounds too names each apart.
+fn projector(gguf: *const sys::gguf_context) -> Option<String> {
+    let mut keys = [c"clip.projector_type", c"clip.vision.projector_type"].into_iter();
+    keys.find_map(|key| text(gguf, key).filter(|kind| !kind.is_empty()))
+}
+
+fn text(gguf: *const sys::gguf_context, key: &CStr) -> Option<String> {
     // SAFETY: the context is valid; the key exists and holds a text before it is read as one.
     unsafe {
-        let key = sys::gguf_find_key(gguf, c"general.architecture".as_ptr());
+        let key = sys::gguf_find_key(gguf, key.as_ptr());
         let is_text = key >= 0 && sys::gguf_get_kv_type(gguf, key) == sys::GGUF_TYPE_STRING;
         is_text.then(|| super::string(sys::gguf_get_val_str(gguf, key)))
     }

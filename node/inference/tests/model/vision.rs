@@ -105,6 +105,16 @@ fn what_is_no_projector_of_the_model_is_refused_with_its_file() {
 }
 
 #[test]
+fn a_projector_whose_rows_depend_on_the_prompt_is_refused() {
+    let folder = Folder::new("bound");
+    for (kind, why) in [("deepseek4v", "where that stands"), ("hunyuanvl", "counts the pictures")] {
+        let path = projector::projector(&folder.0, Kind::Called(kind), MODEL_WIDTH);
+        let error = refused(&with(&path), &path);
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn a_model_without_a_projector_is_blind() {
     let engine = load(&chat_config());
     assert!(!engine.info().takes_pictures);
@@ -238,6 +248,10 @@ fn a_large_picture_takes_no_more_of_the_context_than_is_allowed() {
     assert_eq!(rows(None), 225);
     let few = rows(Some(64));
     assert!((32..=64).contains(&few), "{few}");
+    // It makes eight at least.
+    let config = EngineConfig { picture_tokens_max: Some(7), ..folder.lines(512) };
+    let mmproj = config.mmproj_path.clone().expect("it has one");
+    assert!(refused(&config, &mmproj).contains("picture_tokens_max = 7"));
 }
 
 #[test]

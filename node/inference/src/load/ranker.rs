@@ -1,0 +1,41 @@
+//! What a reranker must have: a head with one score, and a way to put pairs together.
+
+use super::Loader;
+use crate::ffi::{Header, Model};
+use crate::{EngineKind, LoadError, PairForm};
+
+const NO_HEAD: &str =
+    "it is no reranker: it has no head that scores (cls.output.weight); load it as what it is";
+
+const NO_FRAME: &str = "its vocabulary has no token that parts a query from a document";
+
+/// llama.cpp makes shares of the two numbers of these, yes and no.
+const WITH_SHARES: [&str; 2] = ["qwen3", "qwen3vl"];
+
+impl Loader<'_> {
+    pub(super) fn check_ranks(&self, header: &Header, model: &Model) -> Result<(), LoadError> {
+        if self.config.kind != EngineKind::Rank {
+            return Ok(());
+        }
+        if !header.ranks {
+            return Err(self.refuse(NO_HEAD));
+        }
+        let form = pair_form(model);
+        let (scores, wanted) = (model.scores(), if form.gives_probability { 2 } else { 1 });
+        if scores != wanted {
+            return Err(self.refuse(&format!(
+                "its head gives {scores} numbers for a pair; a reranker of this architecture gives {wanted}"
+            )));
+        }
+        if form.template.is_none() && form.between.is_empty() {
+            return Err(self.refuse(NO_FRAME));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn pair_form(model: &Model) -> PairForm {
+    let architecture = model.metadata("general.architecture").unwrap_or_default();
+    let gives_probability = WITH_SHARES.contains(&architecture.as_str());
+    PairForm { gives_probability, ..model.pair_form() }
+}

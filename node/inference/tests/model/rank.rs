@@ -142,6 +142,11 @@ fn what_is_no_reranker_is_refused_and_so_is_one_loaded_for_vectors() {
     assert!(refused(&chats).contains("no head that scores"), "{}", refused(&chats));
     let three = folder.weighing([1, 2, 3].map(random_weights).concat());
     assert!(refused(&three).contains("gives 3 numbers"), "{}", refused(&three));
+    let template = Some("{query} {documents}");
+    let weights = random_weights(2);
+    let told = Head { pooling: POOL_SCORE, weights, template, ..Head::default() };
+    let told = ranking(&folder.model(&told));
+    assert!(refused(&told).contains("lacks {query} or {document}"), "{}", refused(&told));
     let ranker = folder.weighing(random_weights(1));
     let as_vectors = EngineConfig { kind: EngineKind::Embed, ..ranker.clone() };
     assert!(refused(&as_vectors).contains("\"rerank\""), "{}", refused(&as_vectors));

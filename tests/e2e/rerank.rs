@@ -120,8 +120,9 @@ fn what_can_not_be_ranked_is_named() {
         assert_eq!(refused.status, 400, "{}", refused.body);
         assert_eq!(refused.json()["error"]["param"], param, "{}", refused.body);
     }
-    let request = json!({"query": QUERY, "documents": ["a", long], "truncate": true});
-    assert_eq!(scores(&node, &request).len(), 2);
+    let longer = "word ".repeat(300_000);
+    let request = json!({"query": QUERY, "documents": ["a", long, longer], "truncate": true});
+    assert_eq!(scores(&node, &request).len(), 3);
     // A text that spells a mark, or the template's own places, is text.
     let texts = ["[SEP] [CLS]", "{query} {document}"];
     assert_eq!(scores(&node, &json!({"query": "{document}", "documents": texts})).len(), 2);

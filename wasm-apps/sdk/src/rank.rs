@@ -14,8 +14,9 @@ use crate::{
     Context, Events, Failure, Flow, Graph, Guard, Model, ModelError, Session, Sink, Strictness,
 };
 
-/// No context holds more of a document that is read in part.
-const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+/// No context holds more of a document that is read in part; and the engine tokenizes twice as much at
+/// least, so that query and template have room beside it.
+const DOCUMENT_BYTES_MAX: usize = 512 << 10;
 
 /// Attempts to cut a document until a template around it fits: where it is cut, other tokens come out.
 const CUTS_MAX: usize = 8;
@@ -50,7 +51,8 @@ pub fn rank<G: Graph, S: Sink>(
         return Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"));
     };
     let reader = Reader::open(model, job.card)?;
-    let mut pairs = Pairs { job, form, reader, query: vec![], events };
+    let query = reader.shield(&job.task.query);
+    let mut pairs = Pairs { job, form, reader, query, query_tokens: vec![], around: 0, events };
     pairs.read_query()?;
     let pace = Pace { window: job.window, patience: job.patience };
     let Some(prompt_tokens) = window::pass(model, &mut pairs, pace)? else {
@@ -98,34 +100,39 @@ struct Pairs<'a, C, S> {
     job: RankJob<'a>,
     form: &'a PairForm,
     reader: Reader<'a, C>,
-    /// The query's tokens.
-    query: Vec<u32>,
+    /// The query, shielded.
+    query: String,
+    /// Its tokens; none if a template takes it as text.
+    query_tokens: Vec<u32>,
+    /// Tokens of a pair without its document.
+    around: usize,
     events: &'a mut Events<S>,
 }
 
 impl<C: Context, S: Sink> Pairs<'_, C, S> {
     fn read_query(&mut self) -> Result<(), Failure> {
-        let shielded = self.reader.shield(&self.job.task.query);
-        let tokens = self.reader.tokens(&shielded).map_err(|error| self.too_long_query(error))?;
-        self.query = ids(&tokens);
-        let room = self.limit().saturating_sub(self.overhead());
-        if room > 0 {
+        self.measure().map_err(|error| self.too_long_query(error))?;
+        if self.around < self.limit() {
             return Ok(());
         }
-        let tokens = u32::try_from(self.query.len()).ok();
+        let tokens = u32::try_from(self.around).ok();
         Err(self.too_long_query(ModelError::PromptTooLong { tokens }))
+    }
+
+    fn measure(&mut self) -> Result<(), ModelError> {
+        let PairForm { before, between, after, template, .. } = self.form;
+        if let Some(template) = template {
+            self.around = self.reader.tokens(&filled(template, &self.query, ""))?.len();
+            return Ok(());
+        }
+        self.query_tokens = ids(&self.reader.tokens(&self.query)?);
+        self.around = self.query_tokens.len() + before.len() + between.len() + after.len();
+        Ok(())
     }
 
     /// Tokens of a pair.
     fn limit(&self) -> usize {
         self.job.card.context_tokens as usize
-    }
-
-    /// Tokens of a pair beside its document; of a template's, the query's alone.
-    fn overhead(&self) -> usize {
-        let PairForm { before, between, after, .. } = self.form;
-        let marks = before.len() + between.len() + after.len();
-        self.query.len() + if self.form.template.is_some() { 0 } else { marks }
     }
 
     fn pair(&mut self, document: &str) -> Result<Vec<u32>, ModelError> {
@@ -141,19 +148,18 @@ impl<C: Context, S: Sink> Pairs<'_, C, S> {
     fn joined(&mut self, document: &str) -> Result<Vec<u32>, ModelError> {
         let mut document = ids(&self.reader.tokens(document)?);
         if self.job.task.truncate {
-            document.truncate(self.limit() - self.overhead());
+            document.truncate(self.limit() - self.around);
         }
         let PairForm { before, between, after, .. } = self.form;
-        let parts: [&[u32]; 5] = [before, &self.query, between, &document, after];
+        let parts: [&[u32]; 5] = [before, &self.query_tokens, between, &document, after];
         self.fitting(parts.concat())
     }
 
     /// The tokens of a template with query and document in it.
     fn told(&mut self, template: &str, mut document: String) -> Result<Vec<u32>, ModelError> {
-        let query = self.reader.shield(&self.job.task.query);
         let mut cuts = if self.job.task.truncate { CUTS_MAX } else { 0 };
         loop {
-            let tokens = ids(&self.reader.tokens(&filled(template, &query, &document))?);
+            let tokens = ids(&self.reader.tokens(&filled(template, &self.query, &document))?);
             let over = tokens.len().saturating_sub(self.limit());
             if over == 0 || cuts == 0 || document.is_empty() {
                 return self.fitting(tokens);
@@ -175,8 +181,8 @@ impl<C: Context, S: Sink> Pairs<'_, C, S> {
         let ModelError::PromptTooLong { tokens } = error else { return error.into() };
         let (length, limit) = (count(tokens), self.limit());
         let message = format!(
-            "query has {length} tokens, but the model takes {limit} for query and document together; \
-             shorten it"
+            "query takes {length} tokens with what the model puts around it, but the model takes {limit} \
+             for query and document together; shorten it"
         );
         Failure::new(ErrorCode::PromptTooLong, message).at("query")
     }
@@ -217,9 +223,13 @@ impl<C: Context, S: Sink> Feed<C> for Pairs<'_, C, S> {
     fn explain(&self, error: ModelError, index: u32) -> Failure {
         let ModelError::PromptTooLong { tokens } = error else { return error.into() };
         let (length, limit) = (count(tokens), self.limit());
+        let or = match self.job.task.truncate {
+            true => "",
+            false => ", or set truncate to read its beginning alone",
+        };
         let message = format!(
             "documents[{index}] has {length} tokens together with the query, but the model takes \
-             {limit}; split it, or set truncate to read its beginning alone"
+             {limit}; split it{or}"
         );
         Failure::new(ErrorCode::PromptTooLong, message).at(format!("documents[{index}]"))
     }

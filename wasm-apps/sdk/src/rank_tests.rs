@@ -97,7 +97,11 @@ fn what_is_too_long_is_named() {
     let (code, param, message) =
         run(scoring("[0]"), (Some(form()), &task("1 2 3 4 5", &["a"]))).refusal();
     assert_eq!((code, param.as_str()), (ErrorCode::PromptTooLong, "query"));
-    assert!(message.contains("query has 5 tokens"), "{message}");
+    assert!(message.contains("query takes 8 tokens"), "{message}");
+    // A template's own words leave no room for any document.
+    let task = RankTask { truncate: true, ..task("1 2 3 4 5", &["a"]) };
+    let (_, param, message) = run(scoring("[0]"), (Some(told()), &task)).refusal();
+    assert!(param == "query" && message.contains("query takes 8 tokens"), "{message}");
 }
 
 #[test]

@@ -30,23 +30,26 @@ const REST_STEPS: u32 = 32;
 pub(crate) struct Luck {
     /// Running share of guessed tokens that came true.
     share: f32,
-    rested: u32,
+    /// Steps since the last in which it tries whatever its luck.
+    steps: u32,
 }
 
 impl Default for Luck {
     fn default() -> Self {
-        Self { share: FIRST_SHARE, rested: 0 }
+        Self { share: FIRST_SHARE, steps: 0 }
     }
 }
 
 impl Luck {
-    /// Whether to guess in this step, where a share of `pays` must come true.
-    pub(crate) fn tries(&mut self, pays: f32) -> bool {
-        if self.share >= pays {
-            return true;
-        }
-        self.rested = (self.rested + 1) % REST_STEPS;
-        self.rested == 0
+    /// Whether to guess in this step, where a share of `pays` must come true. The same for all who ask
+    /// before [`Luck::pass`].
+    pub(crate) fn tries(self, pays: f32) -> bool {
+        self.share >= pays || self.steps + 1 == REST_STEPS
+    }
+
+    /// The next step begins.
+    pub(crate) fn pass(&mut self) {
+        self.steps = (self.steps + 1) % REST_STEPS;
     }
 
     /// Takes note of how a guess went.
@@ -104,9 +107,13 @@ mod tests {
         for _ in 0..8 {
             luck.note(4, 0);
         }
-        let waited = (1..1000).take_while(|_| !luck.tries(0.3)).count();
-        assert_eq!(waited + 1, REST_STEPS as usize);
-        assert!(!luck.tries(0.3));
+        let mut tries = || {
+            luck.pass();
+            luck.tries(0.3)
+        };
+        let tried: Vec<usize> = (0..100).filter(|_| tries()).collect();
+        let rest = REST_STEPS as usize;
+        assert_eq!(tried, [rest - 2, 2 * rest - 2, 3 * rest - 2]);
         assert!(luck.tries(0.0));
     }
 

@@ -266,3 +266,26 @@ fn every_sequence_full_leaves_room_for_all_streams() {
     }
     assert_eq!(world.step(), [(0, 1), (1, 1), (2, 1)]);
 }
+
+#[test]
+fn a_small_model_whose_guesses_failed_is_asked_again_and_not_the_lookup_alone() {
+    let abilities = Abilities { cuts: true, guesses: true, ..ABILITIES };
+    let mut world = World::new(Bounds { context_tokens: 1000, abilities, ..BOUNDS });
+    let inlet = world.request(2, 900);
+    world.step();
+    let mut asked = vec![];
+    for step in 0..200 {
+        taken(&inlet);
+        let mut readers = world.scheduler.readers();
+        readers.iter_mut().for_each(|reader| reader.guess = vec![Token(5)]);
+        asked.extend(readers.first().map(|_| step));
+        let plan = world.scheduler.plan(readers);
+        world.scheduler.computed(&plan);
+        let (token, is_end) = (Token(1000 + step), false);
+        let delivery = Step::Token(token).into();
+        world.scheduler.sampled(0, Sampled { token, is_end, guess: None, delivery });
+        world.scheduler.settle(&plan);
+    }
+    let late = asked.iter().filter(|step| **step >= 32).count();
+    assert!(asked.len() < 20 && late >= 5, "{asked:?}");
+}

@@ -59,6 +59,7 @@ impl<S: Choose> Scheduler<S> {
             guess.truncate(words.min(limit));
             room -= guess.len();
             run.guess = guess;
+            run.luck.pass();
         }
     }
 }

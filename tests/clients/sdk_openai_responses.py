@@ -116,7 +116,7 @@ def check_pictures(check):
         content = [picture, *words] if shown else words
         return respond(input=[{"role": "user", "content": content}], max_output_tokens=16).usage.input_tokens
 
-    check.shown(ask, "input")
+    check.shown(ask, "input[0].content[0].image_url")
 
 
 checks.run({"create": check_create, "pictures": check_pictures, "stream": check_stream, "parse": check_parse, "tools": check_tools,

@@ -93,15 +93,14 @@ impl Asked {
     async fn start(self, state: &Arc<State>, owner: Owner) -> Result<(Draft, Running), ApiError> {
         let Self { model, input, settings, task, wish, .. } = self;
         let mut budget = Budget::new(state);
-        let mut items = match &settings.previous_response_id {
+        let before = match &settings.previous_response_id {
             Some(id) => stored::history(state, &owner, id, &mut budget)?,
             None => vec![],
         };
         let input = stored::resolve(state, &owner, input, &mut budget)?;
-        items.extend_from_slice(&input);
         let mut pictures = Pictures::default();
         let instructions = settings.instructions.as_deref();
-        let messages = conversation::messages(instructions, &items, &mut pictures)?;
+        let messages = conversation::messages(instructions, (&before, &input), &mut pictures)?;
         let Task { tools, format, template_options, sampling, .. } = task;
         let (wish, searchable) = match task.file_search {
             Some(search) => {

@@ -9,18 +9,23 @@ use super::namespaces::joined;
 use crate::http::error::ApiError;
 use crate::http::pictures::Pictures;
 
-/// The messages of `items`, oldest first, behind the operator's instructions, and the pictures that
-/// they show.
+/// The messages of what was said before and of a request's `input`, oldest first, behind the operator's
+/// instructions, and the pictures that they show.
 pub fn messages(
     instructions: Option<&str>,
-    items: &[Item],
+    (before, input): (&[Item], &[Item]),
     pictures: &mut Pictures,
 ) -> Result<Vec<Message>, ApiError> {
-    let mut writer = Writer { messages: vec![], reasoning: None, calls: HashMap::new(), pictures };
+    let mut writer =
+        Writer { messages: vec![], reasoning: None, calls: HashMap::new(), place: None, pictures };
     if let Some(text) = instructions {
         writer.messages.push(say(Role::System, text.to_owned()));
     }
-    for item in items {
+    for item in before {
+        writer.add(item)?;
+    }
+    for (index, item) in input.iter().enumerate() {
+        writer.place = Some(index);
         writer.add(item)?;
     }
     Ok(writer.messages)
@@ -36,6 +41,8 @@ struct Writer<'a> {
     reasoning: Option<String>,
     /// The functions by their calls' ids.
     calls: HashMap<String, String>,
+    /// Which item of the request's comes next; `None`: one that was said before.
+    place: Option<usize>,
     pictures: &'a mut Pictures,
 }
 
@@ -72,11 +79,14 @@ impl Writer<'_> {
     /// A turn with the pictures in it.
     fn shown(&mut self, parts: &[Part]) -> Result<Message, ApiError> {
         let mut message = Message::default();
-        for part in parts {
+        for (index, part) in parts.iter().enumerate() {
             if let Part::Image { image_url, .. } = part {
-                let (at, number) =
-                    (message.content.len(), self.pictures.add_url("input", image_url)?);
-                message.pictures.push(PictureSpot { at, number });
+                let param = self.place.map_or_else(
+                    || "previous_response_id".to_owned(),
+                    |item| format!("input[{item}].content[{index}].image_url"),
+                );
+                let number = self.pictures.add_url(&param, image_url)?;
+                message.pictures.push(PictureSpot { at: message.content.len(), number });
             }
             message.content.push_str(part.text());
         }
@@ -127,8 +137,25 @@ mod tests {
     #[test]
     fn an_answer_to_no_call_is_refused() {
         let items = items(json!([{"type": "function_call_output", "call_id": "c", "output": "1"}]));
-        let error = messages(None, &items, &mut Pictures::default()).expect_err("refused");
+        let error = messages(None, (&[], &items), &mut Pictures::default()).expect_err("refused");
         assert_eq!(error.param.as_deref(), Some("input"));
+    }
+
+    #[test]
+    fn a_picture_is_named_by_where_the_request_has_it() {
+        let picture = json!({"type": "input_image", "image_url": "data:image/png;base64,AA=="});
+        let shown = items(json!([
+            {"role": "user", "content": "a"},
+            {"role": "user", "content": [{"type": "input_text", "text": "b"}, picture]},
+        ]));
+        for (said, param) in [
+            ((&[][..], &shown[..]), "input[1].content[1].image_url"),
+            ((&shown[..], &shown[..1]), "previous_response_id"),
+        ] {
+            let mut pictures = Pictures::default();
+            messages(None, said, &mut pictures).expect("good");
+            assert_eq!(pictures.first(), Some(param));
+        }
     }
 
     #[test]
@@ -146,7 +173,7 @@ mod tests {
             {"type": "function_call", "call_id": "c3", "name": "f", "arguments": "{}"},
         ]));
         let messages =
-            messages(Some("You are Gaia."), &items, &mut Pictures::default()).expect("good");
+            messages(Some("You are Gaia."), (&[], &items), &mut Pictures::default()).expect("good");
         let said: Vec<_> = messages.iter().map(|m| (m.role, m.content.as_str())).collect();
         let golden = [
             (Role::System, "You are Gaia."),

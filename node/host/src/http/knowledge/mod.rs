@@ -232,7 +232,10 @@ pub fn describe_changes(body: Schema) -> Schema {
         .may("fusion", Schema::words(&fusions).says("How both rankings become one."))
         .may("words_weight", Schema::number().within(0, 1).says("Of words against meaning."))
         .may("filter", Schema::named("Filter"))
-        .may("reranker", Schema::text().says("An embedding model that sorts what was found again."))
+        .may(
+            "reranker",
+            Schema::text().says("A reranker or embedding model that sorts what was found again."),
+        )
         .may("policy", Schema::words(&policies).says("Where the passages stand in the prompt."))
         .may("rag_prompt", Schema::text().says("The words before the passages."))
         .may("tokens_max", Schema::integer().least(1).says("Tokens of the passages at most."))

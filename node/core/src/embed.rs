@@ -1,12 +1,9 @@
 //! Use case: turn texts into vectors.
 
-use std::future::poll_fn;
-
 use gaia_protocol::{EmbedTask, Event, Input, ModelKind, Task, Usage};
 
-use crate::answer::no_end;
 use crate::order::Order;
-use crate::{EventStream, Node, ServeError};
+use crate::{Node, ServeError};
 
 /// The vectors of a request's texts.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,9 +55,14 @@ pub async fn embed(
     check(&task)?;
     let model = node.models.choose(model, ModelKind::Embedding)?;
     let _permit = node.admission.admit()?;
-    let inputs = task.inputs.len();
-    let events = model.start(Task::Embed(task))?;
-    let (vectors, usage) = collect(events, inputs).await?;
+    let mut vectors = vec![vec![]; task.inputs.len()];
+    let order = Order::of_vectors(vectors.len());
+    let take = |event| {
+        if let Event::Embedding { index, vector, .. } = event {
+            vectors[index as usize] = vector;
+        }
+    };
+    let usage = order.follow(model.start(Task::Embed(task))?, take).await?;
     Ok(Embeddings { model: model.name().to_owned(), vectors, usage })
 }
 
@@ -71,24 +73,6 @@ fn check(task: &EmbedTask) -> Result<(), ServeError> {
         None => return Ok(()),
     };
     Err(ServeError::Invalid { message, param: Some("input".into()) })
-}
-
-async fn collect(
-    mut events: EventStream,
-    inputs: usize,
-) -> Result<(Vec<Vec<f32>>, Usage), ServeError> {
-    let mut order = Order::of_vectors(inputs);
-    let mut vectors = vec![vec![]; inputs];
-    loop {
-        let next = poll_fn(|context| events.as_mut().poll_next(context)).await;
-        let event = next.unwrap_or_else(|| Err(no_end()))?;
-        order.accept(&event)?;
-        match event {
-            Event::Embedding { index, vector, .. } => vectors[index as usize] = vector,
-            Event::Finish { usage, .. } => return Ok((vectors, usage)),
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]

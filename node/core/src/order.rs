@@ -1,9 +1,12 @@
 //! The order that the events of an answer keep. An app is foreign code: nothing it says is taken on
 //! trust.
 
-use gaia_protocol::Event;
+use std::future::poll_fn;
 
-use crate::ServeError;
+use gaia_protocol::{Event, Usage};
+
+use crate::answer::no_end;
+use crate::{EventStream, ServeError};
 
 /// What a task's events must be.
 #[derive(Debug)]
@@ -53,6 +56,26 @@ impl Order {
     pub(crate) fn of_scores(documents: usize) -> Self {
         let shape = Shape::Scores { seen: vec![false; documents] };
         Self { shape, prompt_seen: false, finished: false }
+    }
+
+    /// Hands out the events of a task, in their order, until its good end; what it took.
+    ///
+    /// # Errors
+    /// The task's failure, or [`ServeError::App`]: an event came where it may not, or no end did.
+    pub(crate) async fn follow(
+        mut self,
+        mut events: EventStream,
+        mut take: impl FnMut(Event),
+    ) -> Result<Usage, ServeError> {
+        loop {
+            let next = poll_fn(|context| events.as_mut().poll_next(context)).await;
+            let event = next.unwrap_or_else(|| Err(no_end()))?;
+            self.accept(&event)?;
+            match event {
+                Event::Finish { usage, .. } => return Ok(usage),
+                event => take(event),
+            }
+        }
     }
 
     /// Takes the next event.

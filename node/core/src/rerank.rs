@@ -1,12 +1,9 @@
 //! Use case: tell how well documents answer a query.
 
-use std::future::poll_fn;
-
 use gaia_protocol::{EmbedTask, Event, Input, ModelKind, RankTask, Task, Usage};
 
-use crate::answer::no_end;
 use crate::order::Order;
-use crate::{EventStream, Model, Node, ServeError, embed};
+use crate::{Model, Node, ServeError, embed};
 
 /// How well the documents of a request answer its query.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,26 +47,15 @@ async fn read(
     task: RankTask,
 ) -> Result<(Vec<f32>, Usage), ServeError> {
     let _permit = node.admission.admit()?;
-    let documents = task.documents.len();
-    collect(model.start(Task::Rank(task))?, documents).await
-}
-
-async fn collect(
-    mut events: EventStream,
-    documents: usize,
-) -> Result<(Vec<f32>, Usage), ServeError> {
-    let mut order = Order::of_scores(documents);
-    let mut scores = vec![0.0; documents];
-    loop {
-        let next = poll_fn(|context| events.as_mut().poll_next(context)).await;
-        let event = next.unwrap_or_else(|| Err(no_end()))?;
-        order.accept(&event)?;
-        match event {
-            Event::Score { index, score, .. } => scores[index as usize] = score,
-            Event::Finish { usage, .. } => return Ok((scores, usage)),
-            _ => {}
+    let mut scores = vec![0.0; task.documents.len()];
+    let order = Order::of_scores(scores.len());
+    let take = |event| {
+        if let Event::Score { index, score, .. } = event {
+            scores[index as usize] = score;
         }
-    }
+    };
+    let usage = order.follow(model.start(Task::Rank(task))?, take).await?;
+    Ok((scores, usage))
 }
 
 /// How near the vectors of an embedding model are.

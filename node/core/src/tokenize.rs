@@ -1,10 +1,7 @@
 //! Use case: turn a text into tokens, or tokens into their text.
 
-use std::future::poll_fn;
-
 use gaia_protocol::{Event, Task, TokenText, TokenizeTask};
 
-use crate::answer::no_end;
 use crate::order::Order;
 use crate::{Node, ServeError};
 
@@ -19,19 +16,14 @@ pub async fn tokenize(
 ) -> Result<Vec<TokenText>, ServeError> {
     let model = node.models.choose_any(model)?;
     let _permit = node.admission.admit()?;
-    let mut events = model.start(Task::Tokenize(task))?;
-    let mut order = Order::of_tokens();
     let mut all = Vec::new();
-    loop {
-        let next = poll_fn(|context| events.as_mut().poll_next(context)).await;
-        let event = next.unwrap_or_else(|| Err(no_end()))?;
-        order.accept(&event)?;
-        match event {
-            Event::Tokens { tokens } => all.extend(tokens),
-            Event::Finish { .. } => return Ok(all),
-            _ => {}
+    let take = |event| {
+        if let Event::Tokens { tokens } = event {
+            all.extend(tokens);
         }
-    }
+    };
+    Order::of_tokens().follow(model.start(Task::Tokenize(task))?, take).await?;
+    Ok(all)
 }
 
 /// Cuts a text into about as many parts as a model has tokens for it, rather more: for models whose

@@ -200,6 +200,9 @@ impl EngineConfig {
         if self.mmproj_path.is_some() && self.kind != EngineKind::Generate {
             return Some("mmproj_path is for models that generate text".into());
         }
+        if self.draft_path.is_some() && self.kind != EngineKind::Generate {
+            return Some("draft_path is for models that generate text".into());
+        }
         if self.loras.iter().any(|lora| !lora.scale.is_finite()) {
             return Some("a scale of loras is no number".into());
         }
@@ -280,6 +283,15 @@ mod tests {
             ("queue_max", EngineConfig { queue_max: u32::MAX, ..config() }),
             ("context_tokens", EngineConfig { context_tokens: Some(1), ..config() }),
             ("threads", EngineConfig { threads: Some(0), ..config() }),
+            ("picture_tokens_max", EngineConfig { picture_tokens_max: Some(0), ..config() }),
+            (
+                "draft_path",
+                EngineConfig {
+                    kind: EngineKind::Rank,
+                    draft_path: Some("d.gguf".into()),
+                    ..config()
+                },
+            ),
         ];
         for (name, config) in refused {
             let fault = config.fault().expect("the setting is out of its range");

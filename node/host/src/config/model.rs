@@ -212,6 +212,9 @@ fn read_model(table: &mut Reader<'_>, kind: ModelKind, places: &Places) -> Model
     if model.mmproj_path.is_some() && kind != ModelKind::Chat {
         table.wrong("mmproj_path", "is for chat models: other models read no pictures");
     }
+    if model.draft_path.is_some() && kind != ModelKind::Chat {
+        table.wrong("draft_path", "is for chat models: nobody needs to guess what others say");
+    }
     if model.picture_tokens_max.is_some() && model.mmproj_path.is_none() {
         table.wrong("picture_tokens_max", "is for models with a projector: write mmproj_path");
     }

@@ -173,6 +173,19 @@ fn the_coders_config_is_valid() {
 const UPSTREAM: &str = "[[upstreams]]\nname = \"u\"\nkind = \"chat\"\nurl = \"http://a/v1/\"\n";
 
 #[test]
+fn what_helps_to_generate_is_for_chat_models() {
+    for kind in ["embedding", "rerank"] {
+        let model = MODEL.replace("chat", kind);
+        parse(&model).expect("valid");
+        let said =
+            complaint(&format!("{model}draft_path = \"d.gguf\"\nmmproj_path = \"p.gguf\"\n"));
+        for key in ["draft_path", "mmproj_path"] {
+            assert!(said.contains(&format!("models[0].{key}: is for chat models")), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_limit_on_pictures_is_for_a_model_that_reads_them() {
     let said = complaint(&format!("{MODEL}picture_tokens_max = 64\n"));
     assert!(

@@ -238,6 +238,22 @@ fn a_source_that_goes_away_on_its_way_leaves_what_it_has() {
 }
 
 #[test]
+fn two_that_shared_with_one_that_goes_away_do_not_wait_for_each_other() {
+    let mut world = World::new(Bounds { sequences_max: 2, ..BOUNDS });
+    let text = prompt(100, 400);
+    let first = world.ask(&text, 8, vec![]);
+    // One waits for its beginning, and one for a sequence.
+    let mut others = [(); 2].map(|()| world.ask(&text, 8, vec![]));
+    world.step();
+    world.step();
+    drop(first);
+    world.finish(&mut others);
+    for other in &others {
+        assert_eq!((other.answer.clone(), other.end), with_end(alone(&text, 8)));
+    }
+}
+
+#[test]
 fn right_guesses_save_steps_and_wrong_ones_change_nothing() {
     let text = prompt(100, 50);
     let (answer, end) = alone(&text, 40);
@@ -318,4 +334,14 @@ fn whatever_comes_and_goes_every_answer_is_the_one_it_would_be_alone() {
         }
     }
     assert!(finished > 300, "{finished}");
+    // And nobody waits for ever.
+    loop {
+        clients.iter_mut().for_each(|(client, ..)| client.read());
+        if !world.step() {
+            break;
+        }
+    }
+    for (client, text, limit) in clients {
+        assert_eq!((client.answer, client.end), with_end(alone(&text, limit)));
+    }
 }

@@ -22,6 +22,9 @@ impl<S: Choose> Scheduler<S> {
 
     /// Gives free sequences to waiting requests.
     pub(crate) fn admit(&mut self) {
+        // Before a sequence that became free gets another prompt, which may wait for the very ones that
+        // wait for it: they would wait for each other.
+        self.share_all();
         while let Some(job) = self.waiting.pop_front() {
             let shares = self.bounds.abilities.cuts && !job.scores_prompt;
             // One token is computed anew: its logits are needed.
@@ -34,6 +37,10 @@ impl<S: Choose> Scheduler<S> {
             };
             self.seat(place, job);
         }
+        self.share_all();
+    }
+
+    fn share_all(&mut self) {
         for index in 0..self.order.len() {
             self.share(self.order[index]);
         }

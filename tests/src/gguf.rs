@@ -4,15 +4,26 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// What is read of another file: its keys stand before its tensors.
+/// What is read of another file for its keys, which stand before its tensors.
 const KEYS_BYTES_MAX: u64 = 64 << 20;
+
+const ALIGNMENT: usize = 32;
+const FLOAT32: u32 = 0;
 
 /// A file to be written.
 #[derive(Default)]
 pub struct Gguf {
     /// Each as it stands in the file.
     keys: Vec<Vec<u8>>,
-    tensors: Vec<(String, Vec<u64>)>,
+    tensors: Vec<Tensor>,
+}
+
+struct Tensor {
+    name: String,
+    shape: Vec<u64>,
+    kind: u32,
+    /// Its numbers as they stand in a file; `None`: random ones.
+    data: Option<Vec<u8>>,
 }
 
 impl Gguf {
@@ -48,9 +59,24 @@ impl Gguf {
         self.list(key, 5, &values);
     }
 
+    /// Adds a list of texts.
+    pub fn words(&mut self, key: &str, values: &[String]) {
+        let count = (values.len() as u64).to_le_bytes();
+        let values: Vec<u8> = values.iter().flat_map(|value| text(value)).collect();
+        self.key(key, 9, &[&8_u32.to_le_bytes()[..], &count, &values].concat());
+    }
+
     /// Adds a tensor of random numbers.
     pub fn tensor(&mut self, name: &str, shape: &[u64]) {
-        self.tensors.push((name.to_owned(), shape.to_vec()));
+        let (name, shape) = (name.to_owned(), shape.to_vec());
+        self.tensors.push(Tensor { name, shape, kind: FLOAT32, data: None });
+    }
+
+    /// Adds a tensor of these numbers.
+    pub fn tensor_of(&mut self, name: &str, shape: &[u64], numbers: &[f32]) {
+        let (name, shape) = (name.to_owned(), shape.to_vec());
+        let data = Some(numbers.iter().flat_map(|number| number.to_le_bytes()).collect());
+        self.tensors.push(Tensor { name, shape, kind: FLOAT32, data });
     }
 
     /// Takes over the keys of another file that begin so.
@@ -61,13 +87,37 @@ impl Gguf {
         let mut bytes = vec![];
         let file = File::open(file).expect("the file is there");
         file.take(KEYS_BYTES_MAX).read_to_end(&mut bytes).expect("the file is readable");
-        let mut reader = Reader { bytes: &bytes[16..] };
+        self.keys_of(&mut Reader { bytes: &bytes[16..] }, |key| key.starts_with(start.as_bytes()));
+    }
+
+    /// Takes over another file but for one key.
+    ///
+    /// # Panics
+    /// That is no GGUF file with the usual alignment.
+    pub fn copy_but(&mut self, file: &Path, left_out: &str) {
+        let bytes = std::fs::read(file).expect("the file is readable");
+        let mut reader = Reader { bytes: &bytes[8..] };
+        let tensors = reader.number();
+        self.keys_of(&mut reader, |key| key != left_out.as_bytes());
+        let infos: Vec<_> = (0..tensors).map(|_| reader.tensor()).collect();
+        let start = (bytes.len() - reader.bytes.len()).next_multiple_of(ALIGNMENT);
+        let data = &bytes[start..];
+        for (tensor, offset) in &infos {
+            let behind = infos.iter().map(|(_, other)| *other).filter(|other| other > offset);
+            let end = behind.min().unwrap_or(data.len());
+            let (name, shape) = (tensor.name.clone(), tensor.shape.clone());
+            let data = Some(data[*offset..end].to_vec());
+            self.tensors.push(Tensor { name, shape, kind: tensor.kind, data });
+        }
+    }
+
+    fn keys_of(&mut self, reader: &mut Reader<'_>, takes: impl Fn(&[u8]) -> bool) {
         for _ in 0..reader.number() {
             let before = reader.bytes;
             let key = reader.text();
             let kind = reader.kind();
             reader.skip(kind);
-            if key.starts_with(start.as_bytes()) {
+            if takes(key) {
                 self.keys.push(before[..before.len() - reader.bytes.len()].to_vec());
             }
         }
@@ -87,24 +137,22 @@ impl Gguf {
         ]
         .concat();
         let mut offset = 0_u64;
-        for (name, shape) in &self.tensors {
-            file.extend(text(name));
-            file.extend((shape.len() as u32).to_le_bytes());
-            file.extend(shape.iter().flat_map(|side| side.to_le_bytes()));
-            file.extend(0_u32.to_le_bytes());
+        for tensor in &self.tensors {
+            file.extend(text(&tensor.name));
+            file.extend((tensor.shape.len() as u32).to_le_bytes());
+            file.extend(tensor.shape.iter().flat_map(|side| side.to_le_bytes()));
+            file.extend(tensor.kind.to_le_bytes());
             file.extend(offset.to_le_bytes());
-            offset += (shape.iter().product::<u64>() * 4).next_multiple_of(32);
+            offset += tensor.bytes().next_multiple_of(ALIGNMENT as u64);
         }
-        file.resize(file.len().next_multiple_of(32), 0);
+        file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
         let mut random = 7_u32;
-        for (name, shape) in &self.tensors {
-            let is_norm = name.contains("ln") && name.ends_with("weight") || name.contains("norm");
-            for _ in 0..shape.iter().product::<u64>() {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let number = (random >> 8) as f32 / (1 << 24) as f32 * 0.4 - 0.2;
-                file.extend((number + if is_norm { 1.0 } else { 0.0 }).to_le_bytes());
+        for tensor in &self.tensors {
+            match &tensor.data {
+                Some(data) => file.extend(data),
+                None => tensor.numbers(&mut random).for_each(|number| file.extend(number)),
             }
-            file.resize(file.len().next_multiple_of(32), 0);
+            file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
         }
         std::fs::write(path, file).expect("the folder is writable");
     }
@@ -120,12 +168,29 @@ impl Gguf {
     }
 }
 
+impl Tensor {
+    fn bytes(&self) -> u64 {
+        let random = || self.shape.iter().product::<u64>() * 4;
+        self.data.as_ref().map_or_else(random, |data| data.len() as u64)
+    }
+
+    fn numbers(&self, random: &mut u32) -> impl Iterator<Item = [u8; 4]> {
+        let name = &self.name;
+        let is_norm = name.contains("ln") && name.ends_with("weight") || name.contains("norm");
+        (0..self.shape.iter().product::<u64>()).map(move |_| {
+            *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let number = (*random >> 8) as f32 / (1 << 24) as f32 * 0.4 - 0.2;
+            (number + if is_norm { 1.0 } else { 0.0 }).to_le_bytes()
+        })
+    }
+}
+
 /// A string as GGUF has it.
 fn text(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
 }
 
-/// Reads the keys of a file.
+/// Reads the header of a file.
 struct Reader<'a> {
     bytes: &'a [u8],
 }
@@ -148,6 +213,14 @@ impl<'a> Reader<'a> {
     fn text(&mut self) -> &'a [u8] {
         let length = self.number() as usize;
         self.take(length)
+    }
+
+    /// What is said of a tensor, and where its numbers begin.
+    fn tensor(&mut self) -> (Tensor, usize) {
+        let name = String::from_utf8_lossy(self.text()).into_owned();
+        let shape = (0..self.kind()).map(|_| self.number()).collect();
+        let (kind, offset) = (self.kind(), self.number() as usize);
+        (Tensor { name, shape, kind, data: None }, offset)
     }
 
     fn skip(&mut self, kind: u32) {

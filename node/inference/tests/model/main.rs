@@ -1,6 +1,8 @@
 //! The engine with the real small models. They come with `scripts/setup`; a missing one is a failure.
 
 mod features;
+#[path = "../../../../tests/src/gguf.rs"]
+mod gguf;
 mod lora;
 mod rank;
 mod vision;

@@ -1,7 +1,5 @@
 //! Pictures, with projectors made here: no registry carries one for the small model.
 
-#[path = "../../../../tests/src/gguf.rs"]
-mod gguf;
 #[path = "../../../../tests/src/projector.rs"]
 mod projector;
 

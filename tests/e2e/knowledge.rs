@@ -56,6 +56,10 @@ fn documents_come_in_once_and_answers_name_them() {
     assert!(citations[0]["text"].as_str().is_some_and(|text| text.contains("seven")));
     assert!(answer["usage"]["prompt_tokens"].as_u64() > Some(60), "the passage is in the prompt");
     assert!(chat(&node, &json!({"knowledge": false}))["citations"].is_null());
+    // More than the embedding model reads.
+    let long = "When does the zoo open? ".repeat(120);
+    let answer = chat(&node, &json!({"messages": [{"role": "user", "content": long}]}));
+    assert_eq!(answer["citations"][0]["document"], "zoo.md", "{answer}");
     let (ok, said) = kb(&node, &["search", "-c", "facts", "baking with citrus", "--limit", "1"]);
     assert!(ok && said.contains("cake.txt"), "{said}");
     let (ok, said) = kb(&node, &["delete", "facts", "--document", "cake.txt"]);

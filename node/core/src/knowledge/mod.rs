@@ -19,6 +19,7 @@ pub(crate) mod lookup;
 mod passage;
 mod plan;
 mod retrieve;
+mod shorten;
 mod sources;
 #[cfg(test)]
 mod tests;

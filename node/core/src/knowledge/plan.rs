@@ -4,6 +4,7 @@ use gaia_protocol::{ChatTask, Format, ToolChoice};
 
 use super::ground::{Grounding, ground, question};
 use super::lookup::Lookup;
+use super::shorten::shorten;
 use super::{Filter, Retrieval, SearchMode, Sources, Target, retrieve};
 use crate::chat::chat_searching;
 use crate::{Answers, Node, ServeError, chat_choices};
@@ -90,7 +91,8 @@ async fn prepare(
     if query.trim().is_empty() {
         return Ok(Sources::default());
     }
-    let retrieval = plan.retrieval(query);
+    let mut retrieval = plan.retrieval(query);
+    shorten(node, &mut retrieval).await?;
     let passages = retrieve(node, &retrieval).await?;
     let searched = passages.clone();
     let grounded = ground(node, model, task, (passages, &plan.grounding)).await?;

@@ -271,3 +271,27 @@ fn a_document_is_written_once_and_replaced_by_its_next_version() {
     assert_eq!(block_on(remove_source(&node, "book", "a.md")), Ok(1));
     assert_eq!(block_on(remove_source(&node, "book", "a.md")), Ok(0));
 }
+
+#[test]
+fn what_an_embedder_has_no_room_for_is_left_out_of_a_conversations_question() {
+    let tokens = |count: usize| {
+        let token = TokenText { id: 1, bytes: "a".into() };
+        vec![Ok(Event::Tokens { tokens: vec![token; count] }), finish()]
+    };
+    let scripts = vec![tokens(3000), tokens(1500)];
+    let model = FakeModel::new("e", ModelKind::Embedding).answering_in_turn(scripts);
+    let (mut node, model) = node_of(model);
+    node.knowledge = Some(Arc::new(FakeKnowledge::holding("book", spec(), book())));
+    let long = format!("Who owns it? {} Tell me the owner.", "text ".repeat(1000));
+    let mut retrieval = ask(&long, SearchMode::default());
+    block_on(shorten::shorten(&node, &mut retrieval)).expect("cut");
+    let query = &retrieval.query;
+    assert!(query.starts_with("Who owns it? "), "{query}");
+    assert!(query.ends_with(" Tell me the owner."), "{query}");
+    // Its context has 2048 tokens.
+    assert!(query.len() < long.len() * 2048 / 3000, "{}", query.len());
+    assert_eq!(model.started(), 2);
+    let mut short = ask("Who owns it?", SearchMode::default());
+    block_on(shorten::shorten(&node, &mut short)).expect("nothing to do");
+    assert_eq!((&*short.query, model.started()), ("Who owns it?", 2));
+}

@@ -89,6 +89,7 @@ fn load(model: &str, kind: EngineKind, settings: &Settings) -> Result<Engine, Bo
         kv_unified: settings.get("unified", chosen.kv_unified)?,
         prompt_tokens_beside_streams: settings
             .get("beside", chosen.prompt_tokens_beside_streams)?,
+        ..Tuning::default()
     };
     Ok(Engine::load_tuned(&config, &tuning, Box::new(|_| true))?)
 }

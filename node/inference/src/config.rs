@@ -250,11 +250,15 @@ pub struct Tuning {
     /// last): 32: 72.7, 4610, 8929; 64: 73.6, 4201, 7875; 128: 74.2, 4005, 7280; 256: 76.0, 4581,
     /// 6850; 512: 75.7, 5900, 6797.
     pub prompt_tokens_beside_streams: u32,
+    /// Percent of the time of a step of one token that each further token takes; it decides whether
+    /// guesses pay. `None`: it is measured when the engine starts.
+    pub guess_percent: Option<u8>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { poll_level: 0, kv_unified: false, prompt_tokens_beside_streams: 128 }
+        let guess_percent = None;
+        Self { poll_level: 0, kv_unified: false, prompt_tokens_beside_streams: 128, guess_percent }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::toll::{MEASURED_TOKENS, Toll};
 use crate::{ComputeError, Token};
 
 /// Steps are measured for so long before the first request, and at least once.
-const MEASURING_TIME: Duration = Duration::from_millis(150);
+const MEASURING_TIME: Duration = Duration::from_millis(250);
 
 /// A request for an answer.
 pub(crate) type Job = scheduler::Job<Chooser>;
@@ -32,6 +32,8 @@ pub(crate) struct Generator {
     pub(crate) inbox: Arc<Inbox<Job>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) scratch: Scratch,
+    /// What guesses cost, if it is not to be measured.
+    pub(crate) toll: Option<Toll>,
     /// A small model that guesses ahead.
     pub(crate) draft: Option<Draft>,
     /// What reads pictures.
@@ -42,7 +44,7 @@ impl Generator {
     /// Computes until the inbox is closed.
     pub(crate) fn run(mut self) {
         if self.scheduler.guesses_cost() || self.draft.is_some() {
-            let toll = self.context.measure_toll();
+            let toll = self.toll.unwrap_or_else(|| self.context.measure_toll());
             tracing::debug!(?toll, "what a guess costs");
             self.scheduler.charge(toll);
         }

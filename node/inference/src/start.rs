@@ -15,6 +15,7 @@ use crate::generator::Generator;
 use crate::inbox::{Closing, Inbox, Seats};
 use crate::sampler::Scratch;
 use crate::scheduler::{Abilities, Bounds, Scheduler};
+use crate::toll::Toll;
 use crate::{EngineConfig, EngineInfo, EngineKind, LoadError};
 
 /// A text that no context can hold is refused before it is tokenized, but never one below this:
@@ -67,6 +68,7 @@ pub(crate) fn start(
                 inbox: Arc::clone(&inbox),
                 counters: Arc::clone(&counters),
                 scratch: Scratch::default(),
+                toll: tuning.guess_percent.map(Toll::percent),
                 draft: draft.map(|context| Draft::new(context, config.sequences_max)),
                 eye: projector.clone().map(Eye::new),
             };

@@ -35,6 +35,11 @@ impl Toll {
         Self { share: (each / one.as_secs_f32()).min(1.0) }
     }
 
+    /// As it was set.
+    pub(crate) fn percent(percent: u8) -> Self {
+        Self { share: f32::from(percent.min(100)) / 100.0 }
+    }
+
     /// Share of the guesses that must come true to pay for all of them, beside so many streams: with
     /// many streams a step is computing anyway, and each token of it costs its time.
     pub(crate) fn pays_from(self, streams: usize) -> f32 {
@@ -74,6 +79,7 @@ mod tests {
         assert!(about(toll.pays_from(1), 0.4));
         assert!(about(toll.pays_from(4), 0.727));
         assert!(toll.pays_from(16) < 1.0);
+        assert!(about(Toll::percent(40).pays_from(4), toll.pays_from(4)));
     }
 
     #[test]

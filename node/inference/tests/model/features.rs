@@ -182,6 +182,17 @@ fn guesses_from_the_text_save_steps_and_change_nothing() {
 }
 
 #[test]
+fn measuring_what_guesses_cost_leaves_no_trace() {
+    let question = "What is the capital of France?";
+    let told = ask(&load(&chat_config()), question, greedy(20));
+    let engine = Engine::load(&chat_config(), Box::new(|_| true)).expect("it loads");
+    assert_eq!(ask(&engine, question, greedy(20)), told);
+    let stats = engine.stats();
+    assert_eq!(stats.cached_tokens, 0, "{stats:?}");
+    assert!(stats.generated_tokens <= 20, "{stats:?}");
+}
+
+#[test]
 fn a_full_context_goes_on_if_it_may() {
     let config = EngineConfig { context_tokens: Some(64), context_shift: true, ..chat_config() };
     let engine = load(&config);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use gaia_inference::{
     AdmitError, ComputeError, Engine, EngineConfig, EngineKind, GenerateOptions, Generation,
-    LoadError, Sampling, Step, Token, TokenizeError, TokenizeOptions,
+    LoadError, Sampling, Step, Token, TokenizeError, TokenizeOptions, Tuning,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,7 +53,10 @@ impl Deref for Alone {
 fn load(config: &EngineConfig) -> Alone {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    Alone { engine: Engine::load(config, Box::new(|_| true)).expect("it loads"), _turn: turn }
+    // What is measured beside other tests says nothing.
+    let tuning = Tuning { guess_percent: Some(20), ..Tuning::default() };
+    let engine = Engine::load_tuned(config, &tuning, Box::new(|_| true)).expect("it loads");
+    Alone { engine, _turn: turn }
 }
 
 fn prompt(engine: &Engine, question: &str) -> Vec<Token> {

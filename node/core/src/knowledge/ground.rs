@@ -1,9 +1,11 @@
 //! Use case: put passages before a model so that its answer rests on them.
 
+use std::sync::Arc;
+
 use gaia_protocol::{ChatTask, Input, Message, Role, TokenizeTask};
 
 use super::Passage;
-use crate::{ModelStatus, Node, ServeError, estimate, tokenize};
+use crate::{Model, ModelStatus, Node, ServeError, estimate, tokenize};
 
 /// Tokens that a chat template puts around a conversation, at most about so many.
 const TEMPLATE_TOKENS: usize = 64;
@@ -114,13 +116,8 @@ impl<'a> Room<'a> {
         grounding: &Grounding,
     ) -> Result<Self, ServeError> {
         let model = node.models.choose(model, gaia_protocol::ModelKind::Chat)?;
-        let context = match model.status() {
-            ModelStatus::Ready(card) => Some(card.context_tokens).filter(|tokens| *tokens > 0),
-            _ => None,
-        };
-        let counts = model.has_tokenizer();
-        let counter = Counter { node, model: model.name().to_owned(), counts };
-        let left = counter.budget(task, grounding, context).await?;
+        let counter = Counter { node, model };
+        let left = counter.budget(task, grounding).await?;
         Ok(Self { counter, left })
     }
 
@@ -139,21 +136,24 @@ impl<'a> Room<'a> {
 }
 
 /// Counts tokens as the model does, or guesses where it does not tell.
-struct Counter<'a> {
-    node: &'a Node,
-    model: String,
-    counts: bool,
+pub(super) struct Counter<'a> {
+    pub(super) node: &'a Node,
+    pub(super) model: Arc<dyn Model>,
 }
 
 impl Counter<'_> {
-    async fn budget(
-        &self,
-        task: &ChatTask,
-        grounding: &Grounding,
-        context: Option<u32>,
-    ) -> Result<usize, ServeError> {
+    /// Tokens that the model reads at once; unknown of a model of another server, and of one that is
+    /// not loaded.
+    pub(super) fn context(&self) -> Option<u32> {
+        match self.model.status() {
+            ModelStatus::Ready(card) => Some(card.context_tokens).filter(|tokens| *tokens > 0),
+            _ => None,
+        }
+    }
+
+    async fn budget(&self, task: &ChatTask, grounding: &Grounding) -> Result<usize, ServeError> {
         let wanted = grounding.tokens_max.map(|tokens| tokens as usize);
-        let Some(context) = context else { return Ok(wanted.unwrap_or(usize::MAX)) };
+        let Some(context) = self.context() else { return Ok(wanted.unwrap_or(usize::MAX)) };
         let answer = task.max_tokens.unwrap_or(ANSWER_TOKENS).min(context / 4) as usize;
         let rag_prompt = grounding.rag_prompt.as_deref().unwrap_or(RAG_PROMPT);
         let taken = self.count(&said(task)).await? + self.count(rag_prompt).await?;
@@ -161,15 +161,15 @@ impl Counter<'_> {
         Ok(free.min(wanted.unwrap_or(context as usize / 2)))
     }
 
-    async fn count(&self, text: &str) -> Result<usize, ServeError> {
+    pub(super) async fn count(&self, text: &str) -> Result<usize, ServeError> {
         if text.is_empty() {
             return Ok(0);
         }
-        if !self.counts {
+        if !self.model.has_tokenizer() {
             return Ok(estimate(text).len());
         }
         let task = TokenizeTask { input: Input::Text(text.to_owned()), ..TokenizeTask::default() };
-        Ok(tokenize(self.node, Some(&self.model), task).await?.len())
+        Ok(tokenize(self.node, Some(self.model.name()), task).await?.len())
     }
 }
 

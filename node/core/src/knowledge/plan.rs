@@ -4,8 +4,8 @@ use gaia_protocol::{ChatTask, Format, ToolChoice};
 
 use super::ground::{Grounding, ground, question};
 use super::lookup::Lookup;
-use super::shorten::shorten;
-use super::{Filter, Retrieval, SearchMode, Sources, Target, retrieve};
+use super::retrieve::retrieve_in_part;
+use super::{Filter, Retrieval, SearchMode, Sources, Target};
 use crate::chat::chat_searching;
 use crate::{Answers, Node, ServeError, chat_choices};
 
@@ -63,7 +63,7 @@ impl Plan {
 /// first; or, if the plan is agentic, the model is given a function to search with.
 ///
 /// # Errors
-/// As [`crate::chat`], [`retrieve`] and [`ground`].
+/// As [`crate::chat`], [`super::retrieve()`] and [`ground`].
 pub async fn converse(
     node: &Node,
     model: Option<&str>,
@@ -92,8 +92,7 @@ async fn prepare(
         return Ok(Sources::default());
     }
     let mut retrieval = plan.retrieval(query);
-    shorten(node, &mut retrieval).await?;
-    let passages = retrieve(node, &retrieval).await?;
+    let passages = retrieve_in_part(node, &mut retrieval).await?;
     let searched = passages.clone();
     let grounded = ground(node, model, task, (passages, &plan.grounding)).await?;
     let sources = Sources::of(grounded.citations);

@@ -6,6 +6,7 @@ use gaia_protocol::{EmbedTask, Input, ModelKind, RankTask};
 
 use super::find::find_all;
 use super::fusion::sort;
+use super::shorten::shorten;
 use super::{
     By, Collection, Filter, Fusion, Knowledge, KnowledgeError, Passage, Ranked, Search, fuse,
 };
@@ -112,13 +113,41 @@ impl<'a> Probe<'a> {
 /// [`ServeError::Invalid`] and [`ServeError::Knowledge`] name what is wrong; everything that can fail
 /// when the question is embedded.
 pub async fn retrieve(node: &Node, retrieval: &Retrieval) -> Result<Vec<Passage>, ServeError> {
+    let collections = searched(node, retrieval).await?;
+    find(node, retrieval, &collections).await
+}
+
+/// As [`retrieve`], with what of a conversation's question the models that read it have room for; that
+/// is the query then.
+///
+/// # Errors
+/// As [`retrieve`].
+pub(super) async fn retrieve_in_part(
+    node: &Node,
+    retrieval: &mut Retrieval,
+) -> Result<Vec<Passage>, ServeError> {
+    let collections = searched(node, retrieval).await?;
+    shorten(node, retrieval, &collections).await?;
+    find(node, retrieval, &collections).await
+}
+
+/// The collections of a question that makes sense.
+async fn searched(node: &Node, retrieval: &Retrieval) -> Result<Vec<Collection>, ServeError> {
     let knowledge = node.knowledge()?;
     check(retrieval)?;
     let names: Vec<_> = retrieval.targets.iter().map(|target| &*target.collection).collect();
-    let collections = find_all(knowledge, &names).await?;
+    Ok(find_all(knowledge, &names).await?)
+}
+
+async fn find(
+    node: &Node,
+    retrieval: &Retrieval,
+    collections: &[Collection],
+) -> Result<Vec<Passage>, ServeError> {
+    let knowledge = node.knowledge()?;
     let mut probe = Probe::new(node, &retrieval.query);
     let mut passages = vec![];
-    for (target, collection) in retrieval.targets.iter().zip(&collections) {
+    for (target, collection) in retrieval.targets.iter().zip(collections) {
         let mut search = One { knowledge, collection, target, retrieval, probe: &mut probe };
         passages.extend(search.run().await?);
     }

@@ -3,14 +3,11 @@
 //! Who pastes a long text into a conversation wants an answer, not a refusal by an embedding model that
 //! the request never named. What is asked stands at the beginning or at the end: both stay.
 
-use std::sync::Arc;
+use gaia_protocol::ModelKind;
 
-use gaia_protocol::{Input, ModelKind, TokenizeTask};
-
-use super::Retrieval;
-use super::find::find_all;
-use super::retrieve::SearchMode;
-use crate::{Model, ModelStatus, Node, ServeError, estimate, tokenize};
+use super::ground::Counter;
+use super::{Collection, Retrieval, SearchMode};
+use crate::{Node, ServeError};
 
 /// Tokens that a model puts around a text, and those that a cut through a word makes more.
 const MARK_TOKENS: usize = 8;
@@ -25,45 +22,52 @@ const CONTEXT_TOKENS_UNKNOWN: usize = 8192;
 /// Tries to get below a limit; each leaves a tenth to spare, so two are nearly always enough.
 const CUTS_MAX: usize = 8;
 
-/// Leaves of the question what every model that reads it has room for.
-pub(super) async fn shorten(node: &Node, retrieval: &mut Retrieval) -> Result<(), ServeError> {
-    for reader in readers(node, retrieval).await? {
+/// Leaves of the question what every model that reads it in these collections has room for.
+pub(super) async fn shorten(
+    node: &Node,
+    retrieval: &mut Retrieval,
+    collections: &[Collection],
+) -> Result<(), ServeError> {
+    for reader in readers(node, retrieval, collections)? {
         let query = std::mem::take(&mut retrieval.query);
-        retrieval.query = reader.cut(node, query).await?;
+        retrieval.query = reader.cut(query).await?;
     }
     Ok(())
 }
 
 /// A model that reads the question.
-struct Reader {
-    model: Arc<dyn Model>,
+struct Reader<'a> {
+    counter: Counter<'a>,
     /// What it is given before the question.
-    prefix: String,
+    prefix: &'a str,
     /// The question may take this part of its context: a reranker reads a passage beside it.
     part: usize,
 }
 
-async fn readers(node: &Node, retrieval: &Retrieval) -> Result<Vec<Reader>, ServeError> {
+fn readers<'a>(
+    node: &'a Node,
+    retrieval: &Retrieval,
+    collections: &'a [Collection],
+) -> Result<Vec<Reader<'a>>, ServeError> {
     let mut readers = vec![];
     if retrieval.mode != SearchMode::Words {
-        let names: Vec<_> = retrieval.targets.iter().map(|target| &*target.collection).collect();
-        for collection in find_all(node.knowledge()?, &names).await? {
+        for collection in collections {
             let embedder = collection.spec.embedder.as_deref();
             let model = node.models.choose(embedder, ModelKind::Embedding)?;
-            let prefix = collection.spec.query_prefix.unwrap_or_default();
-            readers.push(Reader { model, prefix, part: 1 });
+            let prefix = collection.spec.query_prefix.as_deref().unwrap_or_default();
+            readers.push(Reader { counter: Counter { node, model }, prefix, part: 1 });
         }
     }
     if let Some(name) = &retrieval.reranker {
         let model = node.models.choose_ranker(Some(name))?;
         let part = if model.kind() == ModelKind::Rerank { 2 } else { 1 };
-        readers.push(Reader { model, prefix: String::new(), part });
+        readers.push(Reader { counter: Counter { node, model }, prefix: "", part });
     }
     Ok(readers)
 }
 
-impl Reader {
-    async fn cut(&self, node: &Node, mut query: String) -> Result<String, ServeError> {
+impl Reader<'_> {
+    async fn cut(&self, mut query: String) -> Result<String, ServeError> {
         for _ in 0..CUTS_MAX {
             let room = self.room();
             // No token is less than a byte.
@@ -71,7 +75,8 @@ impl Reader {
                 break;
             }
             query = ends(&query, room.unwrap_or(CONTEXT_TOKENS_UNKNOWN) * BYTES_PER_TOKEN);
-            let tokens = self.count(node, &query).await?;
+            let tokens = self.counter.count(&format!("{}{query}", self.prefix)).await?;
+            // The count may have loaded the model.
             let Some(room) = self.room() else { break };
             if tokens <= room {
                 break;
@@ -81,21 +86,10 @@ impl Reader {
         Ok(query)
     }
 
-    /// Tokens that question and prefix may have; unknown of a model of another server, and of one
-    /// that is not loaded.
+    /// Tokens that question and prefix may have.
     fn room(&self) -> Option<usize> {
-        let ModelStatus::Ready(card) = self.model.status() else { return None };
-        let context = Some(card.context_tokens as usize).filter(|tokens| *tokens > 0)?;
+        let context = self.counter.context()? as usize;
         Some((context / self.part).saturating_sub(MARK_TOKENS))
-    }
-
-    async fn count(&self, node: &Node, query: &str) -> Result<usize, ServeError> {
-        let text = format!("{}{query}", self.prefix);
-        if !self.model.has_tokenizer() {
-            return Ok(estimate(&text).len());
-        }
-        let task = TokenizeTask { input: Input::Text(text), ..TokenizeTask::default() };
-        Ok(tokenize(node, Some(self.model.name()), task).await?.len())
     }
 }
 

@@ -284,7 +284,9 @@ fn what_an_embedder_has_no_room_for_is_left_out_of_a_conversations_question() {
     node.knowledge = Some(Arc::new(FakeKnowledge::holding("book", spec(), book())));
     let long = format!("Who owns it? {} Tell me the owner.", "text ".repeat(1000));
     let mut retrieval = ask(&long, SearchMode::default());
-    block_on(shorten::shorten(&node, &mut retrieval)).expect("cut");
+    let knowledge = node.knowledge().expect("it has one");
+    let collections = [block_on(find(knowledge, "book")).expect("it is there")];
+    block_on(shorten::shorten(&node, &mut retrieval, &collections)).expect("cut");
     let query = &retrieval.query;
     assert!(query.starts_with("Who owns it? "), "{query}");
     assert!(query.ends_with(" Tell me the owner."), "{query}");
@@ -292,6 +294,6 @@ fn what_an_embedder_has_no_room_for_is_left_out_of_a_conversations_question() {
     assert!(query.len() < long.len() * 2048 / 3000, "{}", query.len());
     assert_eq!(model.started(), 2);
     let mut short = ask("Who owns it?", SearchMode::default());
-    block_on(shorten::shorten(&node, &mut short)).expect("nothing to do");
+    block_on(shorten::shorten(&node, &mut short, &collections)).expect("nothing to do");
     assert_eq!((&*short.query, model.started()), ("Who owns it?", 2));
 }

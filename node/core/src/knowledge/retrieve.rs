@@ -1,6 +1,6 @@
 //! Use case: find the passages that answer a question.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use gaia_protocol::{EmbedTask, Input, ModelKind, RankTask};
 
@@ -18,7 +18,8 @@ const LIMIT_MAX: usize = 100;
 /// Collections of one question at most.
 const TARGETS_MAX: usize = 16;
 
-/// So many times more than wanted are looked at before two rankings are fused, and at least so many.
+/// So many times more than wanted are looked at before two rankings are fused or a reranker sorts what
+/// was found, and at least so many.
 const CANDIDATES_PER_HIT: usize = 4;
 const CANDIDATES_MIN: usize = 20;
 
@@ -63,6 +64,7 @@ pub struct Retrieval {
     /// Only points for which this holds.
     pub filter: Option<Filter>,
     /// The reranker or embedding model that puts the passages into their last order, if one is wanted.
+    /// It is shown more of them than each target's limit.
     pub reranker: Option<String>,
 }
 
@@ -153,7 +155,9 @@ async fn find(
     }
     passages.sort_by(|one: &Passage, other| other.score.total_cmp(&one.score));
     once(&mut passages);
-    reorder(node, retrieval, passages).await
+    let mut passages = reorder(node, retrieval, passages).await?;
+    limit(&mut passages, &retrieval.targets);
+    Ok(passages)
 }
 
 fn check(retrieval: &Retrieval) -> Result<(), ServeError> {
@@ -199,18 +203,18 @@ struct One<'a, 'b> {
 
 impl One<'_, '_> {
     async fn run(&mut self) -> Result<Vec<Passage>, ServeError> {
-        let limit = self.target.limit;
+        let count = self.count();
         let mut ranked = match self.retrieval.mode {
-            SearchMode::Words => self.words(limit).await?,
+            SearchMode::Words => self.words(count).await?,
             SearchMode::Hybrid(fusion) if self.collection.has_keywords => {
                 return self.hybrid(fusion).await;
             }
             SearchMode::Vector | SearchMode::Hybrid(_) => {
                 let vector = self.probe.vector(self.collection).await?;
-                self.near(vector, limit, None).await?
+                self.near(vector, count, None).await?
             }
         };
-        ranked.truncate(limit);
+        ranked.truncate(count);
         let similar = self.retrieval.mode != SearchMode::Words;
         let passage = |ranked: Ranked| {
             let similarity = similar.then_some(ranked.score);
@@ -219,8 +223,14 @@ impl One<'_, '_> {
         Ok(ranked.into_iter().map(passage).collect())
     }
 
+    /// Passages to find: a reranker is shown more of them than are wanted.
+    fn count(&self) -> usize {
+        let limit = self.target.limit;
+        if self.retrieval.reranker.is_none() { limit } else { candidates(limit).min(LIMIT_MAX) }
+    }
+
     async fn hybrid(&mut self, fusion: Fusion) -> Result<Vec<Passage>, ServeError> {
-        let count = (self.target.limit * CANDIDATES_PER_HIT).max(CANDIDATES_MIN);
+        let count = candidates(self.target.limit);
         let vector = self.probe.vector(self.collection).await?;
         let near = self.near(vector.clone(), count, None).await?;
         let mut words = self.words(count).await?;
@@ -236,7 +246,7 @@ impl One<'_, '_> {
         let similarity = |id| similar.iter().find(|(of, _)| *of == id).map(|(_, score)| *score);
         words.retain(|ranked| similarity(ranked.id).is_some());
         let mut fused = fuse(near, words, fusion);
-        fused.truncate(self.target.limit);
+        fused.truncate(self.count());
         let passage = |ranked: Ranked| {
             let similarity = similarity(ranked.id);
             self.passage(ranked, similarity)
@@ -288,6 +298,25 @@ impl One<'_, '_> {
         let Ranked { id, score, payload } = ranked;
         Passage { collection: self.collection.name.clone(), id, score, similarity, payload }
     }
+}
+
+/// Points to look at for so many hits.
+fn candidates(limit: usize) -> usize {
+    (limit * CANDIDATES_PER_HIT).max(CANDIDATES_MIN)
+}
+
+/// Leaves as many of each collection, the first ones, as its targets allow.
+fn limit(passages: &mut Vec<Passage>, targets: &[Target]) {
+    let mut left: HashMap<&str, usize> = HashMap::new();
+    for target in targets {
+        *left.entry(&target.collection).or_default() += target.limit;
+    }
+    passages.retain(|passage| {
+        let Some(left) = left.get_mut(&*passage.collection) else { return false };
+        let fits = *left > 0;
+        *left = left.saturating_sub(1);
+        fits
+    });
 }
 
 /// Leaves each text once, where it fits best; a point without a text says nothing.

@@ -226,6 +226,27 @@ fn a_reranker_puts_what_was_found_in_its_order() {
     assert!(task.truncate, "a long passage is read in part");
 }
 
+#[test]
+fn a_reranker_chooses_among_more_than_are_wanted() {
+    let points: Vec<_> = (0..30)
+        .map(|id| point(id, [1.0 - id as f32 / 100.0, 0.1], &format!("page {id}")))
+        .collect();
+    let (mut node, _) = node(points);
+    // The later the better: the last one it is shown is the best.
+    let score = |index| Ok(Event::Score { index, score: index as f32 / 100.0, tokens: 4 });
+    let script: Vec<_> = (0..20).map(score).chain([finish()]).collect();
+    let ranker = Arc::new(FakeModel::new("r", ModelKind::Rerank).answering(script));
+    let mut models = node.models.all();
+    models.push(ranker);
+    node.models = Models::new(models);
+    for mode in [SearchMode::Vector, SearchMode::default()] {
+        let asked = Retrieval { reranker: Some("r".into()), ..ask("page", mode) };
+        let passages = block_on(retrieve(&node, &asked)).expect("found");
+        assert_eq!(passages.len(), 3, "as many as are wanted");
+        assert!(passages[0].score > 0.18, "the twentieth: {}", passages[0].score);
+    }
+}
+
 fn chunk(id: u64, text: &str) -> Chunk {
     Chunk { id: PointId::Number(id), text: text.into(), headings: vec!["H".into()], place: None }
 }

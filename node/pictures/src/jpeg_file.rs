@@ -89,7 +89,10 @@ fn needed(mark: u8, said: &[u8]) -> Option<Cow<'_, [u8]>> {
         }
         // How the colours were turned: without it they are others.
         ADOBE => said.get(..12).filter(|told| told.starts_with(b"Adobe")).map(Cow::from),
-        EXIF => exif::bare(said.strip_prefix(exif::NAME)?).map(Cow::from),
+        EXIF => {
+            let tiff = exif::bare(said.strip_prefix(exif::NAME)?)?;
+            Some([exif::NAME, &tiff].concat().into())
+        }
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use zune_png::zune_core::colorspace::ColorSpace;
 use zune_png::zune_core::options::DecoderOptions;
 
 use crate::shape::Pixels;
-use crate::{Limits, PictureError};
+use crate::{Limits, PictureError, exif};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1A\n";
 
@@ -17,6 +17,9 @@ const AROUND_BYTES: usize = 12;
 /// All that makes the picture. The rest (texts, colour profiles, animations) is packed data of any
 /// size, which the decoder would unpack.
 const CHUNKS: [&[u8]; 5] = [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"];
+
+/// Where cameras write.
+const EXIF: &[u8] = b"eXIf";
 
 pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Pixels, PictureError> {
     let bare = bare(file).ok_or_else(|| no("it is cut off"))?;
@@ -43,26 +46,46 @@ pub(crate) fn decode(file: &[u8], limits: &Limits) -> Result<Pixels, PictureErro
     if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(no("it has pixels of another kind"));
     }
-    Ok(Pixels { width, height, rgb })
+    let exif = decoder.info().and_then(|info| info.exif.as_ref());
+    let turn = exif.and_then(|exif| exif::orientation(exif)).unwrap_or_default();
+    Ok(Pixels { width, height, rgb }.turned(turn))
 }
 
-/// The file with nothing but the picture in it. `None`: a chunk goes beyond the end.
+/// The file with nothing but the picture in it and which way up that is. `None`: a chunk goes beyond
+/// the end.
 pub(crate) fn bare(file: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = file.strip_prefix(SIGNATURE)?;
-    let mut bare = SIGNATURE.to_vec();
+    let (header, mut rest) = split_chunk(file.strip_prefix(SIGNATURE)?)?;
+    let (mut picture, mut tiff) = (vec![], None);
     loop {
-        let (length, named) = rest.split_first_chunk::<4>()?;
-        let name = named.get(..4)?;
-        let bytes = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (chunk, after) = rest.split_at_checked(bytes.checked_add(AROUND_BYTES)?)?;
+        let (chunk, after) = split_chunk(rest)?;
+        let (name, said) = (&chunk[4..8], &chunk[8..chunk.len() - 4]);
         if CHUNKS.contains(&name) {
-            bare.extend_from_slice(chunk);
+            picture.extend_from_slice(chunk);
+        }
+        if name == EXIF && tiff.is_none() {
+            tiff = exif::bare(said);
         }
         if name == b"IEND" {
-            return Some(bare);
+            break;
         }
         rest = after;
     }
+    // A decoder need not look for it behind the pixels, where it may have stood.
+    let exif = tiff.map(|tiff| new_chunk(EXIF, &tiff)).unwrap_or_default();
+    Some([SIGNATURE, header, &exif, &picture].concat())
+}
+
+/// The first chunk, and what follows it. `None`: it goes beyond the end.
+fn split_chunk(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = usize::try_from(u32::from_be_bytes(*rest.first_chunk::<4>()?)).ok()?;
+    rest.split_at_checked(length.checked_add(AROUND_BYTES)?)
+}
+
+fn new_chunk(name: &[u8], said: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(said.len()).expect("a few bytes");
+    let named = [name, said].concat();
+    let checksum = crc32fast::hash(&named);
+    [&length.to_be_bytes()[..], &named, &checksum.to_be_bytes()].concat()
 }
 
 /// Width and height, which stand in the first chunk.
@@ -154,6 +177,32 @@ mod tests {
         let bare = bare(TEXT_BOMB).expect("whole");
         assert!(TEXT_BOMB.len() > 16_000 && bare.len() < 100, "{}", bare.len());
         assert_eq!(decode(TEXT_BOMB, &LIMITS).expect("a good file").rgb, [9; 3]);
+    }
+
+    /// With a chunk before the one at that place.
+    fn with_chunk(file: &[u8], place: usize, chunk: &[u8]) -> Vec<u8> {
+        let mut rest = &file[SIGNATURE.len()..];
+        for _ in 0..place {
+            rest = split_chunk(rest).expect("whole").1;
+        }
+        let (before, after) = file.split_at(file.len() - rest.len());
+        [before, chunk, after].concat()
+    }
+
+    #[test]
+    fn a_photograph_is_turned_upright_and_nothing_else_is_told_of_it() {
+        // A quarter to the right, and where it was taken.
+        let tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0secret";
+        for place in [1, 2] {
+            let told = with_chunk(RGBA, place, &new_chunk(EXIF, tiff));
+            let upright = decode(&told, &LIMITS).expect("a good file");
+            assert_eq!((upright.width, upright.height), (1, 2), "{place}");
+            let stripped = bare(&told).expect("whole");
+            assert!(!stripped.windows(6).any(|words| words == b"secret"));
+            assert_eq!(decode(&stripped, &LIMITS), Ok(upright));
+        }
+        let nonsense = with_chunk(RGBA, 1, &new_chunk(EXIF, b"II*\0\xFF\xFF\xFF\xFF"));
+        assert_eq!(bare(&nonsense).as_deref(), Some(RGBA));
     }
 
     #[test]

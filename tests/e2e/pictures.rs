@@ -1,8 +1,9 @@
 //! Pictures in conversations, with a projector of random numbers: it sees nothing, but what the model
 //! reads follows from each pixel.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use gaia_tests::{
@@ -301,6 +302,63 @@ fn pictures_are_passed_on_to_another_servers_model_that_sees() {
     let words = refused(&second, &asked("far", &[urls[0].clone(), broken]), 400);
     assert!(words.starts_with("messages[0].content[1]") && words.contains("cut off"), "{words}");
     assert_eq!(first.metric("gaia_pictures_total", "chat"), seen, "nothing of these was sent");
+}
+
+/// What an unmodified command makes of a prompt, and what it says.
+fn command(prompt: &str, projector: Option<&Path>) -> Output {
+    let mut command = Command::new(binary("gaia-node"));
+    command.arg("run-app").arg(app("complete"));
+    command.arg("--model").arg(format!("seeing={}", chat_model().display()));
+    if let Some(projector) = projector {
+        command.arg("--mmproj").arg(projector);
+    }
+    let options = r#"{"temp":0,"n-predict":12,"mmproj":"its own path"}"#;
+    command.args(["--", "seeing", "-", "--options", options, "--single"]);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = command.spawn().expect("it runs");
+    let mut input = running.stdin.take().expect("a pipe");
+    input.write_all(prompt.as_bytes()).expect("it reads");
+    drop(input);
+    running.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn an_unmodified_command_shows_pictures_in_its_prompts() {
+    let folder = Folder::new("command");
+    let node = Node::start(&folder.options(""));
+    let projector = projector(&folder.0, ProjectorKind::Llava, MODEL_WIDTH);
+    let prompt = |url: &str| {
+        format!(
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<img src=\"{url}\">{QUESTION}\
+             <|im_end|>\n<|im_start|>assistant\n"
+        )
+    };
+    let said = [3, 4].map(|seed| {
+        let url = data_url(&png(61, 47, seed));
+        let mut request = about(std::slice::from_ref(&url));
+        let system = json!({"role": "system", "content": "Be brief."});
+        request["messages"].as_array_mut().expect("a list").insert(0, system);
+        let output = command(&prompt(&url), Some(&projector));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8(output.stdout).expect("UTF-8");
+        // Another batch size runs other kernels, whose rounding may flip a near tie.
+        let served = text(&answer(&node, &request)).to_owned();
+        assert!(said.starts_with(&served[..served.len().min(12)]), "{said:?} {served:?}");
+        said
+    });
+    assert_ne!(said[0], said[1]);
+    let small = data_url(&png(8, 8, 1));
+    for (url, projector, words) in [
+        (&*small, None, "takes no pictures"),
+        ("data:image/png;base64,?", Some(&*projector), "not Base64"),
+        ("data:image/png;base64,R0lGODlh", Some(&*projector), "neither a PNG nor a JPEG"),
+    ] {
+        let output = command(&prompt(url), projector);
+        let said = String::from_utf8_lossy(&output.stderr);
+        // The stock plugin's number for an invalid argument.
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
 }
 
 #[test]

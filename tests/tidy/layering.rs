@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gaia-documents", &[]),
     ("gaia-inference", &[]),
     ("gaia-runtime", &["gaia-protocol", "gaia-inference"]),
-    ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-runtime"]),
+    ("gaia-worker", &["gaia-protocol", "gaia-inference", "gaia-pictures", "gaia-runtime"]),
     ("gaia-knowledge", &["gaia-core", "gaia-archive", "gaia-net"]),
     ("gaia-net", &[]),
     ("gaia-pictures", &[]),

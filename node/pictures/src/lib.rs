@@ -3,6 +3,7 @@
 //! | part | duty |
 //! |---|---|
 //! | [`decode`] | PNG or JPEG to red, green and blue, upright, not larger than a model can use |
+//! | [`from_base64`] | the file that letters stand for |
 //! | [`bare`] | the file of a good picture, for other servers, with nothing else in it |
 //! | `png_file`, `jpeg_file` | one format each |
 //! | `exif` | which way up a photograph is |
@@ -14,9 +15,11 @@
 
 mod exif;
 mod jpeg_file;
+mod letters;
 mod png_file;
 mod shape;
 
+pub use letters::from_base64;
 use shape::Pixels;
 
 /// What a picture may be.
@@ -28,6 +31,13 @@ pub struct Limits {
     pub pixels_max: u64,
     /// Pixels of what is handed out, more or less: a larger picture is reduced.
     pub area_max: u64,
+}
+
+impl Default for Limits {
+    /// Ten MiB and sixteen million pixels, of which models of today look at four million at most.
+    fn default() -> Self {
+        Self { bytes_max: 10 << 20, pixels_max: 1 << 24, area_max: 1 << 22 }
+    }
 }
 
 /// A longer picture is no picture, and a projector could make a line without height of it.
@@ -74,6 +84,12 @@ pub enum PictureError {
         width: u32,
         /// Lines.
         height: u32,
+    },
+    /// What should be Base64 is something else.
+    #[error("it is not Base64: {reason}")]
+    NotBase64 {
+        /// Where it goes wrong.
+        reason: String,
     },
     /// It is something else.
     #[error("this is neither a PNG nor a JPEG file")]

@@ -12,7 +12,7 @@ use crate::app_abi::HOST_MODULES;
 use crate::error::AppError;
 use crate::ffi::{Exit, Instance, InstancePlan, Stdio};
 use crate::nn::{self, Errno, Model, Resolution, Resolver, World};
-use crate::port::{Emitted, Guest, Halt, Patience, Port};
+use crate::port::{Emitted, Guest, Halt, Patience, PictureReader, Pictures, Port};
 
 /// Stack of the command's thread; see the pool's.
 const STACK_BYTES: usize = 8 << 20;
@@ -33,6 +33,8 @@ pub struct CommandApp {
     pub cache_dir: Option<PathBuf>,
     /// Called when the command loads a model by name, once per name. `None`: no such model.
     pub models: ModelLoader,
+    /// Reads the pictures in its prompts.
+    pub pictures: PictureReader,
 }
 
 /// Why a command has no exit code.
@@ -76,7 +78,10 @@ pub fn run_app(command: CommandApp) -> Result<u32, CommandError> {
     let stdio = inherited().map_err(start_error)?;
     let mut arguments = vec![app.name()];
     arguments.extend(command.arguments);
-    let exit = on_own_stack(move || run(&app, &arguments, stdio, command.models));
+    let port = Box::new(CommandPort { pictures: command.pictures });
+    let models = resolver(command.models);
+    let guest = move || Guest { port, world: World::new(models) };
+    let exit = on_own_stack(move || run(&app, &arguments, stdio, guest()));
     code(&command.path, exit.map_err(start_error)?)
 }
 
@@ -89,11 +94,11 @@ pub(crate) fn on_own_stack(
     running.join().unwrap_or_else(|_| Err("its thread panicked".into()))
 }
 
-fn run(app: &App, arguments: &[String], stdio: Stdio, models: ModelLoader) -> Result<Exit, String> {
+fn run(app: &App, arguments: &[String], stdio: Stdio, state: Guest) -> Result<Exit, String> {
     let plan = InstancePlan {
         module: &app.module,
         hosts: HOST_MODULES,
-        state: Guest { port: Box::new(NoPort), world: World::new(resolver(models)) },
+        state,
         stdio,
         arguments,
         folder: None,
@@ -153,20 +158,26 @@ fn resolver(mut models: ModelLoader) -> Resolver {
 }
 
 /// A command serves no requests.
-struct NoPort;
+struct CommandPort {
+    pictures: PictureReader,
+}
 
-impl Patience for NoPort {
+impl Patience for CommandPort {
     fn check(&self) -> Result<(), Halt> {
         Ok(())
     }
 }
 
-impl Port for NoPort {
+impl Port for CommandPort {
     fn next_request(&mut self) -> Result<Option<&[u8]>, Halt> {
         Ok(None)
     }
 
     fn request_taken(&mut self) {}
+
+    fn pictures(&self) -> Pictures<'_> {
+        Pictures::Within(&self.pictures)
+    }
 
     fn emit(&mut self, _: &[u8]) -> Result<Emitted, Halt> {
         Err(Halt::Errno(Errno::UnsupportedOperation))

@@ -34,6 +34,7 @@ mod tests;
 pub use command::{CommandApp, CommandError, ModelLoader, run_app};
 pub use error::AppError;
 pub use pool::{AppPool, Emit, EventSink, Input, PoolStats, RequestHandle};
+pub use port::PictureReader;
 pub use program::{Program, ProgramEnd, run_program};
 
 /// WasmEdge's version, such as `0.17.1`.

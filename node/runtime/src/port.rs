@@ -38,12 +38,24 @@ pub(crate) trait Port: Patience + Send {
     fn next_request(&mut self) -> Result<Option<&[u8]>, Halt>;
     /// The guest has copied the request: the next one asked for does not exist.
     fn request_taken(&mut self);
-    /// The pictures of the request, by their numbers.
-    fn pictures(&self) -> &[Picture] {
-        &[]
+    /// Where the pictures of prompts are.
+    fn pictures(&self) -> Pictures<'_> {
+        Pictures::Beside(&[])
     }
     /// Hands an event over; waits for room.
     fn emit(&mut self, event: &[u8]) -> Result<Emitted, Halt>;
+}
+
+/// Makes a picture of the Base64 letters of its file. The error is for people.
+pub type PictureReader = Box<dyn Fn(&str) -> Result<Picture, String> + Send>;
+
+/// Where the pictures are that a prompt shows.
+#[derive(Clone, Copy)]
+pub(crate) enum Pictures<'a> {
+    /// Beside the prompt, which tells their numbers.
+    Beside(&'a [Picture]),
+    /// In the prompt itself, as the stock plugin has them.
+    Within(&'a PictureReader),
 }
 
 /// What became of an event.

@@ -3,12 +3,21 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Error, Result};
+use gaia_protocol::ModelConfig;
 
-use crate::config::{Config, Overrides, name_and_path};
+use crate::config::{Config, Overrides, Places, name_and_path};
+
+/// A model that the command may load.
+#[derive(Clone, Debug, PartialEq)]
+struct Model {
+    name: String,
+    path: PathBuf,
+    mmproj_path: Option<PathBuf>,
+}
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -20,6 +29,9 @@ pub struct Arguments {
     /// GGUF file that the command may load by name; the first one is also named `default`
     #[arg(long = "model", value_name = "[NAME=]PATH")]
     models: Vec<String>,
+    /// Projector with which the model of that name, or else the first one, reads pictures
+    #[arg(long = "mmproj", value_name = "[NAME=]PATH")]
+    projectors: Vec<String>,
     /// The command's own arguments
     #[arg(last = true)]
     rest: Vec<OsString>,
@@ -40,28 +52,55 @@ fn become_worker(arguments: &Arguments) -> Result<Infallible> {
     let mut command = Command::new(&binary);
     command.arg("run-app").arg(&arguments.file);
     command.arg("--cache").arg(config.places.node_home.join("cache"));
-    for (name, path) in models(&config, &arguments.models)? {
+    let mut models = models(&config, &arguments.models)?;
+    add_projectors(&mut models, arguments, &config.places)?;
+    for Model { name, path, mmproj_path } in with_default(models) {
         let mut pair = OsString::from(name + "=");
         pair.push(path);
         command.arg("--model").arg(pair);
+        if let Some(path) = mmproj_path {
+            command.arg("--mmproj").arg(path);
+        }
     }
     let failure = command.arg("--").args(&arguments.rest).exec();
     Err(Error::new(failure).context(format!("starting {}", binary.display())))
 }
 
 /// The models given, then those of the config that are there; they are loaded when asked for.
-fn models(config: &Config, given: &[String]) -> Result<Vec<(String, PathBuf)>> {
-    let mut models = vec![];
+fn models(config: &Config, given: &[String]) -> Result<Vec<Model>> {
+    let mut models: Vec<Model> = vec![];
     for argument in given {
-        models.push(name_and_path(argument, &config.places)?);
+        let (name, path) = name_and_path(argument, &config.places)?;
+        models.push(Model { name, path, mmproj_path: None });
     }
     for model in config.models.iter().map(|model| &model.model) {
-        let is_known = models.iter().any(|(name, _)| *name == model.name);
-        if !is_known && model.path.try_exists().context("looking for models")? {
-            models.push((model.name.clone(), model.path.clone()));
+        let ModelConfig { name, path, mmproj_path, .. } = model;
+        let is_known = models.iter().any(|known| known.name == *name);
+        if !is_known && path.try_exists().context("looking for models")? {
+            let (name, path, mmproj_path) = (name.clone(), path.clone(), mmproj_path.clone());
+            models.push(Model { name, path, mmproj_path });
         }
     }
-    let default = models.first().map(|(_, path)| ("default".to_owned(), path.clone()));
-    models.extend(default.filter(|_| models.iter().all(|(name, _)| name != "default")));
     Ok(models)
+}
+
+fn add_projectors(models: &mut [Model], arguments: &Arguments, places: &Places) -> Result<()> {
+    for argument in &arguments.projectors {
+        let (name, path) = match argument.split_once('=') {
+            Some((name, path)) => (Some(name), path),
+            None => (None, &**argument),
+        };
+        let model = models.iter_mut().find(|model| name.is_none_or(|name| model.name == name));
+        let model =
+            model.with_context(|| format!("--mmproj {argument}: there is no such model"))?;
+        model.mmproj_path = Some(places.resolve_typed(Path::new(path))?);
+    }
+    Ok(())
+}
+
+/// The first model is also named `default`, if no other one is.
+fn with_default(mut models: Vec<Model>) -> Vec<Model> {
+    let default = models.first().map(|first| Model { name: "default".into(), ..first.clone() });
+    models.extend(default.filter(|_| models.iter().all(|model| model.name != "default")));
+    models
 }

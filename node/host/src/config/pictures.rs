@@ -1,5 +1,6 @@
 //! `[pictures]`: what requests may show a model.
 
+use gaia_pictures::Limits;
 use gaia_protocol::PICTURES_MAX;
 
 use super::reader::Reader;
@@ -19,7 +20,8 @@ pub struct PicturesConfig {
 
 impl Default for PicturesConfig {
     fn default() -> Self {
-        Self { per_request_max: 8, bytes_max: 10 << 20, pixels_max: 16_777_216, at_once_max: 64 }
+        let Limits { bytes_max, pixels_max, .. } = Limits::default();
+        Self { per_request_max: 8, bytes_max, pixels_max, at_once_max: 64 }
     }
 }
 

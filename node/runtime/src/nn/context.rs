@@ -9,13 +9,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gaia_protocol::{PICTURE_MARK, Picture, TOKEN_BREAK};
+use gaia_protocol::TOKEN_BREAK;
 
 use super::errno::Errno;
 use super::model::{Answer, Model, Refusal, Scene, Scores, Step, Token, Vector};
 use super::options::Options;
-use super::{output, scene};
-use crate::port::{Halt, Patience};
+use super::output;
+use super::scene::{self, Piece};
+use crate::port::{Halt, Patience, Pictures};
 
 /// How long computing waits before it looks whether the request still stands.
 const WAIT: Duration = Duration::from_millis(50);
@@ -74,11 +75,11 @@ impl Context {
     }
 
     /// `set_input(0)`; the prompt may show these pictures.
-    pub(super) fn set_prompt(&mut self, bytes: &[u8], pictures: &[Picture]) -> Result<(), Errno> {
+    pub(super) fn set_prompt(&mut self, bytes: &[u8], shown: Pictures<'_>) -> Result<(), Errno> {
         let prompt = std::str::from_utf8(bytes).map_err(|_| Errno::InvalidEncoding)?;
         self.forget_input();
-        if self.options.pictures && prompt.contains(PICTURE_MARK) {
-            let scene = self.scene(prompt, pictures).map_err(|refusal| self.refused(refusal))?;
+        if scene::shows(prompt, shown, &self.options) {
+            let scene = self.scene(prompt, shown).map_err(|refusal| self.refused(refusal))?;
             self.scene = Some(scene);
         } else {
             self.input = self.tokens(prompt)?;
@@ -88,11 +89,16 @@ impl Context {
     }
 
     /// A prompt that shows pictures.
-    fn scene(&self, prompt: &str, pictures: &[Picture]) -> Result<Box<dyn Scene>, Refusal> {
+    fn scene(&self, prompt: &str, shown: Pictures<'_>) -> Result<Box<dyn Scene>, Refusal> {
         let mut scene = self.model.scene()?;
         let (before, after) = self.frame()?;
         scene.add_text(&before);
-        scene::fill(scene.as_mut(), prompt, pictures, |text| self.pieces(text))?;
+        for piece in scene::pieces(prompt, shown)? {
+            match piece {
+                Piece::Text(text) => scene.add_text(&self.pieces(text)?),
+                Piece::Picture(picture) => scene.add_picture(&picture)?,
+            }
+        }
         scene.add_text(&after);
         Ok(scene)
     }

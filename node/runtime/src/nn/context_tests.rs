@@ -1,6 +1,8 @@
+use gaia_protocol::Picture;
+
 use super::super::fake::{BOS, FakeModel, SEP, Script};
 use super::*;
-use crate::port::{Halt, Patience};
+use crate::port::{Halt, Patience, PictureReader, Pictures};
 
 /// Waits for ever.
 struct Patient;
@@ -26,7 +28,7 @@ fn context(model: Arc<FakeModel>) -> Context {
 
 fn prompted(model: Arc<FakeModel>, prompt: &str) -> Context {
     let mut context = context(model);
-    context.set_prompt(prompt.as_bytes(), &[]).expect("a prompt");
+    context.set_prompt(prompt.as_bytes(), NONE).expect("a prompt");
     context
 }
 
@@ -61,8 +63,8 @@ fn computing_without_input_is_an_invalid_argument() {
 #[test]
 fn a_prompt_that_is_no_text_is_an_invalid_encoding_and_leaves_no_input() {
     let mut context = prompted(FakeModel::says("hi"), "ok");
-    context.set_prompt(b"again", &[]).expect("a prompt");
-    assert_eq!(context.set_prompt(b"\xff", &[]), Err(Errno::InvalidEncoding));
+    context.set_prompt(b"again", NONE).expect("a prompt");
+    assert_eq!(context.set_prompt(b"\xff", NONE), Err(Errno::InvalidEncoding));
 }
 
 #[test]
@@ -99,7 +101,7 @@ fn single_mode_gives_token_by_token_and_the_end_piece_after_the_end() {
 fn setting_the_input_again_starts_over_but_keeps_the_last_output_readable() {
     let mut context = prompted(FakeModel::says("hi"), "abc");
     context.compute_single(&Patient).expect("a token");
-    context.set_prompt(b"other", &[]).expect("a prompt");
+    context.set_prompt(b"other", NONE).expect("a prompt");
     assert_eq!(context.last_piece(), b"h");
     assert_eq!(stream(&mut context).0, ["h", "i"]);
 }
@@ -199,7 +201,7 @@ fn token_breaks_cut_the_prompt_only_when_asked_for() {
     let mut context = prompted(FakeModel::says("x"), broken);
     assert_eq!(context.input.len(), 1 + broken.chars().count());
     context.set_options(br#"{"token-break": true}"#).expect("options");
-    context.set_prompt(broken.as_bytes(), &[]).expect("a prompt");
+    context.set_prompt(broken.as_bytes(), NONE).expect("a prompt");
     let expected: Vec<Token> =
         std::iter::once(BOS).chain("<|im_end|>".chars().map(|c| c as Token)).collect();
     assert_eq!(context.input, expected);
@@ -209,7 +211,7 @@ fn token_breaks_cut_the_prompt_only_when_asked_for() {
 fn a_broken_text_is_still_framed_as_a_whole() {
     let mut context = context(FakeModel::embedder(Script::Steps(vec![])));
     context.set_options(br#"{"token-break": true}"#).expect("options");
-    context.set_prompt("a\u{FDD0}b".as_bytes(), &[]).expect("a prompt");
+    context.set_prompt("a\u{FDD0}b".as_bytes(), NONE).expect("a prompt");
     assert_eq!(context.input, [BOS, 97, 98, SEP]);
 }
 
@@ -239,7 +241,7 @@ fn probabilities_come_with_their_tokens_and_only_if_asked_for() {
     context.compute_single(&Patient).expect("a token");
     assert_eq!(context.logprob(), b"");
     context.set_options(br#"{"logprobs": 1, "prompt-logprobs": true}"#).expect("options");
-    context.set_prompt(b"x", &[]).expect("a prompt");
+    context.set_prompt(b"x", NONE).expect("a prompt");
     context.compute_single(&Patient).expect("a token");
     let expected =
         r#"{"token":{"id":104,"bytes":[104]},"logprob":-0.5,"top":[[{"id":1,"bytes":[1]},-1.0]]}"#;
@@ -258,9 +260,12 @@ fn the_reason_of_a_refusal_is_told_until_the_next_input() {
         String::from_utf8(context.metadata()).expect("text").contains("the script says so")
     };
     assert!(told(&context));
-    context.set_prompt(b"y", &[]).expect("a prompt");
+    context.set_prompt(b"y", NONE).expect("a prompt");
     assert!(!told(&context));
 }
+
+/// A prompt without pictures.
+const NONE: Pictures<'_> = Pictures::Beside(&[]);
 
 const RED: [u8; 3] = [255, 0, 0];
 
@@ -281,19 +286,21 @@ fn pictures_stand_where_their_numbers_do_and_count() {
     let model = FakeModel::says("hi");
     let mut context = seeing(Arc::clone(&model));
     let prompt = "a\u{FDD1}1\u{FDD1}<\u{FDD0}s>\u{FDD1}0\u{FDD1}b";
-    context.set_prompt(prompt.as_bytes(), &pictures()).expect("a prompt");
+    context.set_prompt(prompt.as_bytes(), Pictures::Beside(&pictures())).expect("a prompt");
     // The beginning, five characters, and three pixels.
     assert_eq!(metadata(&context), (1 + 5 + 3, 0));
     assert_eq!(stream(&mut context).0, ["h", "i"]);
     assert_eq!(model.scenes(), ["\u{1}a[2]<s>[1]b"]);
-    context.set_prompt(b"x", &pictures()).expect("a prompt");
+    context.set_prompt(b"x", Pictures::Beside(&pictures())).expect("a prompt");
     assert_eq!(metadata(&context).0, 2);
 }
 
 #[test]
 fn marks_are_text_to_whoever_does_not_ask_for_pictures() {
     let mut context = context(FakeModel::says("x"));
-    context.set_prompt("\u{FDD1}0\u{FDD1}".as_bytes(), &pictures()).expect("a prompt");
+    context
+        .set_prompt("\u{FDD1}0\u{FDD1}".as_bytes(), Pictures::Beside(&pictures()))
+        .expect("a prompt");
     assert_eq!(metadata(&context), (1 + 3, 0));
 }
 
@@ -308,7 +315,7 @@ fn marks_without_a_picture_are_refused_with_the_reason() {
         ("\u{FDD1}\u{FDD1}", "there is no picture"),
     ] {
         let mut context = seeing(FakeModel::says("x"));
-        let refused = context.set_prompt(prompt.as_bytes(), &pictures());
+        let refused = context.set_prompt(prompt.as_bytes(), Pictures::Beside(&pictures()));
         assert_eq!(refused, Err(Errno::InvalidArgument), "{prompt:?}");
         let metadata = String::from_utf8(context.metadata()).expect("text");
         assert!(metadata.contains(reason), "{metadata}");
@@ -318,8 +325,52 @@ fn marks_without_a_picture_are_refused_with_the_reason() {
 #[test]
 fn a_model_without_a_projector_says_so() {
     let mut context = seeing(FakeModel::embedder(Script::Silent));
-    let refused = context.set_prompt("\u{FDD1}0\u{FDD1}".as_bytes(), &pictures());
+    let refused = context.set_prompt("\u{FDD1}0\u{FDD1}".as_bytes(), Pictures::Beside(&pictures()));
     assert_eq!(refused, Err(Errno::InvalidArgument));
     let metadata = String::from_utf8(context.metadata()).expect("text");
     assert!(metadata.contains("takes no pictures"), "{metadata}");
+}
+
+/// Reads `A` as a picture of a pixel, `BB` as one of two, and nothing else.
+fn reader() -> PictureReader {
+    Box::new(|letters| match letters {
+        "A" | "BB" => Ok(pictures()[letters.len() - 1].clone()),
+        _ => Err("it is not Base64".into()),
+    })
+}
+
+#[test]
+fn pictures_of_commands_stand_in_their_prompts() {
+    let reader = reader();
+    let model = FakeModel::says("hi");
+    let mut context = context(Arc::clone(&model));
+    let prompt = r#"a<img src="data:image/png;base64,BB">b<img src="data:image/jpeg;base64,A">"#;
+    context.set_prompt(prompt.as_bytes(), Pictures::Within(&reader)).expect("a prompt");
+    assert_eq!(metadata(&context), (1 + 2 + 3, 0));
+    assert_eq!(stream(&mut context).0, ["h", "i"]);
+    assert_eq!(model.scenes(), ["\u{1}a[2]b[1]"]);
+    for text in
+        [r#"<img src="a.png">"#, r#"<img src="data:image/png;base64,BB"#, "\u{FDD1}0\u{FDD1}"]
+    {
+        context.set_prompt(text.as_bytes(), Pictures::Within(&reader)).expect("a prompt");
+        assert_eq!(metadata(&context).0, 1 + text.chars().count() as u64, "{text}");
+    }
+}
+
+#[test]
+fn a_picture_in_a_prompt_that_cant_be_read_is_an_invalid_argument() {
+    let reader = reader();
+    let tag = r#"<img src="data:image/png;base64,A">"#;
+    for (prompt, reason) in
+        [(tag.replace('A', "C"), "it is not Base64"), (tag.repeat(33), "32 pictures at most")]
+    {
+        let mut context = context(FakeModel::says("x"));
+        let refused = context.set_prompt(prompt.as_bytes(), Pictures::Within(&reader));
+        assert_eq!(refused, Err(Errno::InvalidArgument));
+        let metadata = String::from_utf8(context.metadata()).expect("text");
+        assert!(metadata.contains(reason), "{metadata}");
+    }
+    let mut blind = context(FakeModel::embedder(Script::Silent));
+    let refused = blind.set_prompt(tag.as_bytes(), Pictures::Within(&reader));
+    assert_eq!(refused, Err(Errno::InvalidArgument), "as the stock plugin without a projector");
 }

@@ -1,8 +1,8 @@
 //! The options JSON of the GGML encoding.
 //!
 //! Every key of the stock plugin is accepted and unknown ones are ignored, as there. Keys that
-//! would change the loaded model or its context (`ctx-size`, `n-gpu-layers`, `batch-size`, …) have
-//! no effect: the node's config decides these, for all guests of a model alike.
+//! would change the loaded model or its context (`ctx-size`, `n-gpu-layers`, `batch-size`, `mmproj`, …)
+//! have no effect: the node's config decides these, for all guests of a model alike.
 
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ pub(crate) enum Grammar {
 }
 
 /// What the stock plugin would do and this backend can't yet: said in the log, once per call.
-const UNSUPPORTED: [&str; 3] = ["mmproj", "image", "tts"];
+const UNSUPPORTED: [&str; 2] = ["image", "tts"];
 
 impl Options {
     /// These options with those of `json` put over them. A failure changes nothing.

@@ -10,7 +10,7 @@ use super::shared::Shared;
 use crate::app_abi::HOST_MODULES;
 use crate::ffi::{Exit, Instance, InstancePlan, Stdio, StopSlot};
 use crate::nn::{Errno, World};
-use crate::port::{Emitted, Guest, Halt, Patience, Port};
+use crate::port::{Emitted, Guest, Halt, Patience, Pictures, Port};
 
 /// Stack of an instance's thread. Guests keep their data in linear memory; this holds their calls.
 /// The system commits it page by page.
@@ -219,8 +219,8 @@ impl Port for PoolPort {
         self.state = State::Taken;
     }
 
-    fn pictures(&self) -> &[Picture] {
-        &self.pictures
+    fn pictures(&self) -> Pictures<'_> {
+        Pictures::Beside(&self.pictures)
     }
 
     fn emit(&mut self, event: &[u8]) -> Result<Emitted, Halt> {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::STANDARD;
 use gaia_core::ServeError;
 use gaia_pictures::{Bare, Decoded, Limits, PictureError};
 use gaia_protocol::{Picture, PictureUrl};
@@ -15,9 +14,6 @@ use tokio::task::spawn_blocking;
 use super::{Encoded, Pictures, too_many};
 use crate::config::PicturesConfig;
 use crate::http::error::ApiError;
-
-/// More pixels than models of today look at: what is larger is reduced.
-const AREA_MAX: u64 = 2048 * 2048;
 
 /// Pictures that are decoded at once: each takes memory for all its pixels, and a core.
 const DECODING_MAX: usize = 2;
@@ -94,28 +90,29 @@ impl Gallery {
     ) -> Result<T, ApiError> {
         let Encoded { param, base64 } = picture;
         let (bytes_max, pixels_max) = (self.config.bytes_max, self.config.pixels_max);
-        let limits = Limits { bytes_max, pixels_max, area_max: AREA_MAX };
+        let limits = Limits { bytes_max, pixels_max, ..Limits::default() };
         let turn = Arc::clone(&self.decoding).acquire_owned().await;
         let turn = turn.map_err(|_| ServeError::overloaded())?;
         // The turn ends with the work, which goes on when nobody waits for it any more.
         let work = move || {
-            let made = file(&base64, &limits).and_then(|file| make(&file, &limits, place));
+            let file = gaia_pictures::from_base64(&base64, &limits);
+            let made = file.and_then(|file| make(&file, &limits, place));
             (made, turn).0
         };
         let made = spawn_blocking(work).await;
-        made.unwrap_or_else(|_| Err(gave_up())).map_err(|error| error.at(&param))
+        made.unwrap_or_else(|_| Err(gave_up())).map_err(|error| unread(&error, &param))
     }
 }
 
 /// Makes of a file what a model is shown.
-type Make<T> = fn(&[u8], &Limits, Arc<OwnedSemaphorePermit>) -> Result<T, Unread>;
+type Make<T> = fn(&[u8], &Limits, Arc<OwnedSemaphorePermit>) -> Result<T, PictureError>;
 
 fn pixels(
     file: &[u8],
     limits: &Limits,
     place: Arc<OwnedSemaphorePermit>,
-) -> Result<Picture, Unread> {
-    let decoded = gaia_pictures::decode(file, limits).map_err(Unread::Picture)?;
+) -> Result<Picture, PictureError> {
+    let decoded = gaia_pictures::decode(file, limits)?;
     let Decoded { width, height, rgb } = decoded;
     let pixels = Pixels { rgb, _place: place };
     Picture::new(width, height, Arc::new(pixels)).ok_or_else(gave_up)
@@ -125,15 +122,14 @@ fn url(
     file: &[u8],
     limits: &Limits,
     place: Arc<OwnedSemaphorePermit>,
-) -> Result<PictureUrl, Unread> {
-    let Bare { media_type, file } = gaia_pictures::bare(file, limits).map_err(Unread::Picture)?;
+) -> Result<PictureUrl, PictureError> {
+    let Bare { media_type, file } = gaia_pictures::bare(file, limits)?;
     let url = format!("data:{media_type};base64,{}", STANDARD.encode(file));
     Ok(PictureUrl::new(Arc::new(Url { url, _place: place })))
 }
 
-fn gave_up() -> Unread {
-    let reason = "its decoder gave up".into();
-    Unread::Picture(PictureError::Damaged { format: "picture", reason })
+fn gave_up() -> PictureError {
+    PictureError::Damaged { format: "picture", reason: "its decoder gave up".into() }
 }
 
 /// Pixels, and their place among the pictures in the node.
@@ -160,45 +156,14 @@ impl AsRef<str> for Url {
     }
 }
 
-/// Why a field holds no picture.
-enum Unread {
-    Base64(base64::DecodeError),
-    Picture(PictureError),
-}
-
-/// The file that letters stand for.
-fn file(base64: &str, limits: &Limits) -> Result<Vec<u8>, Unread> {
-    let bytes = base64.len() / 4 * 3;
-    // Two bytes of the last four letters may be none.
-    if bytes.saturating_sub(2) > limits.bytes_max {
-        let limit = limits.bytes_max;
-        return Err(Unread::Picture(PictureError::TooManyBytes { bytes, limit }));
-    }
-    LENIENT.decode(base64).map_err(Unread::Base64)
-}
-
-/// Some clients leave the padding out.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-impl Unread {
-    fn at(self, param: &str) -> ApiError {
-        let (reason, is_large) = match self {
-            Self::Base64(error) => (format!("it is not Base64: {error}"), false),
-            Self::Picture(error) => {
-                use PictureError::{TooManyBytes, TooManyPixels};
-                let is_large = matches!(error, TooManyBytes { .. } | TooManyPixels { .. });
-                (error.to_string(), is_large)
-            }
-        };
-        let error =
-            ApiError::invalid(param, format!("`{param}` holds no picture to read: {reason}"));
-        match is_large {
-            true => ApiError { status: StatusCode::PAYLOAD_TOO_LARGE, ..error }
-                .with_code("picture_too_large"),
-            false => error.with_code("invalid_picture"),
+fn unread(error: &PictureError, param: &str) -> ApiError {
+    use PictureError::{TooManyBytes, TooManyPixels};
+    let refused = ApiError::invalid(param, format!("`{param}` holds no picture to read: {error}"));
+    match error {
+        TooManyBytes { .. } | TooManyPixels { .. } => {
+            ApiError { status: StatusCode::PAYLOAD_TOO_LARGE, ..refused }
+                .with_code("picture_too_large")
         }
+        _ => refused.with_code("invalid_picture"),
     }
 }

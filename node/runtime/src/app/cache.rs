@@ -20,6 +20,7 @@ const FORMAT: &str = "gaia-aot-2 generic interruptible universal";
 const DIGEST_BYTES: usize = 32;
 
 /// What an entry is made from.
+#[derive(Clone, Copy)]
 pub(super) struct Entry<'a> {
     pub(super) path: &'a Path,
     pub(super) wasm: &'a [u8],
@@ -31,7 +32,23 @@ pub(super) struct Entry<'a> {
 /// The compiled module of `entry`, from the cache if it is there and whole.
 pub(super) fn load(entry: &Entry<'_>) -> Result<Module, AppError> {
     std::fs::create_dir_all(entry.cache_dir).map_err(|source| at(entry.cache_dir, source))?;
-    ffi::hold_fault_handler(entry.cache_dir).map_err(|failure| compile_error(entry, &failure))?;
+    hold_fault_handler(entry).map_err(|failure| compile_error(entry, &failure))?;
+    find_or_make(entry)
+}
+
+/// What keeps the handler is compiled code itself. It is kept, too: compiling reads 50 MiB of LLVM into
+/// memory, which no other worker's start needs.
+fn hold_fault_handler(entry: &Entry<'_>) -> Result<(), ffi::Failure> {
+    ffi::hold_fault_handler(|wasm, options| {
+        let compiler = Compiler::new(options).map_err(|failure| failure.to_string())?;
+        let compiler = &compiler.ok_or("this WasmEdge has no compiler")?;
+        let path = Path::new("the keeper of the fault handler");
+        let keeper = Entry { path, wasm, compiler, options, ..*entry };
+        find_or_make(&keeper).map_err(|error| error.to_string())
+    })
+}
+
+fn find_or_make(entry: &Entry<'_>) -> Result<Module, AppError> {
     let key = key(entry);
     let file = entry.cache_dir.join(format!("{key}.aot"));
     if let Some(module) = read(entry, &file) {
@@ -91,7 +108,7 @@ fn compile(entry: &Entry<'_>, key: &str) -> Result<Vec<u8>, AppError> {
         .compile(entry.wasm, &output.0)
         .map_err(|failure| compile_error(entry, &failure))?;
     let seconds = started.elapsed().as_secs_f32();
-    tracing::info!(app = %entry.path.display(), seconds, "compiled the app ahead of time");
+    tracing::info!(app = %entry.path.display(), seconds, "compiled ahead of time");
     std::fs::read(&output.0).map_err(|source| at(&output.0, source))
 }
 

@@ -11,12 +11,11 @@
 //! - It jumps out of any code, even host functions with locks held. Ours lets only guests trap.
 
 use std::cell::Cell;
-use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use super::module::{Compiler, Mode, Module, ModuleOptions};
+use super::module::{Mode, Module, ModuleOptions};
 use super::{EndGuest, Exit, Failure, HostFunction, HostModule, Instance, InstancePlan, Stdio};
 
 /// Room for the handler, which walks the stack: WasmEdge records where a guest trapped.
@@ -75,10 +74,16 @@ impl Drop for GuestThread {
     }
 }
 
-/// Starts the keeper, once per process. `scratch` is a folder for a file that is removed again.
-pub(crate) fn hold_fault_handler(scratch: &Path) -> Result<(), Failure> {
+/// Starts the keeper, once per process. `compile` makes a module that runs compiled.
+pub(crate) fn hold_fault_handler(
+    compile: impl FnOnce(&[u8], ModuleOptions) -> Result<Module, String>,
+) -> Result<(), Failure> {
     static KEEPER: OnceLock<Result<(), Failure>> = OnceLock::new();
-    KEEPER.get_or_init(|| start_keeper(scratch)).clone()
+    let start = || {
+        let module = compile(KEEPER_WASM, KEEPER_OPTIONS).map_err(Failure::of_ours)?;
+        start_keeper(module)
+    };
+    KEEPER.get_or_init(start).clone()
 }
 
 /// `(module (import "gaia_keeper" "park" (func (result i32)))
@@ -102,8 +107,7 @@ const KEEPER_HOSTS: &[HostModule<SyncSender<Result<(), Failure>>>] = &[HostModul
     }],
 }];
 
-fn start_keeper(scratch: &Path) -> Result<(), Failure> {
-    let module = compile_keeper(scratch)?;
+fn start_keeper(module: Module) -> Result<(), Failure> {
     let (started, answer) = sync_channel(1);
     std::thread::Builder::new()
         .name("guest-faults".into())
@@ -115,20 +119,6 @@ fn start_keeper(scratch: &Path) -> Result<(), Failure> {
         })
         .map_err(|error| Failure::of_ours(format!("the fault keeper has no thread: {error}")))?;
     answer.recv().unwrap_or_else(|_| Err(Failure::of_ours("the fault keeper ended".into())))
-}
-
-fn compile_keeper(scratch: &Path) -> Result<Module, Failure> {
-    let Some(compiler) = Compiler::new(KEEPER_OPTIONS)? else {
-        return Err(Failure::of_ours("this WasmEdge has no compiler".into()));
-    };
-    let output = scratch.join(format!(".keeper-{}.tmp", std::process::id()));
-    let compiled = compiler.compile(KEEPER_WASM, &output).and_then(|()| {
-        std::fs::read(&output)
-            .map_err(|error| Failure::of_ours(format!("reading {}: {error}", output.display())))
-    });
-    // Best effort: a leftover of a few kilobytes harms nobody.
-    drop(std::fs::remove_file(&output));
-    Module::parse(&compiled?, KEEPER_OPTIONS)
 }
 
 /// Runs until the process ends, unless it fails.

@@ -9,12 +9,14 @@ mod host;
 mod instance;
 mod log;
 mod module;
+mod pages;
 mod poll;
 
 pub(crate) use fault::hold_fault_handler;
 pub(crate) use host::{Arguments, EndGuest, HostFunction, HostModule};
 pub(crate) use instance::{Exit, Instance, InstancePlan, Stdio, StopSlot};
 pub(crate) use module::{Compiler, Import, Mode, Module, ModuleOptions};
+pub(crate) use pages::release_library_pages;
 pub(crate) use poll::wait_readable;
 
 use std::ffi::CStr;

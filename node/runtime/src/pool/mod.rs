@@ -93,6 +93,8 @@ impl AppPool {
             .map_err(|source| AppError::System { attempt: "starting a thread", source })?;
         let pool = Self { shared, watchdog: Some(watchdog) };
         pool.shared.warm_up_first()?;
+        let bytes = crate::ffi::release_library_pages();
+        tracing::debug!(bytes, "pages of WasmEdge's libraries are given back");
         Ok(pool)
     }
 

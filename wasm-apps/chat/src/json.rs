@@ -7,15 +7,18 @@ use minijinja::{Error, ErrorKind, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-/// The filter. Keyword arguments: `indent`, `ensure_ascii`, `sort_keys`.
+/// The filter. Keyword arguments: `indent` or `separators` (of items, and of keys and values),
+/// `ensure_ascii`, `sort_keys`.
 pub fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let ensure_ascii: Option<bool> = options.get("ensure_ascii")?;
     let sort_keys: Option<bool> = options.get("sort_keys")?;
+    let separators: Option<Vec<String>> = options.get("separators")?;
     options.assert_all_used()?;
+    let layout = Layout::of(indent, separators)?;
     let json = match sort_keys {
-        Some(true) => write(&sorted(serde_json::to_value(value).map_err(failed)?), indent)?,
-        _ => write(value, indent)?,
+        Some(true) => write(&sorted(serde_json::to_value(value).map_err(failed)?), &layout)?,
+        _ => write(value, &layout)?,
     };
     Ok(if ensure_ascii == Some(true) { escape_non_ascii(&json) } else { json })
 }
@@ -25,15 +28,39 @@ fn sorted(mut value: serde_json::Value) -> serde_json::Value {
     value
 }
 
-fn write(value: &impl Serialize, indent: Option<usize>) -> Result<String, Error> {
+/// How the parts are set apart.
+enum Layout {
+    Lines { spaces: usize },
+    Row { items: String, keys: String },
+}
+
+impl Layout {
+    fn of(indent: Option<usize>, separators: Option<Vec<String>>) -> Result<Self, Error> {
+        let wrong = |message: &'static str| Err(Error::new(ErrorKind::InvalidOperation, message));
+        match (indent, separators.as_deref()) {
+            (Some(spaces), None) => Ok(Self::Lines { spaces }),
+            // Python's defaults: a space behind comma and colon.
+            (None, None) => Ok(Self::Row { items: ", ".into(), keys: ": ".into() }),
+            (None, Some([items, keys])) => {
+                Ok(Self::Row { items: items.clone(), keys: keys.clone() })
+            }
+            (Some(_), Some(_)) => wrong("tojson takes either indent or separators"),
+            (None, Some(_)) => wrong("tojson: separators are two texts"),
+        }
+    }
+}
+
+fn write(value: &impl Serialize, layout: &Layout) -> Result<String, Error> {
     let mut json = Vec::new();
-    match indent {
-        Some(spaces) => {
-            let spaces = " ".repeat(spaces.min(16));
+    match layout {
+        Layout::Lines { spaces } => {
+            let spaces = " ".repeat((*spaces).min(16));
             let formatter = PrettyFormatter::with_indent(spaces.as_bytes());
             value.serialize(&mut Serializer::with_formatter(&mut json, formatter))
         }
-        None => value.serialize(&mut Serializer::with_formatter(&mut json, Spaced)),
+        Layout::Row { items, keys } => {
+            value.serialize(&mut Serializer::with_formatter(&mut json, Row { items, keys }))
+        }
     }
     .map_err(failed)?;
     Ok(String::from_utf8(json).expect("serde_json writes UTF-8"))
@@ -57,25 +84,28 @@ fn escape_non_ascii(json: &str) -> String {
     escaped
 }
 
-/// Python's default separators: a space behind comma and colon.
-struct Spaced;
+/// All in one line.
+struct Row<'a> {
+    items: &'a str,
+    keys: &'a str,
+}
 
-impl Spaced {
-    fn separate<W: ?Sized + Write>(writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+impl Row<'_> {
+    fn separate<W: ?Sized + Write>(&self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(self.items.as_bytes()) }
     }
 }
 
-impl Formatter for Spaced {
+impl Formatter for Row<'_> {
     fn begin_array_value<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
-        Self::separate(w, first)
+        self.separate(w, first)
     }
 
     fn begin_object_key<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
-        Self::separate(w, first)
+        self.separate(w, first)
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(b": ")
+        writer.write_all(self.keys.as_bytes())
     }
 }

@@ -39,7 +39,8 @@ pub fn chat(model: &GuestModel, task: &ChatTask, renderer: &Renderer) -> Result<
         );
         return Err(Failure::new(ErrorCode::InvalidRequest, message).at("model"));
     };
-    let family = families::of(template);
+    let is_told = offers_functions(task) && !knows_functions(template);
+    let family = if is_told { families::told(template) } else { families::of(template) };
     let text = shielded(template, model, &said(template, task), renderer)
         .map_err(|error| Failure::new(ErrorCode::Template, error.to_string()).at("messages"))?;
     check_pictures(&text, task)?;
@@ -86,16 +87,25 @@ struct Said {
 }
 
 fn said(template: &str, task: &ChatTask) -> Said {
-    let offers = !task.tools.list.is_empty() && task.tools.choice != ToolChoice::None;
+    let offers = offers_functions(task);
     let tools: Vec<Value> = task.tools.list.iter().filter(|_| offers).map(tool_value).collect();
     let tools: Vec<Value> = tools.iter().map(unmarked).collect();
     let options = unmarked(&Value::Object(task.template_options.clone()));
-    if template.contains("tools") {
+    if knows_functions(template) {
         let messages = task.messages.iter().map(|message| message_value(message, &task.messages));
         let tools = if tools.is_empty() { Value::Null } else { Value::Array(tools) };
         return Said { messages: messages.collect(), tools, options };
     }
     Said { messages: told(&task.messages, &tools), tools: Value::Null, options }
+}
+
+fn knows_functions(template: &str) -> bool {
+    template.contains("tools")
+}
+
+/// Whether the model may call functions.
+pub fn offers_functions(task: &ChatTask) -> bool {
+    !task.tools.list.is_empty() && task.tools.choice != ToolChoice::None
 }
 
 fn tool_value(tool: &Tool) -> Value {

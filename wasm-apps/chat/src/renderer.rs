@@ -183,6 +183,10 @@ mod tests {
         let indented = "{\n  \"role\": \"user\",\n  \"content\": \" Hi <é> \"\n}";
         assert_eq!(tojson("tojson(indent=2)").as_deref(), Ok(indented));
         assert!(tojson("tojson(colour=1)").is_err());
+        let packed = plain.replace(", ", ",").replace(": ", ":");
+        assert_eq!(tojson("tojson(separators=(',', ':'))"), Ok(packed));
+        assert!(tojson("tojson(separators=(',', ':'), indent=2)").is_err());
+        assert!(tojson("tojson(separators=[','])").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use gaia_app_sdk::{
     ChatTask, CompleteTask, ErrorCode, Failure, Format, GenerateJob, GenerateOptions, Grammar,
-    Guard, GuestModel, GuestRequest, Input, Plain, Speaker, Strictness, Task, ToolChoice,
+    Guard, GuestModel, GuestRequest, Input, Plain, Speaker, Strictness, Task,
 };
 
 use crate::families::Family;
@@ -50,10 +50,11 @@ impl<'a> Work<'a> {
         options.pictures = prompt::shows_pictures(task);
         let shape = Shape::of(family, model, task)?;
         options.grammar = shape.grammar;
-        let calls = may_call(task);
+        let calls = prompt::offers_functions(task);
         let thinks = thinks && shape.has_room_for_thoughts;
         let tools = if calls { &task.tools.list[..] } else { &[] };
-        let speaks = !tools.is_empty() || family.thinks();
+        // Where a form is demanded all text is the answer, whatever stands in it.
+        let speaks = task.format == Format::Text && (!tools.is_empty() || family.thinks());
         let speech = Speech::new(family, tools, thinks).single(task.tools.single);
         Ok(Self {
             prompt: Input::Text(text),
@@ -118,10 +119,6 @@ impl<'a> Work<'a> {
     }
 }
 
-fn may_call(task: &ChatTask) -> bool {
-    task.tools.choice != ToolChoice::None && !task.tools.list.is_empty()
-}
-
 /// What a chat's answer has to look like.
 struct Shape {
     grammar: Option<Grammar>,
@@ -132,7 +129,7 @@ struct Shape {
 
 impl Shape {
     fn of(family: &Family, model: &GuestModel, task: &ChatTask) -> Result<Self, Failure> {
-        let (calls, is_text) = (may_call(task), task.format == Format::Text);
+        let (calls, is_text) = (prompt::offers_functions(task), task.format == Format::Text);
         if let Some(grammar) = calls.then(|| calls::forced(family, &task.tools)).flatten() {
             if !is_text {
                 let message = "response_format and a tool_choice that demands a call exclude each \

@@ -1,5 +1,7 @@
 use super::{Family, Meaning};
 
+const CALL: Meaning = Meaning::Call { close: Some("<|call|>") };
+
 /// gpt-oss: channels for thoughts, calls and the answer.
 pub(super) const HARMONY: Family = Family {
     name: "harmony",
@@ -8,7 +10,10 @@ pub(super) const HARMONY: Family = Family {
         ("<|channel|>analysis<|message|>", Meaning::Think),
         ("<|channel|>final<|message|>", Meaning::Speak),
         ("<|channel|>commentary<|message|>", Meaning::Speak),
-        ("<|channel|>commentary to=", Meaning::Call { close: Some("<|call|>") }),
+        ("<|channel|>commentary to=", CALL),
+        ("<|channel|>analysis to=", CALL),
+        // Behind the role, which the prompt may have written.
+        (" to=functions.", CALL),
         ("<|channel|>final <|constrain|>json<|message|>", Meaning::Speak),
         ("<|start|>assistant", Meaning::Nothing),
         ("<|end|>", Meaning::Nothing),

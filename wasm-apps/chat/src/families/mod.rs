@@ -62,5 +62,18 @@ pub fn of(template: &str) -> &'static Family {
     ALL.iter().copied().find(|family| (family.is_of)(template)).unwrap_or(&GENERIC)
 }
 
+/// The family of a template that knows no functions, where its model is told of them in the words of
+/// Hermes.
+#[must_use]
+pub fn told(template: &str) -> &'static Family {
+    let family = of(template);
+    let thinks_as_hermes = family.marks.contains(&("<think>", Meaning::Think));
+    match family.thinks() {
+        true if thinks_as_hermes => &hermes::HERMES,
+        true => family,
+        false => &GENERIC,
+    }
+}
+
 const HERMES_FORM: [&str; 3] =
     ["<tool_call>\n{\"name\": \"", "\", \"arguments\": ", "}\n</tool_call>"];

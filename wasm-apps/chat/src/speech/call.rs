@@ -13,15 +13,34 @@ use gaia_app_sdk::{Event, Tool};
 use super::header;
 use super::json::{Found, Object, Scan};
 use super::tags;
+use crate::families::Meaning;
 
 /// Bytes of a call that is not begun at most: arguments that stand before the name, or in tags. More
 /// is no call. Two mebibytes are more than any context holds of arguments.
 const HELD_BYTES_MAX: usize = 2 << 20;
 
+/// What may end a call besides its own end.
+#[derive(Clone, Copy, Debug)]
+pub struct Marks {
+    /// Those of the family.
+    pub family: &'static [(&'static str, Meaning)],
+    /// The one behind this call.
+    pub close: Option<&'static str>,
+}
+
+impl Marks {
+    /// The longest mark that a text ends with.
+    fn at_end_of(self, text: &str) -> Option<&'static str> {
+        let marks = self.family.iter().map(|(mark, _)| *mark).chain(self.close);
+        marks.filter(|mark| text.ends_with(mark)).max_by_key(|mark| mark.len())
+    }
+}
+
 /// A call on its way.
 #[derive(Debug)]
 pub struct Call<'a> {
     tools: &'a [Tool],
+    marks: Marks,
     index: u32,
     /// All that was read and belongs to no form yet, to be given back if it is no call.
     text: String,
@@ -54,6 +73,23 @@ struct Stream {
     /// The arguments' end.
     inner: Scan,
     is_whole: bool,
+    /// The last of what came behind the arguments.
+    behind: String,
+}
+
+/// Bytes behind the arguments that are looked at for a mark; the longest has fewer.
+const BEHIND_BYTES: usize = 128;
+
+impl Stream {
+    /// The mark that ends with this character, behind arguments that are whole.
+    fn mark_behind(&mut self, character: char, marks: Marks) -> Option<&'static str> {
+        if self.behind.len() >= BEHIND_BYTES {
+            let half = self.behind.floor_char_boundary(BEHIND_BYTES / 2);
+            self.behind.drain(..half);
+        }
+        self.behind.push(character);
+        marks.at_end_of(&self.behind).filter(|_| !self.outer.is_in_string())
+    }
 }
 
 /// How a call goes on.
@@ -63,17 +99,22 @@ pub enum Progress {
     Needs,
     /// It is whole.
     Done,
+    /// It is whole though its end is missing, for this mark came, which is to be read.
+    DoneBefore(&'static str),
     /// It is no call but this text.
     NoCall(String),
+    /// It is no call but this text, and a mark that is to be read.
+    NoCallBefore(String, &'static str),
     /// There is no further call in the list, and this text is to be read anew.
     NoFurther(String),
 }
 
 impl<'a> Call<'a> {
     /// A call that begins with this mark, and with what is given back with it if it is none.
-    pub fn new(tools: &'a [Tool], index: u32, mark: String) -> Self {
+    pub fn new(tools: &'a [Tool], marks: Marks, index: u32, mark: String) -> Self {
         Self {
             tools,
+            marks,
             index,
             text: mark,
             form: Form::Open,
@@ -84,8 +125,8 @@ impl<'a> Call<'a> {
     }
 
     /// What may be the next call of a list.
-    pub fn next_of_list(tools: &'a [Tool], index: u32) -> Self {
-        Self { goes_on: true, ..Self::new(tools, index, String::new()) }
+    pub fn next_of_list(tools: &'a [Tool], marks: Marks, index: u32) -> Self {
+        Self { goes_on: true, ..Self::new(tools, marks, index, String::new()) }
     }
 
     /// Takes the next character.
@@ -171,7 +212,13 @@ impl<'a> Call<'a> {
         let Form::Header(text) = &mut self.form else { return Progress::Needs };
         if character != '{' {
             text.push(character);
-            return if text.len() > header::BYTES_MAX { self.no_call() } else { Progress::Needs };
+            if let Some(mark) = self.mark_behind_no_name() {
+                let mut text = self.take_text();
+                text.truncate(text.len() - mark.len());
+                return Progress::NoCallBefore(text, mark);
+            }
+            let is_long = self.held_bytes() > header::BYTES_MAX;
+            return if is_long { self.no_call() } else { Progress::Needs };
         }
         let Some(name) = header::name(text, self.tools) else {
             text.push(character);
@@ -179,6 +226,14 @@ impl<'a> Call<'a> {
         };
         self.name = Some(name);
         self.stream(Scan::default(), character, events)
+    }
+
+    /// A mark at the end of a header that says something else before it: only thought of, or spoken of.
+    fn mark_behind_no_name(&self) -> Option<&'static str> {
+        let Form::Header(text) = &self.form else { return None };
+        let mark = self.marks.at_end_of(text)?;
+        let before = &text[..text.len() - mark.len()];
+        header::name(before, self.tools).is_none().then_some(mark)
     }
 
     fn read_tags(&mut self, character: char, events: &mut Vec<Event>) -> Progress {
@@ -211,17 +266,20 @@ impl<'a> Call<'a> {
     fn stream(&mut self, outer: Scan, character: char, events: &mut Vec<Event>) -> Progress {
         let name = self.name.take().unwrap_or_default();
         self.begin(name, events);
-        self.form = Form::Stream(Stream { outer, inner: Scan::default(), is_whole: false });
+        self.form = Form::Stream(Stream { outer, ..Stream::default() });
         self.read_stream(character, events)
     }
 
     fn read_stream(&mut self, character: char, events: &mut Vec<Event>) -> Progress {
         let Form::Stream(stream) = &mut self.form else { return Progress::Needs };
+        let ends = stream.outer.ends_with(character);
         if !stream.is_whole {
             stream.is_whole = stream.inner.ends_with(character);
             push_arguments(self.index, character.encode_utf8(&mut [0; 4]), events);
+        } else if !ends && let Some(mark) = stream.mark_behind(character, self.marks) {
+            return Progress::DoneBefore(mark);
         }
-        if stream.outer.ends_with(character) { Progress::Done } else { Progress::Needs }
+        if ends { Progress::Done } else { Progress::Needs }
     }
 
     fn whole(&mut self, name: String, arguments: &str, events: &mut Vec<Event>) -> Progress {

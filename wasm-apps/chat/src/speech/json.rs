@@ -29,6 +29,11 @@ impl Scan {
         self.depth == 0 && matches!(character, '}' | ']')
     }
 
+    /// Whether what follows belongs to a string.
+    pub fn is_in_string(self) -> bool {
+        self.in_string
+    }
+
     /// Whether this is the outermost object, between its strings.
     fn is_outermost(self) -> bool {
         self.depth == 1 && !self.in_string

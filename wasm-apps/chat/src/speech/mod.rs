@@ -11,7 +11,7 @@ mod tags;
 
 use gaia_app_sdk::{Channel, Event, FinishReason, Speaker, Tool, push_text};
 
-use self::call::{Call, Progress};
+use self::call::{Call, Marks, Progress};
 use crate::families::{Family, Meaning};
 
 /// Bytes of blanks and signs that are held back at most: more before a mark are content. So each
@@ -93,7 +93,7 @@ impl<'a> Speech<'a> {
             return goes_on;
         }
         if self.begins_bare_call() {
-            self.call = Some(Call::new(self.tools, self.calls, String::new()));
+            self.call = Some(Call::new(self.tools, self.call_marks(), self.calls, String::new()));
             return true;
         }
         match self.first_mark() {
@@ -128,8 +128,8 @@ impl<'a> Speech<'a> {
             Meaning::Nothing => {}
             Meaning::Call { close } => {
                 let given_back = format!("{}{mark}", &before[text.len()..]);
-                self.call = Some(Call::new(self.tools, self.calls, given_back));
                 self.closing = close;
+                self.call = Some(Call::new(self.tools, self.call_marks(), self.calls, given_back));
             }
         }
     }
@@ -179,9 +179,20 @@ impl<'a> Speech<'a> {
                 self.call = None;
                 self.held.insert_str(0, &text);
             }
+            Progress::DoneBefore(mark) => {
+                self.held.insert_str(0, mark);
+                self.call_ends();
+            }
             Progress::NoCall(text) => {
                 (self.call, self.closing) = (None, None);
                 self.say(&text, events);
+            }
+            Progress::NoCallBefore(text, mark) => {
+                (self.call, self.closing) = (None, None);
+                let said = text.trim_end();
+                self.say(said, events);
+                self.held.insert_str(0, mark);
+                self.held.insert_str(0, &text[said.len()..]);
             }
         }
         true
@@ -193,7 +204,11 @@ impl<'a> Speech<'a> {
         self.has_enough = self.single;
         // Behind a call of a list comes another one, or the end.
         let lists = self.family.lists_calls;
-        self.call = lists.then(|| Call::next_of_list(self.tools, self.calls));
+        self.call = lists.then(|| Call::next_of_list(self.tools, self.call_marks(), self.calls));
+    }
+
+    fn call_marks(&self) -> Marks {
+        Marks { family: self.family.marks, close: self.closing }
     }
 
     /// The first mark in the held text: where, which, and what it means.

@@ -7,6 +7,8 @@ KNOWLEDGE=$GAIA_NODE_HOME/kb-snapshots
 install_knowledge() {
   local recipe name
   mkdir -p "$KNOWLEDGE"
+  # What a setup left that was killed.
+  rm -rf "$KNOWLEDGE"/tmp.*
   for recipe in "$CHECKOUT"/kb-snapshots/*/manifest; do
     name=$(basename "$(dirname "$recipe")")
     make_knowledge "$name" "$(dirname "$recipe")"
@@ -47,10 +49,12 @@ kind = "embedding"
 path = "models/all-MiniLM-L6-v2.f16.gguf"
 app = "apps/embed.wasm"
 TEXT
-  knowledge_node start --config "$KNOWLEDGE_WORK/node.toml" >"$KNOWLEDGE_WORK/node.log" 2>&1 &
+  # It ends with this setup, and does not hold its lock.
+  (exec setpriv --pdeathsig TERM "$GAIA_NODE_HOME/bin/gaia-node" start --config "$KNOWLEDGE_WORK/node.toml") \
+    >"$KNOWLEDGE_WORK/node.log" 2>&1 {SETUP_LOCK}>&- &
   KNOWLEDGE_NODE=$!
   local tries=0
-  until curl --silent --fail --output /dev/null "$KNOWLEDGE_URL/ready"; do
+  until curl --noproxy '*' --silent --fail --output /dev/null "$KNOWLEDGE_URL/ready"; do
     tries=$((tries + 1))
     if ((tries >= 240)) || ! kill -0 "$KNOWLEDGE_NODE" 2>/dev/null; then
       stop_knowledge_node "the node that makes $1 did not start"

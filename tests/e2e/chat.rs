@@ -128,6 +128,21 @@ fn a_full_context_ends_with_length() {
 }
 
 #[test]
+fn a_prompt_is_counted_without_being_computed_even_if_it_is_too_long() {
+    let node = Node::start(&NodeOptions::default());
+    let computed = |node: &Node| node.metric("gaia_decode_steps_total", "chat");
+    let before = computed(&node);
+    for (words, least) in [(1, 1), (6000, 6000)] {
+        let messages = json!([{"role": "user", "content": "word ".repeat(words)}]);
+        let request = json!({"model": "chat", "messages": messages});
+        let counted = node.client().post("/v1/messages/count_tokens", &request);
+        assert_eq!(counted.status, 200, "{}", counted.body);
+        assert!(counted.json()["input_tokens"].as_u64().expect("a number") >= least);
+    }
+    assert!((computed(&node) - before).abs() < 0.5, "nothing was computed");
+}
+
+#[test]
 fn a_prompt_over_the_context_is_refused_by_name() {
     let node =
         Node::start(&NodeOptions { chat: "context_tokens = 128".into(), ..Default::default() });

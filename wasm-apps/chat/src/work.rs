@@ -56,12 +56,14 @@ impl<'a> Work<'a> {
         // Where a form is demanded all text is the answer, whatever stands in it.
         let speaks = task.format == Format::Text && (!tools.is_empty() || family.thinks());
         let speech = Speech::new(family, tools, thinks).single(task.tools.single);
+        // A prompt that is only counted may be longer than the context, for nothing is computed.
+        let is_counted = task.max_tokens == Some(0);
         Ok(Self {
             prompt: Input::Text(text),
             echo: None,
             options,
             stop: &task.stop,
-            context_tokens: model.context_tokens,
+            context_tokens: if is_counted { u32::MAX } else { model.context_tokens },
             param: "messages",
             grammar_param: shape.param,
             speech: speaks.then_some(speech),

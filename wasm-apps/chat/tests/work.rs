@@ -66,6 +66,18 @@ fn what_this_app_does_not_do_is_refused_by_field() {
 }
 
 #[test]
+fn a_prompt_that_is_only_counted_may_be_longer_than_the_context() {
+    let mut request = chat(model(Some(SMOLLM2)), &["Hi"]);
+    let room = |request: &GuestRequest| {
+        Work::new(request, &Renderer::default()).expect("work").job().context_tokens
+    };
+    assert_eq!(room(&request), 64);
+    let Task::Chat(task) = &mut request.task else { unreachable!("it is a chat") };
+    task.max_tokens = Some(0);
+    assert_eq!(room(&request), u32::MAX);
+}
+
+#[test]
 fn a_template_s_refusal_is_told_in_its_own_words() {
     let mut request = chat(model(Some(GEMMA)), &["Hi"]);
     let Task::Chat(task) = &mut request.task else { unreachable!("it is a chat") };

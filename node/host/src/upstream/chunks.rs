@@ -88,7 +88,8 @@ impl Chunks {
         }
         let pieces = u32::try_from(events.len() - before).unwrap_or(u32::MAX);
         self.pieces = self.pieces.saturating_add(pieces);
-        if let Some(reason) = choice.finish_reason {
+        // Some servers write an empty one into each piece.
+        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
             self.reason = Some(finish_reason(&reason)?);
         }
         Ok(())

@@ -103,6 +103,17 @@ async fn streams_that_are_no_answer_are_errors_that_say_so() {
 }
 
 #[tokio::test]
+async fn an_empty_reason_ends_no_answer() {
+    let piece = |text: &str| {
+        let delta = json!({"content": text});
+        json!({"choices": [{"index": 0, "delta": delta, "finish_reason": ""}]})
+    };
+    let pieces = [piece("a"), piece("b"), end("stop")];
+    let stream: String = pieces.iter().map(|piece| format!("data: {piece}\n\n")).collect();
+    assert_eq!(outcome(move || Reply::stream(stream.as_bytes())).await.expect("an answer"), "ab");
+}
+
+#[tokio::test]
 async fn answers_that_are_no_stream_are_errors_that_say_so() {
     let page = || Reply::new("200 OK", "content-type: text/html\r\n", "<html>");
     let whole = || Reply::json(&json!({"choices": []}));

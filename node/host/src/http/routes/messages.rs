@@ -53,7 +53,8 @@ pub async fn count_tokens(
 ) -> Result<Response, ApiError> {
     let owner = auth::owner(&request);
     let asked = Asked::parse_count(body::read_fields(&state, request).await?)?;
-    let task = ChatTask { max_tokens: Some(1), ..asked.task };
+    // Nothing is computed then.
+    let task = ChatTask { max_tokens: Some(0), ..asked.task };
     let Asked { model, pictures, knowledge: wish, .. } = asked;
     counts_tokens(&state, model.as_deref())?;
     let asked = http::Asked { owner, model, task, pictures, choices: 1, wish };

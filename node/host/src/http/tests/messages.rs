@@ -148,7 +148,7 @@ async fn tokens_are_counted_without_an_answer() {
     let count = server.client.post("/v1/messages/count_tokens", body).await;
     assert_eq!(count.body, r#"{"input_tokens":3}"#);
     let Some(Task::Chat(task)) = chat.tasks().pop() else { panic!("a chat task") };
-    assert_eq!((task.max_tokens, chat.cancelled()), (Some(1), 1));
+    assert_eq!((task.max_tokens, chat.cancelled()), (Some(0), 1));
     let refused = server.client.post("/v1/messages/count_tokens", BODY).await;
     assert_eq!(refused.status, 400, "max_tokens has no meaning here");
 }

@@ -100,7 +100,8 @@ impl Asked {
         let input = stored::resolve(state, &owner, input, &mut budget)?;
         let mut pictures = Pictures::default();
         let instructions = settings.instructions.as_deref();
-        let messages = conversation::messages(instructions, (&before, &input), &mut pictures)?;
+        let said: Vec<_> = before.iter().flat_map(|turn| turn.items()).collect();
+        let messages = conversation::messages(instructions, (&said, &input), &mut pictures)?;
         let Task { tools, format, template_options, sampling, .. } = task;
         let (wish, searchable) = match task.file_search {
             Some(search) => {

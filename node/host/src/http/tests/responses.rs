@@ -221,6 +221,23 @@ async fn what_is_taken_from_the_store_has_the_limit_of_a_body() {
     assert_eq!(refused.error()["param"], "input[1].id", "{}", refused.body);
 }
 
+/// What a search looked for is nothing to a model, but each reference copies it.
+#[tokio::test]
+async fn what_references_copy_counts_whole() {
+    let config = ServerConfig { body_bytes_max: 8192, ..ServerConfig::default() };
+    let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(paris()));
+    let server = Server::start(config, AuthConfig::default(), vec![chat]).await;
+    let search = json!({"type": "file_search_call", "id": "fs_1", "queries": ["x".repeat(3000)]});
+    let question = json!({"role": "user", "content": "Hi"});
+    ask(&server, json!({"input": [search, question]})).await;
+    let reference = json!({"type": "item_reference", "id": "fs_1"});
+    ask(&server, json!({"input": [reference, reference, question]})).await;
+    let thrice = json!({"input": [reference, reference, reference, question]});
+    let refused = server.client.post(PATH, &thrice.to_string()).await;
+    let param = refused.error()["param"].clone();
+    assert_eq!((refused.status, param), (400, json!("input[2].id")), "{}", refused.body);
+}
+
 #[tokio::test]
 async fn an_answer_is_its_keys_alone_and_kept_only_if_wanted() {
     let key = |name: &str, hash: &str| ApiKey {

@@ -13,7 +13,7 @@ use crate::http::pictures::Pictures;
 /// instructions, and the pictures that they show.
 pub fn messages(
     instructions: Option<&str>,
-    (before, input): (&[Item], &[Item]),
+    (before, input): (&[&Item], &[Item]),
     pictures: &mut Pictures,
 ) -> Result<Vec<Message>, ApiError> {
     let mut writer =
@@ -148,9 +148,10 @@ mod tests {
             {"role": "user", "content": "a"},
             {"role": "user", "content": [{"type": "input_text", "text": "b"}, picture]},
         ]));
+        let before: Vec<_> = shown.iter().collect();
         for (said, param) in [
             ((&[][..], &shown[..]), "input[1].content[1].image_url"),
-            ((&shown[..], &shown[..1]), "previous_response_id"),
+            ((&before[..], &shown[..1]), "previous_response_id"),
         ] {
             let mut pictures = Pictures::default();
             messages(None, said, &mut pictures).expect("good");

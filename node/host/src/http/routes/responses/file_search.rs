@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::item::AROUND_BYTES;
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, must_be};
@@ -45,6 +46,26 @@ pub struct FoundText {
     score: f32,
     text: String,
     attributes: Map<String, Value>,
+}
+
+impl FoundText {
+    /// What a copy of it takes.
+    pub fn bytes(&self) -> usize {
+        let Self { file_id, filename, text, attributes, .. } = self;
+        let texts = file_id.len() + filename.len() + text.len();
+        let attribute = |(name, value): (&String, &Value)| {
+            AROUND_BYTES + name.len() + value.as_str().map_or(0, str::len)
+        };
+        AROUND_BYTES + texts + attributes.iter().map(attribute).sum::<usize>()
+    }
+
+    /// One whose every text is this one.
+    #[cfg(test)]
+    pub fn of(text: &str) -> Self {
+        let attributes = [(text.to_owned(), Value::from(text))].into_iter().collect();
+        let (file_id, filename, text) = (text.to_owned(), text.to_owned(), text.to_owned());
+        Self { file_id, filename, score: 0.5, text, attributes }
+    }
 }
 
 /// The stores that an answer may search, as they were when it began.

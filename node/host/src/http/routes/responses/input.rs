@@ -12,6 +12,13 @@ use crate::http::pictures::Pictures;
 /// Items of one request.
 const ITEMS_MAX: usize = 4096;
 
+/// The name of a function and the id of its call at most: each output of the call repeats both.
+const NAME_BYTES_MAX: usize = 256;
+
+/// Queries of one search at most, and their bytes together.
+const QUERIES_MAX: usize = 64;
+const QUERIES_BYTES_MAX: usize = 1 << 20;
+
 /// What clients send back with an item that they got: it says nothing that the node needs.
 const ECHOES: [&str; 5] = ["status", "phase", "parsed", "parsed_arguments", "created_by"];
 
@@ -170,8 +177,11 @@ fn text(path: &str, value: Value) -> Result<String, ApiError> {
 
 fn read_call(object: &mut Object) -> Result<Item, ApiError> {
     let id = id(object, "fc_")?;
-    let (call_id, name) = (object.name("call_id")?, object.name("name")?);
-    let namespace = object.string("namespace")?;
+    let (call_id, name) = (short(object, "call_id")?, short(object, "name")?);
+    let namespace = match object.string("namespace")? {
+        Some(namespace) => Some(fitting(object, "namespace", namespace)?),
+        None => None,
+    };
     let arguments = object.string("arguments")?;
     let arguments = arguments.ok_or_else(|| must_be(&object.path("arguments"), "a string"))?;
     let status = Status::Completed;
@@ -180,9 +190,22 @@ fn read_call(object: &mut Object) -> Result<Item, ApiError> {
 
 fn read_output(object: &mut Object) -> Result<Item, ApiError> {
     let id = id(object, "fco_")?;
-    let call_id = object.name("call_id")?;
+    let call_id = short(object, "call_id")?;
     let output = texts(object, "output")?.concat();
     Ok(Item::FunctionCallOutput { id, call_id, output, status: Status::Completed })
+}
+
+/// A name that must be there.
+fn short(object: &mut Object, name: &str) -> Result<String, ApiError> {
+    let text = object.name(name)?;
+    fitting(object, name, text)
+}
+
+fn fitting(object: &Object, name: &str, text: String) -> Result<String, ApiError> {
+    if text.len() > NAME_BYTES_MAX {
+        return Err(must_be(&object.path(name), &format!("at most {NAME_BYTES_MAX} bytes long")));
+    }
+    Ok(text)
 }
 
 /// What was found is looked up again if it is asked for again.
@@ -190,12 +213,20 @@ fn read_search(object: &mut Object) -> Result<Item, ApiError> {
     let id = id(object, "fs_")?;
     object.ignore(&["results"]);
     let path = object.path("queries");
-    let queries = match object.take("queries") {
+    let queries: Option<Vec<_>> = match object.take("queries") {
         None => Some(vec![]),
-        Some(Value::Array(list)) => list.iter().map(|v| v.as_str().map(str::to_owned)).collect(),
+        Some(Value::Array(list)) if list.len() <= QUERIES_MAX => {
+            list.iter().map(|v| v.as_str().map(str::to_owned)).collect()
+        }
         Some(_) => None,
     };
-    let queries = queries.ok_or_else(|| must_be(&path, "a list of strings"))?;
+    let fit = |list: &Vec<String>| list.iter().map(String::len).sum::<usize>() <= QUERIES_BYTES_MAX;
+    let queries = queries.filter(fit).ok_or_else(|| {
+        let what = format!(
+            "a list of at most {QUERIES_MAX} strings, of {QUERIES_BYTES_MAX} bytes together"
+        );
+        must_be(&path, &what)
+    })?;
     Ok(Item::FileSearchCall { id, queries, results: None, status: Status::Completed })
 }
 
@@ -229,6 +260,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// A call in which this name is too long.
+    fn call_with(field: &str) -> Value {
+        let mut call =
+            json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": ""});
+        call[field] = "x".repeat(NAME_BYTES_MAX + 1).into();
+        call
+    }
 
     #[test]
     fn each_wrong_item_is_named() {
@@ -271,6 +310,21 @@ mod tests {
             (json!([{"type": "reasoning", "content": "a"}]), "input[0].content"),
             (json!([{"type": "reasoning", "content": [{}]}]), "input[0].content[0].type"),
             (json!([{"type": "file_search_call", "queries": "a"}]), "input[0].queries"),
+            (
+                json!([{"type": "file_search_call", "queries": ["a".repeat(QUERIES_BYTES_MAX + 1)]}]),
+                "input[0].queries",
+            ),
+            (
+                json!([{"type": "file_search_call", "queries": vec![""; QUERIES_MAX + 1]}]),
+                "input[0].queries",
+            ),
+            (json!([call_with("call_id")]), "input[0].call_id"),
+            (json!([call_with("name")]), "input[0].name"),
+            (json!([call_with("namespace")]), "input[0].namespace"),
+            (
+                json!([{"type": "function_call_output", "call_id": "c".repeat(NAME_BYTES_MAX + 1), "output": ""}]),
+                "input[0].call_id",
+            ),
             (json!([{"type": "item_reference"}]), "input[0].id"),
         ] {
             let error = read(input.clone()).expect_err("refused");

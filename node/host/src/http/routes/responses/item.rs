@@ -11,6 +11,9 @@ use crate::http::knowledge::own_file;
 /// OpenAI's number for "as good as impossible"; JSON has no infinity.
 const LOGPROB_MIN: f32 = -9999.0;
 
+/// What is around a text in memory and in JSON, in bytes: an item of nothing is not for nothing.
+pub const AROUND_BYTES: usize = 128;
+
 /// One step of a conversation, as OpenAI's clients read it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -187,17 +190,35 @@ impl Item {
 
     /// How much of it the model is given, in bytes, and a little for what is around it.
     pub fn bytes(&self) -> usize {
-        let around = 128;
-        around
+        AROUND_BYTES
             + match self {
                 Self::Message { content, .. } | Self::Reasoning { content, .. } => {
-                    content.iter().map(|part| around + part.bytes()).sum()
+                    content.iter().map(|part| AROUND_BYTES + part.bytes()).sum()
                 }
-                Self::FunctionCall { name, arguments, .. } => name.len() + arguments.len(),
-                Self::FunctionCallOutput { output, .. } => output.len(),
+                Self::FunctionCall { call_id, name, namespace, arguments, .. } => {
+                    let namespace = namespace.as_ref().map_or(0, String::len);
+                    call_id.len() + namespace + name.len() + arguments.len()
+                }
+                Self::FunctionCallOutput { call_id, output, .. } => call_id.len() + output.len(),
                 // What was found then is no part of the conversation.
                 Self::FileSearchCall { .. } => 0,
             }
+    }
+
+    /// How much a copy of it takes, in bytes: what the model is given, and all that is kept beside it.
+    pub fn copy_bytes(&self) -> usize {
+        let beside: usize = match self {
+            Self::Message { content, .. } | Self::Reasoning { content, .. } => {
+                content.iter().map(Part::beside_bytes).sum()
+            }
+            Self::FileSearchCall { queries, results, .. } => {
+                let queries = queries.iter().map(|query| AROUND_BYTES + query.len());
+                let found = results.iter().flatten().map(FoundText::bytes);
+                queries.chain(found).sum()
+            }
+            Self::FunctionCall { .. } | Self::FunctionCallOutput { .. } => 0,
+        };
+        self.bytes() + self.id().len() + beside
     }
 
     /// Marks it as whole or cut off.
@@ -233,6 +254,13 @@ impl Part {
             Self::Image { image_url, .. } => image_url.len(),
             _ => self.text().len(),
         }
+    }
+
+    /// What is kept beside its text.
+    fn beside_bytes(&self) -> usize {
+        let Self::Output { annotations, logprobs, .. } = self else { return 0 };
+        let annotations = annotations.iter().map(Annotation::bytes);
+        annotations.chain(logprobs.iter().map(Logprob::bytes)).sum()
     }
 
     /// Its text; a picture has none.
@@ -278,6 +306,17 @@ impl Annotation {
         let file_id = own_file(passage).map_or_else(|| passage.id.to_string(), str::to_owned);
         Self { file_id, filename, index }
     }
+
+    fn bytes(&self) -> usize {
+        AROUND_BYTES + self.file_id.len() + self.filename.len()
+    }
+}
+
+impl Logprob {
+    fn bytes(&self) -> usize {
+        let all = self.top_logprobs.iter().chain([&self.token]);
+        all.map(|likely| AROUND_BYTES + likely.token.len() + likely.bytes.len()).sum()
+    }
 }
 
 impl From<&TokenLogprob> for Logprob {
@@ -292,4 +331,48 @@ fn likely(token: &TokenText, logprob: f32) -> Likely {
     let text = String::from_utf8_lossy(&token.bytes).into_owned();
     let logprob = if logprob.is_finite() { logprob } else { LOGPROB_MIN };
     Likely { token: text, bytes: token.bytes.clone(), logprob }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn long() -> String {
+        "x".repeat(1000)
+    }
+
+    fn items() -> Vec<Item> {
+        let (id, call_id, name, namespace) = (long, long, long, || Some(long()));
+        let (arguments, output, queries, status) = (long, long, vec![long()], Status::Completed);
+        let likely = || Likely { token: long(), bytes: vec![], logprob: 0.0 };
+        let logprobs = vec![Logprob { token: likely(), top_logprobs: vec![likely()] }];
+        let annotations = vec![Annotation { file_id: long(), filename: long(), index: 7 }];
+        let said = Part::Output { annotations, logprobs, text: long() };
+        let shown = Part::Image { image_url: long(), detail: "auto".into() };
+        let content = vec![said, shown, Part::Input { text: long() }];
+        let thought = vec![Part::Thought { text: long() }];
+        let results = Some(vec![FoundText::of(&long())]);
+        vec![
+            Item::Message { id: id(), status, role: Speaker::User, content },
+            Item::FunctionCall {
+                id: id(),
+                call_id: call_id(),
+                name: name(),
+                namespace: namespace(),
+                arguments: arguments(),
+                status,
+            },
+            Item::FunctionCallOutput { id: id(), call_id: call_id(), output: output(), status },
+            Item::FileSearchCall { id: id(), queries, results, status },
+            Item::Reasoning { id: id(), summary: [], content: thought, status },
+        ]
+    }
+
+    #[test]
+    fn each_text_of_an_item_counts_in_its_copy() {
+        for item in items() {
+            let json = serde_json::to_string(&item).expect("JSON");
+            assert!(item.copy_bytes() >= json.len(), "{} of {}", item.copy_bytes(), json.len());
+        }
+    }
 }

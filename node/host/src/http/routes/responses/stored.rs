@@ -34,6 +34,13 @@ pub struct Stored {
     pub output: Vec<Item>,
 }
 
+impl Stored {
+    /// What it was asked and what it consists of.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.input.iter().chain(&self.output)
+    }
+}
+
 /// An answer.
 pub async fn get(
     axum::extract::State(state): Shared,
@@ -101,8 +108,8 @@ impl Budget {
         Self { bytes_max: state.body_bytes_max, left: state.body_bytes_max }
     }
 
-    fn take(&mut self, item: &Item, param: &str) -> Result<(), ApiError> {
-        let left = self.left.checked_sub(item.bytes());
+    fn take(&mut self, bytes: usize, param: &str) -> Result<(), ApiError> {
+        let left = self.left.checked_sub(bytes);
         self.left = left.ok_or_else(|| {
             let limit = self.bytes_max;
             let message = format!("`{param}` adds more than this node's limit of {limit} bytes");
@@ -112,24 +119,24 @@ impl Budget {
     }
 }
 
-/// All that was said up to and including the answer `id`, oldest first.
+/// All that was said up to and including the answer `id`, oldest first; nothing of it is copied.
 pub fn history(
     state: &State,
     owner: &Owner,
     id: &str,
     budget: &mut Budget,
-) -> Result<Vec<Item>, ApiError> {
+) -> Result<Vec<Arc<Stored>>, ApiError> {
     let (mut turns, mut next) = (vec![], Some(id.to_owned()));
     while let Some(id) = next {
         let turn = state.responses.get(owner, &id).ok_or_else(|| unknown_previous(&id))?;
-        for item in turn.input.iter().chain(&turn.output) {
-            budget.take(item, "previous_response_id")?;
+        for item in turn.items() {
+            budget.take(item.bytes(), "previous_response_id")?;
         }
         next = turn.previous.clone();
         turns.push(turn);
     }
-    let items = turns.iter().rev().flat_map(|turn| turn.input.iter().chain(&turn.output));
-    Ok(items.cloned().collect())
+    turns.reverse();
+    Ok(turns)
 }
 
 /// The items that `inputs` are or stand for.
@@ -142,16 +149,14 @@ pub fn resolve(
     let item = |input| match input {
         Input::Item(item) => Ok(item),
         Input::Reference { id, param } => {
-            let found = state.responses.with_part(owner, &id).and_then(|stored| {
-                let mut items = stored.input.iter().chain(&stored.output);
-                items.find(|item| item.id() == id).cloned()
-            });
-            let found = found.ok_or_else(|| {
+            let stored = state.responses.with_part(owner, &id);
+            let mut items = stored.iter().flat_map(|stored| stored.items());
+            let found = items.find(|item| item.id() == id).ok_or_else(|| {
                 let message = format!("`{param}`: no stored item has the id {id:?}");
                 ApiError { status: StatusCode::NOT_FOUND, ..ApiError::invalid(&param, message) }
             })?;
-            budget.take(&found, &param)?;
-            Ok(found)
+            budget.take(found.copy_bytes(), &param)?;
+            Ok(found.clone())
         }
     };
     inputs.into_iter().map(item).collect()

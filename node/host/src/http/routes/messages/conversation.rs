@@ -13,6 +13,9 @@ use crate::http::pictures::Pictures;
 /// Messages of a request.
 pub const MESSAGES_MAX: usize = 4096;
 
+/// The id and the name of a tool use at most: each result of it repeats both.
+const NAME_BYTES_MAX: usize = 256;
+
 /// Marks what is kept in a cache; this node's cache finds that by itself.
 const CACHE_CONTROL: &str = "cache_control";
 
@@ -145,7 +148,7 @@ impl Reader<'_> {
 
     fn call(&mut self, block: &mut Object) -> Result<ToolCall, ApiError> {
         block.ignore(&["caller"]);
-        let (id, name) = (block.name("id")?, block.name("name")?);
+        let (id, name) = (short(block, "id")?, short(block, "name")?);
         let input = block.required("input")?;
         if !input.is_object() {
             return Err(must_be(&block.path("input"), "an object"));
@@ -171,6 +174,14 @@ impl Reader<'_> {
         let answer = say(Role::Tool, content);
         Ok(Message { name: Some(name), tool_call_id: Some(id), ..answer })
     }
+}
+
+fn short(block: &mut Object, name: &str) -> Result<String, ApiError> {
+    let text = block.name(name)?;
+    if text.len() > NAME_BYTES_MAX {
+        return Err(must_be(&block.path(name), &format!("at most {NAME_BYTES_MAX} bytes long")));
+    }
+    Ok(text)
 }
 
 /// A string, or a list of blocks of text, which are lines of it.

@@ -63,6 +63,7 @@ fn each_wrong_setting_is_named() {
 #[test]
 fn each_wrong_message_is_named() {
     let user = |content: Value| json!([{"role": "user", "content": content}]);
+    let long = "x".repeat(257);
     for (messages, param) in [
         (json!([]), "messages"),
         (json!([7]), "messages[0]"),
@@ -98,6 +99,14 @@ fn each_wrong_message_is_named() {
         (
             json!([{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": 7}]}]),
             "messages[0].content[0].input",
+        ),
+        (
+            json!([{"role": "assistant", "content": [{"type": "tool_use", "id": long, "name": "f", "input": {}}]}]),
+            "messages[0].content[0].id",
+        ),
+        (
+            json!([{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": long, "input": {}}]}]),
+            "messages[0].content[0].name",
         ),
         (json!([{"role": "assistant", "content": "Once upon"}]), "messages"),
     ] {

@@ -45,16 +45,18 @@ impl Running {
     }
 
     /// Waits for the first text, so that what fails before it gets a status of its own; but not so
-    /// long that the client could take the node for dead.
-    pub async fn open(&mut self) -> Result<(), ServeError> {
+    /// long that the client could take the node for dead. Returns what was heard of the prompt.
+    pub async fn open(&mut self) -> Result<Option<Event>, ServeError> {
+        let mut prompt = None;
         while let Ok(Some(next)) = timeout_at(self.patience, self.next()).await {
             let (choice, event) = next?;
             if !matches!(event, Event::Prompt { .. }) {
                 self.first = Some((choice, event));
-                return Ok(());
+                break;
             }
+            prompt = Some(event);
         }
-        Ok(())
+        Ok(prompt)
     }
 
     /// The next event and the choice that it belongs to; `None` after the end of all. May be dropped

@@ -94,16 +94,11 @@ async fn whole(mut running: Running) -> Result<Response, ServeError> {
     Ok(json::ok(&answer.message()))
 }
 
-/// Waits for the first text, so that what fails before it gets a status of its own. The prompt's
-/// tokens are told in the first words, so it is waited for here and not by [`Running::open`].
+/// The prompt's tokens are told in the first words, if they are known by then, and again in the last.
 async fn stream(mut running: Running) -> Result<Response, ServeError> {
     let mut answer = Answer::new(new_id("msg_"), &running);
-    while let Some(next) = running.next().await {
-        let (_choice, event) = next?;
-        if !matches!(event, Event::Prompt { .. }) {
-            return Ok(sse::response(running, Stream::new(answer, Some(event))));
-        }
-        answer.apply(event);
+    if let Some(prompt) = running.open().await? {
+        answer.apply(prompt);
     }
-    Ok(sse::response(running, Stream::new(answer, None)))
+    Ok(sse::response(running, Stream::new(answer)))
 }

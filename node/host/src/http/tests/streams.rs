@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
-use gaia_core::ServeError;
+use futures_util::FutureExt;
+use gaia_core::{EventStream, ModelStatus, ReportFuture, ServeError};
+use gaia_protocol::Task;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
 
-use super::client::request;
+use super::client::{read, request};
+use super::responses::frames;
 use super::*;
 use crate::http::running::Running;
 use crate::http::sse;
+
+const STREAMED_MESSAGES: &str =
+    r#"{"stream":true,"max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
 
 /// A server that waits less for a first text than ours.
 async fn impatient(script: Script) -> (Server, Arc<FakeModel>) {
@@ -24,14 +31,75 @@ async fn impatient(script: Script) -> (Server, Arc<FakeModel>) {
 
 #[tokio::test]
 async fn a_late_first_text_does_not_keep_the_headers() {
-    let (server, chat) = impatient(vec![Ok(Event::Prompt { tokens: 3, cached_tokens: 0 })]).await;
+    for (path, body) in [
+        ("chat/completions", STREAMED),
+        ("completions", r#"{"stream":true,"prompt":"Hi"}"#),
+        ("responses", r#"{"stream":true,"input":"Hi"}"#),
+        ("messages", STREAMED_MESSAGES),
+    ] {
+        let prompt = Ok(Event::Prompt { tokens: 3, cached_tokens: 0 });
+        let (server, chat) = impatient(vec![prompt]).await;
+        let mut stream = server.client.connect().await;
+        let request = request(&format!("POST /v1/{path}"), "", body);
+        stream.write_all(request.as_bytes()).await.expect("the server reads");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.expect("the headers come before any text");
+        assert_eq!(&start, b"HTTP/1.1 200", "{path}");
+        assert_eq!(chat.cancelled(), 0, "{path}");
+    }
+}
+
+/// A model that says nothing before it is told to.
+struct Held {
+    model: FakeModel,
+    go: Arc<Notify>,
+}
+
+impl Model for Held {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn kind(&self) -> ModelKind {
+        self.model.kind()
+    }
+
+    fn status(&self) -> ModelStatus {
+        self.model.status()
+    }
+
+    fn report(&self) -> ReportFuture<'_> {
+        self.model.report()
+    }
+
+    fn start(&self, task: Task) -> Result<EventStream, ServeError> {
+        let (events, go) = (self.model.start(task)?, Arc::clone(&self.go));
+        let held = async move {
+            go.notified().await;
+            events
+        };
+        Ok(Box::pin(held.flatten_stream()))
+    }
+}
+
+/// Anthropic's first words tell the prompt's tokens, which are known too late here.
+#[tokio::test]
+async fn a_prompt_that_is_counted_late_is_told_at_the_end() {
+    let (model, go) = (FakeModel::new("chat", ModelKind::Chat).answering(paris()), Arc::default());
+    let held = Arc::new(Held { model, go: Arc::clone(&go) });
+    let server = Server::start_with(ServerConfig::default(), vec![held], |state| {
+        state.open_patience = Duration::from_millis(20);
+    });
+    let server = server.await;
     let mut stream = server.client.connect().await;
-    let request = request("POST /v1/chat/completions", "", STREAMED);
+    let request = request("POST /v1/messages", "", STREAMED_MESSAGES);
     stream.write_all(request.as_bytes()).await.expect("the server reads");
-    let mut start = [0; 12];
-    stream.read_exact(&mut start).await.expect("the headers come before any text");
-    assert_eq!(&start, b"HTTP/1.1 200");
-    assert_eq!(chat.cancelled(), 0);
+    stream.peek(&mut [0; 12]).await.expect("the headers come before any text");
+    go.notify_one();
+    let frames = frames(&read(stream).await.body);
+    let [(_, start), .., (_, end), _] = frames.as_slice() else { panic!("{frames:?}") };
+    assert_eq!(start["message"]["usage"]["input_tokens"], 0);
+    assert_eq!((&end["type"], &end["usage"]["input_tokens"]), (&"message_delta".into(), &3.into()));
 }
 
 #[tokio::test]

@@ -12,16 +12,14 @@ use crate::http::sse::{Chunks, Frame};
 /// Streams an answer while it grows.
 pub struct Stream {
     answer: Answer,
-    /// The event that was waited for before the first word.
-    first: Option<Event>,
     /// The sources were named.
     is_cited: bool,
 }
 
 impl Stream {
-    /// Goes on from `answer`, which has no blocks yet, with the event `first`.
-    pub fn new(answer: Answer, first: Option<Event>) -> Self {
-        Self { answer, first, is_cited: false }
+    /// Goes on from `answer`, which has no blocks yet.
+    pub fn new(answer: Answer) -> Self {
+        Self { answer, is_cited: false }
     }
 
     fn stop(&self) -> Option<Frame> {
@@ -34,12 +32,7 @@ impl Chunks for Stream {
     fn start(&mut self) -> Vec<Frame> {
         let message = self.answer.beginning();
         self.is_cited = message.get("citations").is_some();
-        let mut frames =
-            vec![frame("message_start", json!({"message": message})), frame("ping", json!({}))];
-        if let Some(first) = self.first.take() {
-            frames.extend(self.event(0, first));
-        }
-        frames
+        vec![frame("message_start", json!({"message": message})), frame("ping", json!({}))]
     }
 
     fn event(&mut self, _choice: u32, event: Event) -> Vec<Frame> {

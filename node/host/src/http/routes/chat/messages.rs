@@ -1,5 +1,7 @@
 //! The conversation of a chat request.
 
+use std::collections::HashMap;
+
 use gaia_protocol::{Message, PictureSpot, Role, ToolCall};
 use serde_json::Value;
 
@@ -23,16 +25,37 @@ pub fn take(fields: &mut Fields, pictures: &mut Pictures) -> Result<Vec<Message>
         return Err(wrong());
     }
     let mut messages = Vec::with_capacity(list.len());
+    let mut calls = Calls::default();
     for (index, value) in list.into_iter().enumerate() {
         let fields = fields.nested(&format!("messages[{index}]"), value)?;
-        messages.push(message(fields, &messages, pictures)?);
+        let message = message(fields, (index, &calls), pictures)?;
+        calls.note(&message);
+        messages.push(message);
     }
     Ok(messages)
 }
 
+/// The calls so far.
+#[derive(Default)]
+struct Calls {
+    /// The functions by the ids of their last calls.
+    names: HashMap<String, String>,
+    /// The ids of the last calls by their functions.
+    ids: HashMap<String, String>,
+}
+
+impl Calls {
+    fn note(&mut self, message: &Message) {
+        for ToolCall { id, name, .. } in &message.tool_calls {
+            self.names.insert(id.clone(), name.clone());
+            self.ids.insert(name.clone(), id.clone());
+        }
+    }
+}
+
 fn message(
     mut fields: Fields,
-    earlier: &[Message],
+    (index, calls): (usize, &Calls),
     pictures: &mut Pictures,
 ) -> Result<Message, ApiError> {
     let role = fields.take("role").ok_or_else(|| missing(&fields.at("role")))?;
@@ -42,9 +65,9 @@ fn message(
     })?;
     let name = short(&mut fields, "name")?;
     let mut message = match role {
-        "assistant" => assistant(&mut fields, earlier.len())?,
-        "tool" => tool(&mut fields, earlier)?,
-        "function" => function(&mut fields, name.as_deref(), earlier)?,
+        "assistant" => assistant(&mut fields, index)?,
+        "tool" => tool(&mut fields, calls)?,
+        "function" => function(&mut fields, name.as_deref(), calls)?,
         "user" => user(&mut fields, pictures)?,
         _ => said(&mut fields, Role::System)?,
     };
@@ -161,33 +184,22 @@ fn function_call(fields: &mut Fields, index: usize) -> Result<Option<ToolCall>, 
 }
 
 /// What a called function answered. Templates ask for its name, which the call tells.
-fn tool(fields: &mut Fields, earlier: &[Message]) -> Result<Message, ApiError> {
+fn tool(fields: &mut Fields, calls: &Calls) -> Result<Message, ApiError> {
     let id = short(fields, "tool_call_id")?;
     let id = id.ok_or_else(|| missing(&fields.at("tool_call_id")))?;
-    let call = calls(earlier).find(|call| call.id == id).ok_or_else(|| {
+    let name = calls.names.get(&id).cloned().ok_or_else(|| {
         must_be(&fields.at("tool_call_id"), "the id of a call in an earlier assistant turn")
     })?;
-    let name = Some(call.name.clone());
-    Ok(Message { tool_call_id: Some(id), name, ..said(fields, Role::Tool)? })
+    Ok(Message { tool_call_id: Some(id), name: Some(name), ..said(fields, Role::Tool)? })
 }
 
 /// The deprecated form of the same, which names the function.
-fn function(
-    fields: &mut Fields,
-    name: Option<&str>,
-    earlier: &[Message],
-) -> Result<Message, ApiError> {
+fn function(fields: &mut Fields, name: Option<&str>, calls: &Calls) -> Result<Message, ApiError> {
     let name = name.ok_or_else(|| missing(&fields.at("name")))?;
-    let call = calls(earlier).find(|call| call.name == name).ok_or_else(|| {
+    let id = calls.ids.get(name).cloned().ok_or_else(|| {
         must_be(&fields.at("name"), "the name of a function called in an earlier assistant turn")
     })?;
-    let tool_call_id = Some(call.id.clone());
-    Ok(Message { tool_call_id, ..said(fields, Role::Tool)? })
-}
-
-/// All calls so far, the last one first.
-fn calls(earlier: &[Message]) -> impl Iterator<Item = &ToolCall> {
-    earlier.iter().rev().flat_map(|message| message.tool_calls.iter().rev())
+    Ok(Message { tool_call_id: Some(id), ..said(fields, Role::Tool)? })
 }
 
 fn short(fields: &mut Fields, name: &str) -> Result<Option<String>, ApiError> {
@@ -427,5 +439,20 @@ mod tests {
         .expect("good");
         assert_eq!(old[0].tool_calls[0].id, "function_call_0");
         assert_eq!(old[1].tool_call_id.as_deref(), Some("function_call_0"));
+    }
+
+    #[test]
+    fn the_last_call_of_an_id_or_a_function_is_the_one_that_is_answered() {
+        let turn = |id: &str, name: &str| {
+            let function = format!(r#"{{"name":"{name}","arguments":"{{}}"}}"#);
+            let call = format!(r#"{{"id":"{id}","function":{function}}}"#);
+            format!(r#"{{"role":"assistant","tool_calls":[{call}]}}"#)
+        };
+        let by_id = r#"{"role":"tool","tool_call_id":"a","content":"7"}"#;
+        let by_name = r#"{"role":"function","name":"g","content":"7"}"#;
+        let calls = [turn("a", "f"), turn("a", "g"), turn("b", "g")].join(",");
+        let messages = parse(&format!("[{calls},{by_id},{by_name}]")).expect("good");
+        assert_eq!(messages[3].name.as_deref(), Some("g"));
+        assert_eq!(messages[4].tool_call_id.as_deref(), Some("b"));
     }
 }

@@ -95,6 +95,14 @@ fn each_wrong_setting_is_named() {
 }
 
 #[test]
+fn too_many_functions_are_refused_before_their_names_are_compared() {
+    let half =
+        |name: &str| json!({"type": "namespace", "name": name, "tools": vec![function("f"); 65]});
+    let error = parse(json!({"tools": [half("a"), half("b")]})).err().expect("refused");
+    assert_eq!(error.param.as_deref(), Some("tools"), "{}", error.message);
+}
+
+#[test]
 fn settings_reach_the_task_and_the_answer() {
     let asked = parse(json!({
         "tools": [function("f")], "tool_choice": {"type": "function", "name": "f"},

@@ -32,6 +32,9 @@ pub fn take(fields: &mut Fields, parallel: bool) -> Result<Taken, ApiError> {
         Some(_) => return Err(must_be("tools", &format!("a list of at most {TOOLS_MAX} tools"))),
     };
     let Given { functions, mut file_search, echo, namespaces } = Given::read(list, fields)?;
+    if functions.len() > TOOLS_MAX {
+        return Err(must_be("tools", &format!("at most {TOOLS_MAX} functions in all")));
+    }
     check_names(&functions, "tools")?;
     let given = fields.take("tool_choice").unwrap_or_else(|| "auto".into());
     let choice = match file_search.as_mut() {
@@ -41,9 +44,6 @@ pub fn take(fields: &mut Fields, parallel: bool) -> Result<Taken, ApiError> {
     let choice = choice.map_or_else(|| read_choice(given.clone(), &functions), Ok)?;
     if given == "none" {
         file_search = None;
-    }
-    if functions.len() > TOOLS_MAX {
-        return Err(must_be("tools", &format!("at most {TOOLS_MAX} functions in all")));
     }
     let tools = Tools { list: functions, choice, single: !parallel };
     Ok(Taken { tools, list: echo, choice: given, file_search, namespaces })

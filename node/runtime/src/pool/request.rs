@@ -17,6 +17,8 @@ const CANCEL_GRACE: Duration = Duration::from_secs(2);
 /// How long an interrupted guest may take to end before its request ends without it: one that
 /// sleeps inside WASI can't be interrupted.
 const STOP_GRACE: Duration = Duration::from_secs(1);
+/// Nothing is due for a request that was given up: its guest ends when it can.
+const ABANDONED_WAIT: Duration = Duration::from_secs(3600);
 /// How long a full window is waited for before the request is looked at again.
 const EMIT_WAIT: Duration = Duration::from_millis(50);
 
@@ -37,6 +39,8 @@ pub(super) struct Request {
 struct Clock {
     cancelled_at: Option<Instant>,
     stopped_at: Option<Instant>,
+    /// It ended without its guest, which still runs.
+    abandoned: bool,
     /// The instance that works on it.
     stop: Option<Arc<StopSlot>>,
 }
@@ -46,7 +50,7 @@ struct Clock {
 pub(super) enum Due {
     /// Nothing before this time.
     Later(Instant),
-    /// It ends now, without its guest.
+    /// It ends now, without its guest. Said once.
     Abandon(Outcome),
 }
 
@@ -138,6 +142,9 @@ impl Request {
         if now < stopped_at + STOP_GRACE {
             return Due::Later(stopped_at + STOP_GRACE);
         }
+        if std::mem::replace(&mut clock.abandoned, true) {
+            return Due::Later(now + ABANDONED_WAIT);
+        }
         Due::Abandon(self.interrupted())
     }
 
@@ -215,12 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_out_of_time_is_stopped_and_then_abandoned() {
+    fn a_request_out_of_time_is_stopped_and_then_abandoned_once() {
         let start = Instant::now();
         let (request, _ends) = request(start);
         assert_eq!(request.check(), Err(Halt::End));
         assert_eq!(request.tick(start), Due::Later(start + STOP_GRACE));
-        assert_eq!(request.tick(start + STOP_GRACE), Due::Abandon(Outcome::TimeLimit));
+        let given_up = start + STOP_GRACE;
+        assert_eq!(request.tick(given_up), Due::Abandon(Outcome::TimeLimit));
+        assert_eq!(request.tick(given_up), Due::Later(given_up + ABANDONED_WAIT));
     }
 
     #[test]

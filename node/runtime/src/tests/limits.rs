@@ -1,5 +1,7 @@
 //! Time, instructions and memory.
 
+use std::time::Duration;
+
 use gaia_protocol::Outcome;
 
 use super::guest::{Message, Node, number};
@@ -41,6 +43,9 @@ fn a_guest_asleep_inside_wasi_loses_its_request_in_time() {
         |config| config.time_ms_max = 100,
     );
     assert_eq!(node.ask(b"x"), (vec![], Outcome::TimeLimit));
+    // It sleeps on, and the watchdog has nothing more to do about it.
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(node.pool.stats().traps_total, 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::ComputeError;
-use crate::answer::Step;
+use crate::answer::{Step, TokenScores};
 use crate::batch::Entry;
 use crate::queue::{Inlet, queue};
 
@@ -205,6 +205,22 @@ fn an_end_token_ends() {
     world.step_sampling(Token(2), true);
     assert_eq!(taken(&inlet), [Step::EndOfGeneration(Token(2))]);
     assert_eq!(world.scheduler.active(), 0);
+}
+
+#[test]
+fn an_end_in_place_of_the_first_token_brings_the_prompt_s_scores() {
+    let mut world = World::new(BOUNDS);
+    let inlet = world.request(2, 1);
+    world.scheduler.admit();
+    let plan = world.scheduler.plan(vec![]);
+    world.scheduler.computed(&plan);
+    let token = Token(2);
+    let prompt_scores = vec![TokenScores { token: Token(1), logprob: -0.5, top: vec![] }];
+    let came = Delivery { prompt_scores, ..Step::Token(token).into() };
+    let sampled = Sampled { token, is_end: true, guess: None, delivery: came.clone() };
+    assert!(!world.scheduler.sampled(0, sampled));
+    let end = Delivery { step: Step::EndOfGeneration(token), ..came };
+    assert_eq!(inlet.take(Duration::ZERO), Ok(Some(end)));
 }
 
 #[test]

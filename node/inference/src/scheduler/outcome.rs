@@ -19,13 +19,15 @@ impl<S: Choose> Scheduler<S> {
             slot.computed += 1;
             slot.loose -= 1;
         }
-        let run = slot.run.as_ref().expect("as above");
-        let end = if is_end { Some(Step::EndOfGeneration(token)) } else { None };
-        if end.is_none() {
+        let end = if is_end {
+            // What came along with the token goes along with the end.
+            Some(Delivery { step: Step::EndOfGeneration(token), scores: None, ..delivery })
+        } else {
             run.job.outlet.push(delivery);
-        }
-        let Some(end) = end.or_else(|| self.end_after(id)) else { return is_confirmed };
-        self.run(id).job.outlet.push(end.into());
+            self.end_after(id).map(Delivery::from)
+        };
+        let Some(end) = end else { return is_confirmed };
+        self.run(id).job.outlet.push(end);
         self.release(id);
         false
     }

@@ -146,7 +146,10 @@ impl<S: Clone, R: Clone> Seats<S, R> {
         if self.retry_at().is_some_and(|retry_at| now < retry_at) {
             return 0;
         }
-        let warm = if self.draining { 0 } else { self.bounds.warm as usize };
+        // While the app fails its requests are refused and none waits: a try of its own must find
+        // out when it is well again.
+        let least = usize::from(self.failure.is_some());
+        let warm = if self.draining { 0 } else { least.max(self.bounds.warm as usize) };
         let wanted = warm.max(self.pending.len());
         wanted.saturating_sub(self.warming.len() + self.idle.len())
     }

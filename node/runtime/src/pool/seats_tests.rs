@@ -52,6 +52,32 @@ fn an_app_that_dies_while_warming_up_is_tried_again_later_and_later() {
 }
 
 #[test]
+fn an_app_of_which_no_instance_is_kept_warm_is_tried_again_too() {
+    let mut seats = seats(0, 4);
+    let now = Instant::now();
+    assert_eq!(seats.admit(&1), Admission::Wait);
+    seats.warming(1, "seat");
+    assert_eq!(seats.gone(1, "it trapped", now), [1]);
+    let retry_at = seats.retry_at().expect("backing off");
+    assert_eq!((seats.missing(now), seats.missing(retry_at)), (0, 1));
+    seats.warming(2, "seat");
+    assert_eq!(seats.missing(retry_at), 0);
+    assert_eq!(seats.admit(&2), Admission::Wait);
+    assert_eq!(seats.ready(2), Ready::Run(2));
+    assert_eq!(seats.missing(retry_at), 0, "none is kept warm");
+}
+
+#[test]
+fn an_app_that_fails_is_not_tried_again_while_draining() {
+    let mut seats = seats(0, 4);
+    seats.warming(1, "seat");
+    seats.gone(1, "it trapped", Instant::now());
+    let retry_at = seats.retry_at().expect("backing off");
+    assert_eq!(seats.drain(), [""; 0]);
+    assert_eq!(seats.missing(retry_at), 0);
+}
+
+#[test]
 fn requests_that_waited_for_a_failed_instance_are_given_back() {
     let mut seats = seats(0, 4);
     assert_eq!(seats.admit(&1), Admission::Wait);

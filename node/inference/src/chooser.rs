@@ -5,7 +5,7 @@ use crate::answer::{Delivery, TokenScores};
 use crate::constraint::Obedience;
 use crate::sampler::{Sampler, Scratch};
 use crate::scheduler::Choose;
-use crate::{ComputeError, Step, Token};
+use crate::{ComputeError, GenerateOptions, Step, Token};
 
 /// The state of one request's choices.
 pub(crate) struct Chooser {
@@ -88,6 +88,20 @@ impl Choose for Chooser {
     }
 }
 
+/// What is added to which tokens' logits, taken out of the options; `ends` are the tokens that end an
+/// answer.
+pub(crate) fn bias(
+    options: &mut GenerateOptions,
+    ends: impl FnOnce() -> Vec<Token>,
+) -> Vec<(Token, f32)> {
+    let mut bias = std::mem::take(&mut options.sampling.logit_bias);
+    // A constraint says itself when an answer may end, and then may allow nothing else.
+    if options.sampling.ignore_end && options.constraint.is_none() {
+        bias.extend(ends().into_iter().map(|end| (end, f32::NEG_INFINITY)));
+    }
+    bias
+}
+
 fn scores(logits: &[f32], token: Token, (top, scratch): (usize, &mut Scratch)) -> TokenScores {
     let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|logit| f64::from(logit - best).exp()).sum();
@@ -103,7 +117,7 @@ fn scores(logits: &[f32], token: Token, (top, scratch): (usize, &mut Scratch)) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Sampling;
+    use crate::{Constraint, Sampling};
 
     fn chooser() -> Chooser {
         let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
@@ -138,6 +152,19 @@ mod tests {
     fn a_bias_on_no_token_of_the_vocabulary_changes_nothing() {
         let mut chooser = Chooser { bias: vec![(Token(99), 100.0)], ..chooser() };
         assert_eq!(chooser.choose(&[0.0, 1.0], &mut Scratch::default()), Ok(Token(1)));
+    }
+
+    #[test]
+    fn an_ignored_end_is_forbidden_unless_a_constraint_says_when_it_comes() {
+        let own = (Token(5), 1.0);
+        let sampling = Sampling { ignore_end: true, logit_bias: vec![own], ..Sampling::default() };
+        let plain = GenerateOptions { sampling, ..GenerateOptions::default() };
+        let constraint = Some(Constraint::Lark("start: \"yes\"".into()));
+        let constrained = GenerateOptions { constraint, ..plain.clone() };
+        let never = (Token(2), f32::NEG_INFINITY);
+        for (mut options, expected) in [(plain, vec![own, never]), (constrained, vec![own])] {
+            assert_eq!(bias(&mut options, || vec![Token(2)]), expected);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use crate::answer::{Generation, PendingEmbedding};
 use crate::bell::Bell;
-use crate::chooser::Chooser;
+use crate::chooser::{self, Chooser};
 use crate::constraint::Grammars;
 use crate::counters::Counters;
 use crate::embedder::Text;
@@ -197,18 +197,18 @@ impl Inner {
         }
     }
 
-    fn chooser(&self, options: GenerateOptions, prompt: &[Token]) -> Result<Chooser, AdmitError> {
+    fn chooser(
+        &self,
+        mut options: GenerateOptions,
+        prompt: &[Token],
+    ) -> Result<Chooser, AdmitError> {
         let obedience = match &options.constraint {
             Some(constraint) => Some(self.grammars()?.compile(constraint)?),
             None => None,
         };
-        let mut sampling = options.sampling;
-        let mut bias = std::mem::take(&mut sampling.logit_bias);
-        if sampling.ignore_end {
-            bias.extend(self.model.end_tokens().into_iter().map(|end| (end, f32::NEG_INFINITY)));
-        }
+        let bias = chooser::bias(&mut options, || self.model.end_tokens());
         let scores = options.scores.map(|scores| scores as usize);
-        let sampler = Sampler::new(sampling, prompt);
+        let sampler = Sampler::new(options.sampling, prompt);
         Ok(Chooser { sampler, bias, obedience, scores, prompt_scores: vec![] })
     }
 

@@ -43,7 +43,7 @@ pub struct Sampling {
     pub penalty_last_tokens: u32,
     /// Added to the logits of these tokens.
     pub logit_bias: Vec<(Token, f32)>,
-    /// The model's own end is no choice: only a limit ends the answer.
+    /// The model's own end is no choice: only a limit ends the answer, or a constraint where it does.
     pub ignore_end: bool,
     /// The same seed gives the same choices from the same logits; `None`: a random one.
     pub seed: Option<u32>,

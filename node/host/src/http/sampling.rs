@@ -45,7 +45,11 @@ pub fn describe(body: Schema) -> Schema {
     .may("repeat_penalty", Schema::number().within(0, 2))
     .may("logit_bias", biases.says("What is added to the logits of tokens, by their ids."))
     .may("seed", Schema::integer().says("The same seed makes the same choices."))
-    .may("ignore_eos", Schema::flag().says("Go on behind the model's own end."))
+    .may(
+        "ignore_eos",
+        Schema::flag()
+            .says("Go on behind the model's own end, but not behind a grammar's or schema's."),
+    )
 }
 
 /// OpenAI's seeds have 64 bits, the engine's 32: both halves count.

@@ -162,6 +162,11 @@ fn a_bias_forbids_and_an_ignored_end_goes_on() {
     options.sampling.ignore_end = true;
     let (_, end) = ask(&engine, "What is the capital of France?", options);
     assert_eq!(end, Step::LimitReached);
+    let mut options = constrained(Constraint::Lark("start: \"yes\" | \"no\"".into()), 20);
+    options.sampling.ignore_end = true;
+    let (text, end) = ask(&engine, "Is water wet?", options);
+    assert!(["yes", "no"].contains(&text.as_str()), "{text:?}");
+    assert!(matches!(end, Step::EndOfGeneration(_)), "a grammar's end is the answer's: {end:?}");
 }
 
 #[test]

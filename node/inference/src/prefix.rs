@@ -32,7 +32,8 @@ pub(crate) fn copy_tokens(context_tokens: u32) -> usize {
 /// What is known of one sequence.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
-    /// What it has computed or, while a request holds it, what it is going to.
+    /// What another prompt may begin with of what it has computed or, while a request holds it, is
+    /// going to.
     pub(crate) reading: Reading<'a>,
     /// How much of it is computed.
     pub(crate) computed: usize,

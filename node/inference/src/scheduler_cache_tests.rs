@@ -293,6 +293,42 @@ fn a_full_context_forgets_its_older_half_only_if_asked() {
     assert!(world.cache.iter().all(|cache| cache.len() <= 60));
 }
 
+fn forgetful(context_tokens: u32) -> World {
+    let abilities = Abilities { shifts: true, cuts: true, ..Abilities::default() };
+    World::new(Bounds { context_tokens, abilities, ..BOUNDS })
+}
+
+#[test]
+fn what_was_computed_behind_a_forgotten_middle_is_no_prompt_s_beginning() {
+    let mut world = forgetful(60);
+    let mut first = [world.ask(&prompt(100, 50), 30, vec![])];
+    world.finish(&mut first);
+    assert_eq!(first[0].end, Some(Step::LimitReached));
+    let text = [world.cache[0].clone(), prompt(700, 3)].concat();
+    assert!(text.len() > 40, "{}", text.len());
+    let mut second = [world.ask(&text, 2, vec![])];
+    world.finish(&mut second);
+    assert_eq!(second[0].cached.load(Relaxed), 4, "the first tokens alone stand where they stood");
+    assert_eq!((second[0].answer.clone(), second[0].end), with_end(alone(&text, 2)));
+    // Now it was computed as a beginning.
+    let mut third = [world.ask(&text, 2, vec![])];
+    world.finish(&mut third);
+    assert_eq!(third[0].cached.load(Relaxed) as usize, text.len() - 1);
+}
+
+#[test]
+fn a_source_that_forgot_its_middle_gives_its_first_tokens_alone() {
+    let mut world = forgetful(60);
+    let text = vec![Token(5); 59];
+    // The answer's first token fills the context, before the second prompt takes the beginning.
+    let mut clients = [world.ask(&text, 9, vec![]), world.ask(&text, 1, vec![])];
+    world.step();
+    assert!(world.cache[0].len() < 40, "{}", world.cache[0].len());
+    world.finish(&mut clients);
+    assert_eq!(clients[1].cached.load(Relaxed), 4);
+    assert_eq!(clients[1].answer, alone(&text, 1).0);
+}
+
 #[test]
 fn whatever_comes_and_goes_every_answer_is_the_one_it_would_be_alone() {
     let mut random = Random::new(5);

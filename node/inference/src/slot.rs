@@ -47,6 +47,9 @@ pub(crate) struct Slot<S> {
     pub(crate) computed: usize,
     /// Guesses computed behind them and not confirmed.
     pub(crate) loose: usize,
+    /// How many of `tokens` were computed behind nothing but those before them: what stood behind a
+    /// forgotten middle still knows of it, and no other prompt may begin with it.
+    pub(crate) pure: usize,
     pub(crate) used: u64,
     pub(crate) run: Option<Run<S>>,
 }
@@ -64,7 +67,15 @@ pub(crate) struct Run<S> {
 
 impl<S> Default for Slot<S> {
     fn default() -> Self {
-        Self { tokens: vec![], spots: vec![], computed: 0, loose: 0, used: 0, run: None }
+        Self {
+            tokens: vec![],
+            spots: vec![],
+            computed: 0,
+            loose: 0,
+            pure: usize::MAX,
+            used: 0,
+            run: None,
+        }
     }
 }
 
@@ -73,9 +84,16 @@ impl<S> Slot<S> {
         Reading { tokens: &self.tokens, spots: &self.spots }
     }
 
+    /// What other prompts may begin with.
+    pub(crate) fn offer(&self) -> Reading<'_> {
+        let pure = self.pure.min(self.tokens.len());
+        // No sequence with pictures forgets its middle.
+        Reading { tokens: &self.tokens[..pure], spots: &self.spots }
+    }
+
     pub(crate) fn candidate(&self) -> Candidate<'_> {
         Candidate {
-            reading: self.reading(),
+            reading: self.offer(),
             computed: self.computed,
             is_free: self.run.is_none(),
             used: self.used,
@@ -169,6 +187,7 @@ impl<S> Slot<S> {
         let dropped = (self.computed - kept) / 2;
         self.tokens.drain(kept..kept + dropped);
         self.computed -= dropped;
+        self.pure = self.pure.min(kept);
         (kept, dropped)
     }
 }

@@ -75,7 +75,7 @@ impl<S: Choose> Scheduler<S> {
     /// A sequence's cache is gone: it is computed anew.
     pub(crate) fn lose(&mut self, sequence: u32) {
         let slot = &mut self.slots[sequence as usize];
-        (slot.computed, slot.loose) = (0, 0);
+        (slot.computed, slot.loose, slot.pure) = (0, 0, usize::MAX);
         if slot.run.is_none() {
             slot.truncate();
         }

@@ -52,7 +52,8 @@ impl<S: Choose> Scheduler<S> {
         let is_cut = slot.computed > place.kept;
         slot.tokens = std::mem::take(&mut job.prompt);
         slot.spots = std::mem::take(&mut job.spots);
-        slot.computed = place.kept;
+        // What is kept of another text was all pure.
+        (slot.computed, slot.pure) = (place.kept, usize::MAX);
         if is_cut {
             self.changes.push(slot.kept(sequence));
         }
@@ -78,7 +79,7 @@ impl<S: Choose> Scheduler<S> {
         let Some((from, wanted)) = self.run(id).awaits else { return };
         let source = &self.slots[from as usize];
         let own = self.slots[id as usize].reading();
-        let common = source.reading().common(own);
+        let common = source.offer().common(own);
         if source.is_prompting() && common >= wanted && source.computed < wanted {
             return;
         }

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 pub use self::granted::{FILE_ID, Granted};
 pub use self::hidden::{Hidden, is_store_name};
 use crate::ingest::Ingester;
-use crate::store::{Files, VectorStore, VectorStoreError, VectorStores};
+use crate::store::{Files, Owner, VectorStore, VectorStoreError, VectorStores};
 
 /// What a keeper works with.
 pub struct Tools {
@@ -102,9 +102,29 @@ impl VectorStoreKeeper {
         changed
     }
 
-    fn wake(&self) {
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    /// What lets a deleted file go from all stores of its owner, as [`VectorStores::let_go`], and lets
+    /// the task know.
+    pub fn letting_go(
+        &self,
+        owner: &Owner,
+        file: &str,
+    ) -> impl Fn() -> Result<(), VectorStoreError> + Send + use<> {
+        let (stores, changes) = (self.tools.stores.clone(), self.changes.clone());
+        let (owner, file) = (owner.clone(), file.to_owned());
+        move || {
+            let gone = stores.let_go(&owner, &file);
+            wake(&changes);
+            gone
+        }
     }
+
+    fn wake(&self) {
+        wake(&self.changes);
+    }
+}
+
+fn wake(changes: &watch::Sender<u64>) {
+    changes.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 /// Why a store could not be made.

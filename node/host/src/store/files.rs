@@ -123,16 +123,29 @@ impl Files {
         Upload::begin(self.clone(), id).await
     }
 
-    /// Removes a file; whether it was there.
+    /// Removes a file, and lets it go from wherever it was used; whether it was there. `let_go` runs
+    /// where it may block: before, so that the file is still there to try again if that fails, and
+    /// once more for whoever began to use it meanwhile.
     ///
     /// # Errors
-    /// The disk failed; the file is still there.
-    pub async fn remove(&self, owner: &Owner, id: &str) -> io::Result<bool> {
+    /// What `let_go` says, or the disk failed; the file is still there, unless `let_go` said so the
+    /// second time.
+    pub async fn remove<E: From<io::Error> + Send + 'static>(
+        &self,
+        owner: &Owner,
+        id: &str,
+        let_go: impl Fn() -> Result<(), E> + Send + 'static,
+    ) -> Result<bool, E> {
         let Some(file) = self.get(owner, id) else { return Ok(false) };
         let files = self.clone();
-        // It goes on if the client goes away: a folder without its ledger entry would be lost room.
-        let done = spawn_blocking(move || files.remove_now(&file));
-        done.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        // It goes on if the client goes away: a folder without its ledger entry would be lost room,
+        // and who still uses a file that is gone could not be asked again to let it go.
+        let done = spawn_blocking(move || {
+            let_go()?;
+            let removed = files.remove_now(&file)?;
+            let_go().map(|()| removed)
+        });
+        done.await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
     }
 
     fn remove_now(&self, file: &FileInfo) -> io::Result<bool> {

@@ -163,6 +163,25 @@ impl VectorStores {
         self.change(id, used).await.map(drop)
     }
 
+    /// Lets a file go from all stores of its owner, as far as the disk lets it. It blocks.
+    ///
+    /// # Errors
+    /// The disk failed: what it failed for first; a store that could not be written has the file still.
+    pub fn let_go(&self, owner: &Owner, file: &str) -> Result<(), VectorStoreError> {
+        let detach = |store: &mut VectorStore| {
+            store.detach(file);
+            Ok(())
+        };
+        let mut stores = self.list(owner);
+        stores.retain(|store| store.file(file).is_some());
+        let gone = stores.iter().map(|store| match self.shelf.change(&store.id, detach) {
+            Ok(_) | Err(VectorStoreError::Gone) => Ok(()),
+            Err(error) => Err(error),
+        });
+        // None is left out because another one failed.
+        gone.fold(Ok(()), Result::and)
+    }
+
     /// Forgets a store whose collection is gone.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub use self::content::{attachment, body as body_of, content, download};
 pub use self::describe::routes;
 pub use self::upload::{post, too_slow, within};
 use super::Shared;
+use super::vector_stores::refused;
 use crate::http::error::ApiError;
 use crate::http::query::{Limit, Page, Query};
 use crate::http::{State, auth, json};
@@ -88,18 +89,19 @@ pub async fn one(
     Ok(json::ok(&FileObject::from(&*file)))
 }
 
-/// Removes a file.
+/// Removes a file, from vector stores first.
 pub async fn delete(
     axum::extract::State(state): Shared,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let owner = auth::owner(&request);
-    let removed = state.files.remove(&owner, &id).await;
-    if !removed.map_err(|error| refusal(error.into()))? {
+    let keeper = state.vector_stores.as_ref();
+    let let_go = keeper.map(|keeper| keeper.letting_go(&owner, &id));
+    let let_go = move || let_go.as_ref().map_or(Ok(()), |let_go| let_go());
+    if !state.files.remove(&owner, &id, let_go).await.map_err(refused)? {
         return Err(unknown(&id));
     }
-    super::vector_stores::let_go(&state, &owner, &id).await?;
     Ok(json::ok(&json!({"id": id, "object": "file", "deleted": true})))
 }
 

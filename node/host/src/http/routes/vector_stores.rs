@@ -49,26 +49,6 @@ pub fn router(state: &Arc<State>) -> Routes {
         .route(describe::batch_files(), batches::files)
 }
 
-/// Lets a file go from all stores of its owner: it was deleted.
-pub async fn let_go(state: &State, owner: &Owner, file: &str) -> Result<(), ApiError> {
-    let Some(keeper) = &state.vector_stores else { return Ok(()) };
-    for store in keeper.stores().list(owner) {
-        if store.file(file).is_none() {
-            continue;
-        }
-        let id = file.to_owned();
-        let detach = move |store: &mut VectorStore| {
-            store.detach(&id);
-            Ok(())
-        };
-        match keeper.change(&store.id, detach).await {
-            Ok(_) | Err(VectorStoreError::Gone) => {}
-            Err(error) => return Err(refused(error)),
-        }
-    }
-    Ok(())
-}
-
 fn keeper(state: &State) -> Result<&VectorStoreKeeper, ApiError> {
     let missing = || ApiError::new(StatusCode::NOT_FOUND, "this node has no vector stores");
     state.vector_stores.as_ref().ok_or_else(missing)
@@ -113,7 +93,7 @@ fn not_found(param: &str, message: String) -> ApiError {
 }
 
 /// What the sender hears when a store is not changed.
-fn refused(error: VectorStoreError) -> ApiError {
+pub fn refused(error: VectorStoreError) -> ApiError {
     let message = error.to_string();
     match error {
         VectorStoreError::Gone => not_found("vector_store_id", message),

@@ -314,6 +314,25 @@ async fn a_file_is_brought_in_found_and_let_go() {
 }
 
 #[tokio::test]
+async fn a_file_that_could_not_be_let_go_can_be_deleted_again() {
+    let keeper = Keeper::open().await;
+    let file = keeper.file("notes.txt").await;
+    let path = format!("/v1/vector_stores/{}", keeper.store(json!({"file_ids": [file]})).await);
+    assert_eq!(keeper.settled(&path).await["file_counts"]["completed"], 1);
+    let (folder, aside) = (keeper.folder.join("vector_stores"), keeper.folder.join("aside"));
+    std::fs::rename(&folder, &aside).expect("put aside");
+    std::fs::write(&folder, "in the way").expect("written");
+    let line = format!("DELETE /v1/files/{file}");
+    assert_eq!(keeper.send(&line).await.status, 500);
+    assert_eq!(keeper.get(&format!("/v1/files/{file}")).await["id"], json!(file));
+    std::fs::remove_file(&folder).expect("removed");
+    std::fs::rename(&aside, &folder).expect("put back");
+    good(&keeper.send(&line).await);
+    assert_eq!(keeper.send(&format!("GET {path}/files/{file}")).await.status, 404);
+    assert_eq!(keeper.points(0).await, 1);
+}
+
+#[tokio::test]
 async fn what_can_not_be_read_fails_with_its_reason() {
     let keeper = Keeper::open().await;
     let file = keeper.file("notes.png").await;

@@ -1,6 +1,9 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+
+use futures_util::FutureExt;
 
 use super::*;
 
@@ -51,6 +54,12 @@ fn info(id: String, bytes: u64) -> FileInfo {
     FileInfo { id, owner: Owner::default(), filename, purpose, bytes, created_at: 7 }
 }
 
+/// Nobody uses a file.
+#[expect(clippy::unnecessary_wraps, reason = "it stands for what may fail")]
+fn unused() -> io::Result<()> {
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_limit_is_told_and_leaves_nothing_behind() {
     let folder = Folder::new();
@@ -76,14 +85,44 @@ async fn a_file_outlives_its_node_and_is_its_owners_alone() {
     assert_eq!(files.list(&Owner::default()), [Arc::clone(&kept)]);
     let ada = Owner::of_key("ada");
     assert_eq!((files.get(&ada, &kept.id), files.list(&ada)), (None, vec![]));
-    assert!(!files.remove(&ada, &kept.id).await.expect("not hers"));
+    assert!(!files.remove(&ada, &kept.id, unused).await.expect("not hers"));
     let mut text = String::new();
     let mut content = files.read(&kept).await.expect("there");
     tokio::io::AsyncReadExt::read_to_string(&mut content, &mut text).await.expect("readable");
     assert_eq!(text, "hello");
-    assert!(files.remove(&Owner::default(), &kept.id).await.expect("removed"));
-    assert!(!files.remove(&Owner::default(), &kept.id).await.expect("gone already"));
+    assert!(files.remove(&Owner::default(), &kept.id, unused).await.expect("removed"));
+    assert!(!files.remove(&Owner::default(), &kept.id, unused).await.expect("gone already"));
     assert_eq!((folder.names().len(), files.lock().bytes), (0, 0));
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_let_go_stays() {
+    let folder = Folder::new();
+    let files = folder.open();
+    let kept = upload(&files, b"hello").await.expect("fits");
+    let used = || Err::<(), _>(io::Error::other("the disk failed"));
+    files.remove(&Owner::default(), &kept.id, used).await.expect_err("it is used");
+    assert_eq!(files.list(&Owner::default()), [kept]);
+}
+
+#[tokio::test]
+async fn a_removal_that_nobody_waits_for_is_finished() {
+    let folder = Folder::new();
+    let files = folder.open();
+    let kept = upload(&files, b"hello").await.expect("fits");
+    let (begun, begins) = mpsc::sync_channel(2);
+    let (left, leaves) = mpsc::sync_channel::<()>(0);
+    let let_go = move || {
+        begun.send(()).expect("the test listens");
+        // An error: nobody waits any more.
+        let _ = leaves.recv();
+        Ok::<_, io::Error>(())
+    };
+    let owner = Owner::default();
+    assert!(files.remove(&owner, &kept.id, let_go).now_or_never().is_none(), "and given up");
+    drop(left);
+    assert_eq!(begins.iter().count(), 2, "let go before and after");
+    assert_eq!((files.list(&owner), folder.names().len()), (vec![], 0));
 }
 
 #[tokio::test]

@@ -3,14 +3,19 @@
 //! There is no queue besides the stores themselves: what is to be done stands in them, on disk, and
 //! its number is limited there. The task looks for the next thing to do, does it, and sleeps when
 //! there is none; so a restart goes on with what was under way. A file that its user changes or lets
-//! go while it is being brought in is dropped at once and looked at anew.
+//! go while it is being brought in is dropped at once and looked at anew, when what it was writing is
+//! written.
 //!
-//!     State ── VectorStoreKeeper ── task `worker::work` (ends with the keeper)
+//!     State ── VectorStoreKeeper ─┬─ task `worker::work` (ends with the keeper)
+//!                                 └─ Writes ── a task for each write (ends with the keeper)
 
 mod granted;
 mod hidden;
 mod job;
+#[cfg(test)]
+mod tests;
 mod worker;
+mod writes;
 
 use std::sync::Arc;
 
@@ -21,6 +26,7 @@ use tokio::task::JoinSet;
 
 pub use self::granted::{FILE_ID, Granted};
 pub use self::hidden::{Hidden, is_store_name};
+use self::writes::Writes;
 use crate::ingest::Ingester;
 use crate::store::{Files, Owner, VectorStore, VectorStoreError, VectorStores};
 
@@ -52,11 +58,13 @@ impl VectorStoreKeeper {
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn start(tools: Tools) -> Self {
+    pub fn start(mut tools: Tools) -> Self {
+        let writes = tools.node.knowledge.take().map(|inner| Arc::new(Writes::to(inner)));
+        tools.node.knowledge = writes.clone().map(|writes| writes as _);
         let tools = Arc::new(tools);
         let (changes, changed) = watch::channel(0);
         let mut work = JoinSet::new();
-        work.spawn(worker::work(Arc::clone(&tools), changed));
+        work.spawn(worker::work(Arc::clone(&tools), writes, changed));
         Self { tools, changes, _work: work }
     }
 

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Tools;
 use super::job::{ATTEMPTS_MAX, Job, Retries};
+use super::writes::Writes;
 use crate::http::now_s;
 use crate::ingest::{IngestError, Upload};
 use crate::store::{
@@ -34,8 +35,12 @@ enum Failure {
     Unwanted,
 }
 
-/// Works until it is dropped.
-pub async fn work(tools: Arc<Tools>, mut changed: watch::Receiver<u64>) {
+/// Works until it is dropped. `writes` are what `tools` write to.
+pub async fn work(
+    tools: Arc<Tools>,
+    writes: Option<Arc<Writes>>,
+    mut changed: watch::Receiver<u64>,
+) {
     let mut retries = Retries::default();
     loop {
         changed.borrow_and_update();
@@ -49,6 +54,10 @@ pub async fn work(tools: Arc<Tools>, mut changed: watch::Receiver<u64>) {
             let _ = tokio::time::timeout_at(until, changed.changed()).await;
             continue;
         };
+        if let Some(writes) = &writes {
+            // What was given up may still write, and a removal would not see it.
+            writes.settle().await;
+        }
         let done = tools.run(&job, &mut changed).await;
         tools.note(&job, done, &mut retries).await;
     }

@@ -1,10 +1,8 @@
 //! `POST /v1/create/rag`, as gaianet's rag server has it: a text goes into a collection, which is made
 //! if it is not there. What was there before stays; a file of the same name is replaced.
 
-use std::time::Duration;
-
 use axum::extract::multipart::Field;
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::extract::{Multipart, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
 use gaia_core::KnowledgeError;
@@ -13,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::Shared;
-use super::files::{too_slow, within};
+use super::files::{Patience, open, too_slow};
 use super::knowledge::collections::{embedder, find};
 use super::knowledge::documents::add;
 use crate::http::error::ApiError;
@@ -44,10 +42,7 @@ pub async fn post(
     axum::extract::State(state): Shared,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let form = Multipart::from_request(request, &state).await.map_err(|rejection| {
-        let message = "a file comes as multipart/form-data with a boundary";
-        ApiError::new(rejection.status(), format!("{message}: {}", rejection.body_text()))
-    })?;
+    let form = open(request, state.body_timeout).await?;
     let received = timeout(state.request_timeout, receive(&state, form)).await;
     let (collection, upload) = received.unwrap_or_else(|_| Err(too_slow()))?;
     provide(&state, &collection).await?;
@@ -56,18 +51,20 @@ pub async fn post(
     Ok(json::ok(&json!({"embeddings": answer(&state, (&collection, &name), done).await?})))
 }
 
-async fn receive(state: &State, mut form: Multipart) -> Result<(String, Upload), ApiError> {
-    let patience = state.body_timeout;
+async fn receive(
+    state: &State,
+    (mut form, patience): (Multipart, Patience),
+) -> Result<(String, Upload), ApiError> {
     let (mut collection, mut upload) = (None, None);
-    while let Some(field) = within(patience, form.next_field()).await? {
+    while let Some(field) = patience.within(form.next_field()).await? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
             "file" if upload.is_none() => {
                 let limit = state.knowledge.as_ref().map_or(0, |config| config.document_bytes_max);
-                upload = Some(receive_file(field, (patience, limit)).await?);
+                upload = Some(receive_file(field, (&patience, limit)).await?);
             }
             "vdb_collection_name" if collection.is_none() => {
-                let bytes = receive_bytes(field, (patience, NAME_BYTES_MAX as u64)).await?;
+                let bytes = receive_bytes(field, (&patience, NAME_BYTES_MAX as u64)).await?;
                 let text = String::from_utf8(bytes).map_err(|_| must_be(&name, "UTF-8"))?;
                 collection = Some(text);
             }
@@ -93,7 +90,7 @@ fn elsewhere(name: &str) -> ApiError {
     ApiError::invalid(name, message).with_code("unsupported_parameter")
 }
 
-async fn receive_file(field: Field<'_>, limits: (Duration, u64)) -> Result<Upload, ApiError> {
+async fn receive_file(field: Field<'_>, limits: (&Patience, u64)) -> Result<Upload, ApiError> {
     let name = field.file_name().unwrap_or_default().to_owned();
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     let is_text = matches!(ending.as_deref(), Some("txt" | "md"));
@@ -107,11 +104,11 @@ async fn receive_file(field: Field<'_>, limits: (Duration, u64)) -> Result<Uploa
 
 async fn receive_bytes(
     mut field: Field<'_>,
-    (patience, limit): (Duration, u64),
+    (patience, limit): (&Patience, u64),
 ) -> Result<Vec<u8>, ApiError> {
     let name = field.name().unwrap_or_default().to_owned();
     let mut bytes = vec![];
-    while let Some(more) = within(patience, field.chunk()).await? {
+    while let Some(more) = patience.within(field.chunk()).await? {
         bytes.extend_from_slice(&more);
         if bytes.len() as u64 > limit {
             let error = must_be(&name, &format!("at most {limit} bytes"));

@@ -2,6 +2,7 @@
 
 mod content;
 mod describe;
+mod form;
 mod upload;
 
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use serde_json::json;
 
 pub use self::content::{attachment, body as body_of, content, download};
 pub use self::describe::routes;
-pub use self::upload::{post, too_slow, within};
+pub use self::form::{Patience, open, too_slow};
+pub use self::upload::post;
 use super::Shared;
 use super::vector_stores::refused;
 use crate::http::error::ApiError;

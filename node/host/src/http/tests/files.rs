@@ -112,6 +112,19 @@ async fn wrong_forms_are_named() {
 }
 
 #[tokio::test]
+async fn bytes_of_a_form_without_a_field_are_refused() {
+    let keeper = Keeper::open().await;
+    let head = "POST /v1/files HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        transfer-encoding: chunked\r\ncontent-type: multipart/form-data; boundary=b\r\n\r\n";
+    let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
+    for start in ["", "7\r\n--b\r\nx:\r\n"] {
+        let request = format!("{head}{start}{}0\r\n\r\n", chunk.repeat(20));
+        let answer = keeper.server.client.raw(request.as_bytes()).await;
+        assert_eq!((answer.status, &answer.error()["code"]), (413, &"form_too_large".into()));
+    }
+}
+
+#[tokio::test]
 async fn a_file_comes_back_as_it_was() {
     let keeper = Keeper::open().await;
     let name = r#"name="file"; filename="../a b.md""#;

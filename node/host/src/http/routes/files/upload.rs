@@ -1,14 +1,12 @@
 //! `POST /v1/files`: a form with a file and a purpose, streamed to disk as it comes.
 
-use std::time::Duration;
-
-use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::StatusCode;
+use axum::extract::multipart::Field;
+use axum::extract::{Multipart, Request};
 use axum::response::Response;
 use http_body::Body;
 use tokio::time::timeout;
 
+use super::form::{self, FORM_BYTES_MAX, Patience, too_slow};
 use super::{FileObject, refusal};
 use crate::http::error::ApiError;
 use crate::http::fields::must_be;
@@ -25,8 +23,6 @@ pub const PURPOSES: [&str; 6] =
 const PURPOSE: &str = "assistants";
 
 const FILENAME_BYTES_MAX: usize = 255;
-/// The form around the file.
-const FORM_BYTES_MAX: u64 = 65_536;
 
 /// Takes a file.
 pub async fn post(
@@ -39,11 +35,8 @@ pub async fn post(
     if request.body().size_hint().lower() > bytes_max + FORM_BYTES_MAX {
         return Err(refusal(StoreError::TooLarge { bytes_max }));
     }
-    let form = Multipart::from_request(request, &state).await.map_err(|rejection| {
-        let message = "a file comes as multipart/form-data with a boundary";
-        ApiError::new(rejection.status(), format!("{message}: {}", rejection.body_text()))
-    })?;
-    let form = Form { form, patience: state.body_timeout };
+    let (form, patience) = form::open(request, state.body_timeout).await?;
+    let form = Form { form, patience };
     let received = timeout(state.request_timeout, form.receive(&state)).await;
     let parts = received.unwrap_or_else(|_| Err(too_slow()))?;
     let file = parts.keep(owner).await.map_err(refusal)?;
@@ -53,8 +46,7 @@ pub async fn post(
 /// A form that is being received.
 struct Form {
     form: Multipart,
-    /// How long the next bytes may take.
-    patience: Duration,
+    patience: Patience,
 }
 
 /// What was in it.
@@ -67,8 +59,8 @@ struct Parts {
 impl Form {
     async fn receive(mut self, state: &State) -> Result<Parts, ApiError> {
         let (mut file, mut purpose) = (None, None);
-        let patience = self.patience;
-        while let Some(field) = within(patience, self.form.next_field()).await? {
+        let patience = &self.patience;
+        while let Some(field) = patience.within(self.form.next_field()).await? {
             match field.name() {
                 Some("file") if file.is_none() => {
                     file = Some(receive_file(field, &state.files, patience).await?);
@@ -105,7 +97,7 @@ impl Parts {
 async fn receive_file(
     mut field: Field<'_>,
     files: &Files,
-    patience: Duration,
+    patience: &Patience,
 ) -> Result<(Upload, String), ApiError> {
     let name = field.file_name().unwrap_or_default().to_owned();
     if name.is_empty() || name.len() > FILENAME_BYTES_MAX || name.chars().any(char::is_control) {
@@ -113,16 +105,16 @@ async fn receive_file(
         return Err(must_be("file", &what));
     }
     let mut upload = files.begin(new_id("file-")).await.map_err(refusal)?;
-    while let Some(bytes) = within(patience, field.chunk()).await? {
+    while let Some(bytes) = patience.within(field.chunk()).await? {
         upload.write(&bytes).await.map_err(refusal)?;
     }
     Ok((upload, name))
 }
 
-async fn receive_purpose(mut field: Field<'_>, patience: Duration) -> Result<String, ApiError> {
+async fn receive_purpose(mut field: Field<'_>, patience: &Patience) -> Result<String, ApiError> {
     let longest = PURPOSES.iter().map(|purpose| purpose.len()).max().unwrap_or_default();
     let mut text = vec![];
-    while let Some(bytes) = within(patience, field.chunk()).await? {
+    while let Some(bytes) = patience.within(field.chunk()).await? {
         text.extend_from_slice(&bytes);
         if text.len() > longest {
             break;
@@ -131,24 +123,4 @@ async fn receive_purpose(mut field: Field<'_>, patience: Duration) -> Result<Str
     let known = PURPOSES.iter().find(|purpose| purpose.as_bytes() == text);
     let wrong = || must_be("purpose", &format!("one of {}", PURPOSES.join(", ")));
     known.map(|purpose| (*purpose).to_owned()).ok_or_else(wrong)
-}
-
-/// Waits for the next part of a form.
-pub async fn within<T>(
-    patience: Duration,
-    next: impl Future<Output = Result<T, MultipartError>>,
-) -> Result<T, ApiError> {
-    match timeout(patience, next).await {
-        Err(_) => Err(too_slow()),
-        Ok(next) => next.map_err(|error| {
-            let message = format!("the form is broken: {}", error.body_text());
-            ApiError::new(StatusCode::BAD_REQUEST, message)
-        }),
-    }
-}
-
-/// What a sender hears who is too slow.
-pub fn too_slow() -> ApiError {
-    let message = "the file took longer than this node waits";
-    ApiError::new(StatusCode::REQUEST_TIMEOUT, message).with_code("body_timeout")
 }

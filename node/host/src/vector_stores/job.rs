@@ -27,6 +27,27 @@ pub enum Job {
 
 type Key = (String, Option<String>);
 
+/// What is to be done with a file of a living store.
+fn work(file: &StoreFile) -> Option<fn(Arc<VectorStore>, StoreFile) -> Job> {
+    match file.status {
+        FileStatus::Removed => Some(Job::Remove),
+        FileStatus::Failed | FileStatus::Cancelled if file.stale => Some(Job::Remove),
+        FileStatus::InProgress => Some(Job::Ingest),
+        _ => None,
+    }
+}
+
+/// Whether something is to be done with that file, or with the whole store.
+fn has_work(store: &VectorStore, file: Option<&str>) -> bool {
+    match (store.stage, file) {
+        (Stage::Expiring | Stage::Deleted, None) => true,
+        (Stage::Live, Some(id)) => {
+            store.files.iter().any(|file| file.id == id && work(file).is_some())
+        }
+        _ => false,
+    }
+}
+
 /// What failed and is tried again later.
 #[derive(Default)]
 pub struct Retries {
@@ -36,17 +57,7 @@ pub struct Retries {
 impl Job {
     /// The first thing of a store that is not to wait.
     fn of(store: &Arc<VectorStore>, retries: &Retries) -> Option<Self> {
-        let job = |file: &StoreFile| {
-            let (store, file) = (Arc::clone(store), file.clone());
-            match file.status {
-                FileStatus::Removed => Some(Self::Remove(store, file)),
-                FileStatus::Failed | FileStatus::Cancelled if file.stale => {
-                    Some(Self::Remove(store, file))
-                }
-                FileStatus::InProgress => Some(Self::Ingest(store, file)),
-                _ => None,
-            }
-        };
+        let job = |file: &StoreFile| Some(work(file)?(Arc::clone(store), file.clone()));
         let is_due = |job: &Self| retries.is_due(job);
         match store.stage {
             Stage::Expired => None,
@@ -99,9 +110,12 @@ impl Retries {
         self.later.values().map(|(_, at)| *at).min()
     }
 
-    /// Forgets things that nobody wants done any more.
+    /// Forgets things that nobody wants done any more: they would be due for ever.
     pub fn keep(&mut self, stores: &[Arc<VectorStore>]) {
-        self.later.retain(|(id, _), _| stores.iter().any(|store| store.id == *id));
+        self.later.retain(|(id, file), _| {
+            let mut named = stores.iter().filter(|store| store.id == *id);
+            named.any(|store| has_work(store, file.as_deref()))
+        });
     }
 
     fn is_due(&self, job: &Job) -> bool {

@@ -1,4 +1,4 @@
-//! The task at work over a knowledge base that writes late.
+//! The task at work over a knowledge base that writes late, and what it tries again.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +11,7 @@ use gaia_protocol::{Event, FinishReason, ModelKind, TokenText, Usage};
 use serde_json::Map;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::job::{Job, Retries};
 use super::*;
 use crate::config::FilesConfig;
 use crate::ids::new_id;
@@ -189,4 +190,25 @@ async fn what_a_file_that_is_let_go_still_writes_is_removed() {
     assert_eq!((collections.len(), collections[0].points), (1, 0));
     drop(keeper);
     std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_not_due() {
+    let waiting = || vec![file("1", FileStatus::InProgress)];
+    let live = || Arc::new(store(Stage::Live, waiting()));
+    for (stage, files) in [
+        (Stage::Live, vec![]),
+        (Stage::Live, vec![file("1", FileStatus::Completed)]),
+        (Stage::Expiring, waiting()),
+        (Stage::Expired, vec![]),
+    ] {
+        let mut retries = Retries::default();
+        let job = Job::next(&[live()], &retries).expect("a file waits");
+        assert_eq!(retries.failed(&job), 1);
+        assert_eq!(Job::next(&[live()], &retries), None, "it is tried later");
+        retries.keep(&[live()]);
+        assert!(retries.next().is_some());
+        retries.keep(&[Arc::new(store(stage, files))]);
+        assert_eq!(retries.next(), None, "{stage:?}");
+    }
 }

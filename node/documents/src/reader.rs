@@ -37,7 +37,8 @@ pub struct Limits {
     pub sections_max: usize,
     /// Pages of a PDF.
     pub pages_max: usize,
-    /// Bytes that all pages, or any single part, of a PDF may unpack to.
+    /// Bytes that all pages, or any single part, of a PDF may unpack to; also those that the fonts of
+    /// a page may take in memory.
     pub unpacked_bytes_max: usize,
     /// Time for one document.
     pub time_max: Duration,
@@ -77,6 +78,11 @@ impl Deadline {
     #[cfg(test)]
     pub fn never() -> Self {
         Self(None)
+    }
+
+    #[cfg(test)]
+    pub fn passed() -> Self {
+        Self::after(Duration::ZERO)
     }
 
     /// An error once the deadline has passed; long loops ask now and then.

@@ -1,9 +1,13 @@
 //! PDF: the text that its pages draw, page by page.
 //!
 //! `lopdf` reads the file (`load`): it bounds how deep objects nest and what each stream unpacks to. What
-//! the pages draw is followed here (`page`), operation by operation, within a budget for the whole file.
+//! the pages draw is followed here (`page`), operation by operation, within a budget for the whole file
+//! (`budget`). Its fonts (`fonts`) have another; their maps are weighed before `lopdf` reads them (`cmap`).
 
+mod budget;
+mod cmap;
 mod font;
+mod fonts;
 mod load;
 mod matrix;
 mod outline;
@@ -36,7 +40,8 @@ pub fn read(source: &Source) -> Result<Document, ReadError> {
     let numbered: Vec<_> = (1_u32..).zip(pages).collect();
     let numbers: BTreeMap<_, _> = numbered.iter().map(|(number, id)| (*id, *number)).collect();
     let headings = outline::headings(&file, &numbers);
-    let mut reader = Pages::new(&file, source);
+    let plain = font::plain();
+    let mut reader = Pages::new(&file, &plain, source);
     let mut writer = Writer::new(Unit::Page, Form::Prose, limits);
     for (number, id) in numbered {
         let text = reader.text(id)?;

@@ -2,12 +2,19 @@
 
 use std::collections::HashMap;
 
-use lopdf::{Dictionary, Document, Encoding, Object};
+use lopdf::{Dictionary, Document, Encoding, Object, Stream};
+
+use super::budget::{Budget, Failure};
+use super::cmap;
 
 /// Bytes that a font's map of characters may unpack to; those of large Asian fonts have 200 kB.
 const MAP_BYTES_MAX: usize = 4 << 20;
-/// Widths that are kept of a font.
+/// Widths that a font may name; one that names more has only the first of them.
 const WIDTHS_MAX: usize = 65_536;
+/// What a font takes in memory: by itself, for a width, and for a glyph that its encoding names.
+const FONT_BYTES: usize = 1 << 10;
+const WIDTH_BYTES: usize = 20;
+const GLYPH_BYTES: usize = 48;
 /// Width of a character of which nothing is said, in heights of the text.
 const WIDTH: f32 = 0.5;
 /// The same for fonts with codes of two bytes, by the standard.
@@ -33,10 +40,22 @@ pub struct Shown {
 }
 
 impl<'a> Font<'a> {
-    pub fn new(file: &'a Document, font: &'a Dictionary) -> Self {
+    /// Reads a font. It is `plain` that `lopdf` gets where it must not see the font's own map.
+    pub fn new(
+        file: &'a Document,
+        font: &'a Dictionary,
+        plain: &'a Dictionary,
+        budget: &mut Budget,
+    ) -> Result<Self, Failure> {
+        budget.take(FONT_BYTES)?;
         let two_bytes = get(file, font, b"Subtype").and_then(|name| name.as_name().ok());
         let two_bytes = two_bytes == Some(b"Type0");
-        let encoding = mapped(file, font).or_else(|| encoding(file, font, two_bytes));
+        let mut encoding = mapped(file, font, budget)?;
+        if encoding.is_none() {
+            budget.take(glyphs(file, font).unwrap_or(0).saturating_mul(GLYPH_BYTES))?;
+            let font = if asks_for_map(file, font) { plain } else { font };
+            encoding = self::encoding(file, font, two_bytes);
+        }
         let width = if two_bytes { WIDTH_OF_TWO_BYTES } else { WIDTH };
         let mut new = Self { encoding, two_bytes, widths: HashMap::new(), width };
         if two_bytes {
@@ -44,10 +63,12 @@ impl<'a> Font<'a> {
         } else {
             new.read_widths(file, font)
         };
-        new
+        budget.take(new.widths.len() * WIDTH_BYTES)?;
+        Ok(new)
     }
 
-    /// Decodes a string that is drawn.
+    /// Decodes a string that is drawn, or a part of it: one code may be 256 characters, and the string as
+    /// long as the page.
     pub fn show(&self, codes: &[u8]) -> Shown {
         let mut text = String::new();
         if let Some(encoding) = &self.encoding {
@@ -88,18 +109,21 @@ impl<'a> Font<'a> {
         if let Some(width) = get(file, font, b"DW").and_then(|width| number(file, width)) {
             self.width = width / 1000.0;
         }
+        let mut left = WIDTHS_MAX;
         let mut rest = get(file, font, b"W")?.as_array().ok()?.as_slice();
         while let [first, second, after @ ..] = rest {
             let first = u16::try_from(first.as_i64().ok()?).ok()?;
             rest = match file.dereference(second).ok()?.1 {
                 Object::Array(widths) => {
-                    self.keep((first..=u16::MAX).zip(widths.iter().map(|w| number(file, w))))?;
+                    let widths = widths.iter().map(|width| number(file, width));
+                    left = self.keep((first..=u16::MAX).zip(widths), left)?;
                     after
                 }
                 last => {
                     let (width, after) = after.split_first()?;
                     let last = u16::try_from(last.as_i64().ok()?).ok()?;
-                    self.keep((first..=last).map(|code| (code, number(file, width))))?;
+                    let width = number(file, width);
+                    left = self.keep((first..=last).map(|code| (code, width)), left)?;
                     after
                 }
             };
@@ -107,23 +131,72 @@ impl<'a> Font<'a> {
         Some(())
     }
 
-    fn keep(&mut self, widths: impl Iterator<Item = (u16, Option<f32>)>) -> Option<()> {
-        let known = widths.filter_map(|(code, width)| Some((code, width? / 1000.0)));
-        // Repeated ranges cost time; a font that needs more of it has no widths.
-        self.widths.extend(known.take(WIDTHS_MAX));
-        Some(())
+    /// Keeps widths, `left` of them at most; says how many more may follow. Repeated ranges cost time.
+    fn keep(
+        &mut self,
+        widths: impl Iterator<Item = (u16, Option<f32>)>,
+        left: usize,
+    ) -> Option<usize> {
+        let mut left = left;
+        for (code, width) in widths {
+            left = left.checked_sub(1)?;
+            if let Some(width) = width {
+                self.widths.insert(code, width / 1000.0);
+            }
+        }
+        Some(left)
     }
 }
 
 /// The font's own map from codes to characters: it knows ligatures and subsets.
-fn mapped(file: &Document, font: &Dictionary) -> Option<Encoding<'static>> {
+fn mapped(
+    file: &Document,
+    font: &Dictionary,
+    budget: &mut Budget,
+) -> Result<Option<Encoding<'static>>, Failure> {
+    let Some((map, bytes)) = map(file, font) else { return Ok(None) };
+    budget.take(bytes)?;
     let mut alone = Dictionary::new();
     alone.set("Type", "Font");
-    alone.set("ToUnicode", font.get(b"ToUnicode").ok()?.clone());
-    match alone.get_font_encoding_with_limit(file, MAP_BYTES_MAX) {
+    alone.set("ToUnicode", Stream::new(Dictionary::new(), map));
+    Ok(match alone.get_font_encoding_with_limit(file, MAP_BYTES_MAX) {
         Ok(Encoding::UnicodeMapEncoding(map)) => Some(Encoding::UnicodeMapEncoding(map)),
         _ => None,
-    }
+    })
+}
+
+/// The text of that map, and what it will take in memory; None if it is unreadable or too large.
+fn map(file: &Document, font: &Dictionary) -> Option<(Vec<u8>, usize)> {
+    let map = get(file, font, b"ToUnicode")?.as_stream().ok()?;
+    let map = Budget::new(MAP_BYTES_MAX).unpack(map).ok()?;
+    let bytes = cmap::bytes(&map)?;
+    Some((map, bytes))
+}
+
+/// Whether `lopdf` would read the font's own map to know its encoding.
+fn asks_for_map(file: &Document, font: &Dictionary) -> bool {
+    let identity = |name: &[u8]| matches!(name, b"Identity-H" | b"Identity-V");
+    let asks = match get(file, font, b"Encoding") {
+        None => true,
+        Some(Object::Dictionary(encoding)) => {
+            encoding.get(b"BaseEncoding").and_then(Object::as_name).is_ok_and(identity)
+        }
+        Some(encoding) => encoding.as_name().is_ok_and(identity),
+    };
+    asks && font.has_type(b"Font")
+}
+
+/// Glyphs that the font's encoding names.
+fn glyphs(file: &Document, font: &Dictionary) -> Option<usize> {
+    let encoding = get(file, font, b"Encoding")?.as_dict().ok()?;
+    Some(encoding.get(b"Differences").ok()?.as_array().ok()?.len())
+}
+
+/// A font of which nothing is said but that it is one.
+pub fn plain() -> Dictionary {
+    let mut plain = Dictionary::new();
+    plain.set("Type", "Font");
+    plain
 }
 
 fn encoding<'a>(file: &'a Document, font: &'a Dictionary, two_bytes: bool) -> Option<Encoding<'a>> {

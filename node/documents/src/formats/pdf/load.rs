@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use lopdf::{DecompressError, Document, Error, LoadOptions, Object, ObjectId, Stream};
 
+use super::budget::{Budget, Failure};
 use crate::error::ReadError;
 use crate::formats::Source;
 
@@ -76,12 +77,11 @@ fn keep(id: ObjectId, object: &mut Object) -> Option<(ObjectId, Object)> {
 /// then is gone.
 fn is_within_budget(stream: &Stream) -> bool {
     let Some(left) = BYTES_LEFT.get() else { return false };
-    match stream.get_plain_content_with_limit(left) {
-        Ok(unpacked) => BYTES_LEFT.set(left.checked_sub(unpacked.len())),
-        Err(Error::Decompress(DecompressError::MemoryLimitExceeded { .. })) => BYTES_LEFT.set(None),
-        Err(_) => return false,
-    }
-    BYTES_LEFT.get().is_some()
+    let mut budget = Budget::new(left);
+    let unpacked = budget.unpack(stream);
+    let exceeded = matches!(unpacked, Err(Failure::Exceeded));
+    BYTES_LEFT.set((!exceeded).then(|| budget.left()));
+    unpacked.is_ok()
 }
 
 /// Whether the file names encryption anywhere outside of its packed streams.

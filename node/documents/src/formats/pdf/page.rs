@@ -1,12 +1,13 @@
 //! Follows what a page draws, as far as it is text.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use lopdf::content::{Content, Operation};
-use lopdf::{DecompressError, Dictionary, Document, Error, Object, ObjectId};
+use lopdf::{Dictionary, Document, Object, ObjectId, Stream};
 
+use super::budget::{Budget, Failure};
 use super::font::Font;
+use super::fonts::Fonts;
 use super::matrix::Matrix;
 use super::sheet::{Piece, Sheet};
 use super::state::State;
@@ -16,6 +17,9 @@ use crate::formats::Source;
 /// Operations of all pages. A book of a thousand pages has a few millions.
 const OPERATIONS_MAX: usize = 50_000_000;
 const OPERATIONS_PER_LOOK: usize = 4096;
+/// Bytes of a string that are decoded at once. Codes have one to four bytes: none is cut, if they are of
+/// one length.
+const CODES_PER_LOOK: usize = 1020;
 /// Forms in forms; a deeper one is left out.
 const DEPTH_MAX: usize = 8;
 
@@ -23,9 +27,8 @@ const DEPTH_MAX: usize = 8;
 pub struct Pages<'a> {
     file: &'a Document,
     source: &'a Source,
-    /// Fonts by where they lie in memory: most pages share them.
-    fonts: HashMap<usize, Rc<Font<'a>>>,
-    unpacked_bytes_left: usize,
+    fonts: Fonts<'a>,
+    unpacked: Budget,
     operations_left: usize,
     found_text: bool,
 }
@@ -34,12 +37,13 @@ pub struct Pages<'a> {
 type Resources<'a> = Vec<&'a Dictionary>;
 
 impl<'a> Pages<'a> {
-    pub fn new(file: &'a Document, source: &'a Source) -> Self {
+    /// `plain` stands for fonts of which nothing is said.
+    pub fn new(file: &'a Document, plain: &'a Dictionary, source: &'a Source) -> Self {
         Self {
             file,
             source,
-            fonts: HashMap::new(),
-            unpacked_bytes_left: source.limits.unpacked_bytes_max,
+            fonts: Fonts::new(file, plain, source),
+            unpacked: Budget::new(source.limits.unpacked_bytes_max),
             operations_left: OPERATIONS_MAX,
             found_text: false,
         }
@@ -53,12 +57,8 @@ impl<'a> Pages<'a> {
     /// The text of a page; empty if the page is damaged.
     pub fn text(&mut self, id: ObjectId) -> Result<String, ReadError> {
         self.source.deadline.check(&self.source.limits)?;
-        let content = self.file.get_page_content_with_limit(id, self.unpacked_bytes_left);
-        let content = match content {
-            Ok(content) => content,
-            Err(error) => return self.no_text(&error),
-        };
-        self.unpacked_bytes_left = self.unpacked_bytes_left.saturating_sub(content.len());
+        self.fonts.start_page();
+        let content = self.content(id)?;
         let mut sheet = Sheet::default();
         let (resources, depth) = (self.resources(id), 0);
         self.draw(
@@ -71,14 +71,28 @@ impl<'a> Pages<'a> {
         Ok(text)
     }
 
-    /// A damaged page has no text; one that grows beyond all measure ends the file.
-    fn no_text(&self, error: &Error) -> Result<String, ReadError> {
-        let unpacked_bytes_max = self.source.limits.unpacked_bytes_max;
-        match error {
-            Error::Decompress(DecompressError::MemoryLimitExceeded { .. }) => {
-                Err(ReadError::Bomb { unpacked_bytes_max })
+    /// All that a page draws, stream by stream: one may be named a hundred thousand times.
+    fn content(&mut self, id: ObjectId) -> Result<Vec<u8>, ReadError> {
+        let mut content = vec![];
+        for id in self.file.get_page_contents(id) {
+            self.source.deadline.check(&self.source.limits)?;
+            let Ok(stream) = self.file.get_object(id).and_then(Object::as_stream) else { continue };
+            match self.unpack(stream)? {
+                Some(unpacked) => content.extend(unpacked),
+                // It may not be packed at all.
+                None => content.extend(&stream.content),
             }
-            _ => Ok(String::new()),
+            content.push(b'\n');
+        }
+        Ok(content)
+    }
+
+    /// A stream's content; None if it is damaged. One that grows beyond all measure ends the file.
+    fn unpack(&mut self, stream: &Stream) -> Result<Option<Vec<u8>>, ReadError> {
+        match self.unpacked.unpack(stream) {
+            Ok(content) => Ok(Some(content)),
+            Err(Failure::Damaged) => Ok(None),
+            Err(failure) => Err(failure.refusal(&self.source.limits)),
         }
     }
 
@@ -104,15 +118,15 @@ impl<'a> Pages<'a> {
         for operation in Content::decode_iter(content) {
             // What stands behind a mistake can't be read.
             let Ok(operation) = operation else { break };
-            self.count(drawing.sheet)?;
+            self.count()?;
             self.follow(&operation, &mut state, drawing)?;
         }
         Ok(())
     }
 
-    fn count(&mut self, sheet: &Sheet) -> Result<(), ReadError> {
+    fn count(&mut self) -> Result<(), ReadError> {
         let text_bytes_max = self.source.limits.text_bytes_max;
-        if self.operations_left == 0 || sheet.bytes() > text_bytes_max {
+        if self.operations_left == 0 {
             return Err(ReadError::TooMuchText { text_bytes_max });
         }
         self.operations_left -= 1;
@@ -134,19 +148,20 @@ impl<'a> Pages<'a> {
                 let name = operands.first().and_then(|name| name.as_name().ok());
                 let font =
                     name.and_then(|name| drawing.find(self.file, b"Font", name)?.as_dict().ok());
-                state.set_font(font.map(|font| self.font(font)), operands.get(1));
+                let font = font.map(|font| self.fonts.get(font)).transpose()?;
+                state.set_font(font, operands.get(1));
             }
-            "Tj" => show(state, operands.last(), drawing.sheet),
+            "Tj" => self.show(state, operands.last(), drawing.sheet)?,
             "'" | "\"" => {
                 state.next_line();
-                show(state, operands.last(), drawing.sheet);
+                self.show(state, operands.last(), drawing.sheet)?;
             }
             "TJ" => {
                 let parts = operands.first().and_then(|parts| parts.as_array().ok());
                 for part in parts.into_iter().flatten() {
                     match part.as_float() {
                         Ok(back) => state.go_back(back),
-                        Err(_) => show(state, Some(part), drawing.sheet),
+                        Err(_) => self.show(state, Some(part), drawing.sheet)?,
                     }
                 }
             }
@@ -156,9 +171,35 @@ impl<'a> Pages<'a> {
         Ok(())
     }
 
-    fn font(&mut self, font: &'a Dictionary) -> Rc<Font<'a>> {
-        let key = std::ptr::from_ref(font).addr();
-        self.fonts.entry(key).or_insert_with(|| Rc::new(Font::new(self.file, font))).clone()
+    /// Draws a string, part by part: a short one may decode to a text without end.
+    fn show(
+        &self,
+        state: &mut State<Rc<Font<'a>>>,
+        string: Option<&Object>,
+        sheet: &mut Sheet,
+    ) -> Result<(), ReadError> {
+        let codes = string.and_then(|string| string.as_str().ok());
+        let (Some(codes), Some(font)) = (codes, state.font().cloned()) else { return Ok(()) };
+        for codes in codes.chunks(CODES_PER_LOOK) {
+            let shown = font.show(codes);
+            let (start, height) = (state.place(), state.height());
+            state.advance(&shown);
+            let end = state.place();
+            if !shown.text.is_empty() {
+                sheet.add(&Piece { text: &shown.text, start, end, height });
+            }
+            self.look(sheet)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is still time, and the page's text still has a measure.
+    fn look(&self, sheet: &Sheet) -> Result<(), ReadError> {
+        let text_bytes_max = self.source.limits.text_bytes_max;
+        if sheet.bytes() > text_bytes_max {
+            return Err(ReadError::TooMuchText { text_bytes_max });
+        }
+        self.source.deadline.check(&self.source.limits)
     }
 
     /// Draws a form: operations that pages share.
@@ -174,11 +215,8 @@ impl<'a> Pages<'a> {
         if !is_form || drawing.depth >= DEPTH_MAX {
             return Ok(());
         }
-        let content = match form.get_plain_content_with_limit(self.unpacked_bytes_left) {
-            Ok(content) => content,
-            Err(error) => return self.no_text(&error).map(drop),
-        };
-        self.unpacked_bytes_left = self.unpacked_bytes_left.saturating_sub(content.len());
+        self.source.deadline.check(&self.source.limits)?;
+        let Some(content) = self.unpack(form)? else { return Ok(()) };
         let start = matrix(form.dict.get_deref(b"Matrix", self.file).ok());
         let own = form.dict.get_deref(b"Resources", self.file).and_then(Object::as_dict).ok();
         let resources = own.into_iter().chain(drawing.resources.iter().copied()).collect();
@@ -201,18 +239,6 @@ impl<'a> Drawing<'_, 'a> {
             let named = resources.get_deref(kind, file).ok()?.as_dict().ok()?;
             named.get_deref(name, file).ok()
         })
-    }
-}
-
-fn show(state: &mut State<Rc<Font<'_>>>, string: Option<&Object>, sheet: &mut Sheet) {
-    let codes = string.and_then(|string| string.as_str().ok());
-    let (Some(codes), Some(font)) = (codes, state.font().cloned()) else { return };
-    let shown = font.show(codes);
-    let (start, height) = (state.place(), state.height());
-    state.advance(&shown);
-    let end = state.place();
-    if !shown.text.is_empty() {
-        sheet.add(&Piece { text: &shown.text, start, end, height });
     }
 }
 

@@ -1,3 +1,5 @@
+mod bombs;
+
 use lopdf::{Dictionary, Stream};
 
 use super::super::tests::{shown, source};

@@ -8,7 +8,7 @@ use qdrant_client::qdrant::{
 
 use super::client::{Client, Effort};
 use super::failure::Failure;
-use super::{Inner, points, spec};
+use super::{Inner, points, spec, switch};
 
 /// Makes a collection.
 pub(super) async fn create(
@@ -82,6 +82,7 @@ pub(super) async fn delete(inner: &Inner, name: &str) -> Result<(), KnowledgeErr
             "`{name}` is only another name of the collection `{physical}`: delete that"
         )));
     }
+    switch::disown(inner, &entry).await?;
     drop_collection(&inner.client, &entry.physical).await?;
     inner.catalog.pin(name, None);
     Ok(())

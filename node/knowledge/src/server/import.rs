@@ -24,6 +24,7 @@ pub(super) async fn import(
         drop_quietly(inner, &side).await;
         return Err(error);
     }
+    switch::switch(inner, &name, &side).await?;
     Ok(inner.catalog.find_anew(&name).await?.collection.clone())
 }
 
@@ -38,6 +39,7 @@ async fn check_free(inner: &Inner, name: &str, replaces: bool) -> Result<(), Kno
     }
 }
 
+/// Fills the new collection, verifies it, and notes what it is.
 async fn take(inner: &Inner, import: &mut Import, side: &str) -> Result<(), KnowledgeError> {
     let has_keywords = inner.catalog.makes_keywords(&import.spec)?;
     make(inner, side, (&import.spec, has_keywords)).await?;
@@ -52,8 +54,7 @@ async fn take(inner: &Inner, import: &mut Import, side: &str) -> Result<(), Know
         return Err(KnowledgeError::Unreadable { message });
     }
     restore::describe(inner, side, &import.spec).await?;
-    check_free(inner, &import.collection, import.replaces).await?;
-    switch::switch(inner, &import.collection, side).await
+    check_free(inner, &import.collection, import.replaces).await
 }
 
 /// Writes all points; returns how many came.

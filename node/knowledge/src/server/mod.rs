@@ -16,9 +16,11 @@
 //! switches at once, and what the alias meant before is deleted. Only where `NAME` is a collection's
 //! own name, an alias can't take its place while it exists: it is deleted first, and for the
 //! milliseconds between, other clients of the server find nothing of that name; this process uses the
-//! new collection already. If it ends just then, the next [`Server::connect`] sets the alias. What a
-//! restore left behind because its process ended is deleted by a later restore to that name, a day
-//! after. A server keeps the file of a snapshot that it refused, and has no request to delete it.
+//! new collection already. If it ends just then, the next [`Server::connect`] sets the alias. What was
+//! verified is never deleted because its switch failed, for an answer that is lost does not tell what
+//! was done: it stays, and the next connection names it if nothing else has the name. What a restore
+//! left behind is deleted by a later restore to that name, a day after, unless it is all there is of
+//! it. A server keeps the file of a snapshot that it refused, and has no request to delete it.
 //!
 //! **Tasks.** Changes, snapshots and restores run in tasks of the server's own set, so that they are
 //! finished when nobody waits any more; [`Server::close`] waits for them. Reading runs in the caller's

@@ -47,14 +47,15 @@ pub(super) async fn restore(
     drop(plain);
     // What was sent stays beside the collection made from it, unless somebody deletes it.
     snapshot::delete(inner, &side, UPLOADED).await;
-    let taken = match sent {
+    let verified = match sent {
         Ok(()) => take(inner, restore, &side).await,
         Err(failure) => Err(refused(failure)),
     };
-    if let Err(error) = taken {
+    if let Err(error) = verified {
         drop_quietly(inner, &side).await;
         return Err(advised(error));
     }
+    switch::switch(inner, name, &side).await?;
     Ok(inner.catalog.find_anew(name).await?.collection.clone())
 }
 
@@ -63,7 +64,7 @@ pub(super) async fn sweep(inner: &Inner, name: &str) -> Result<(), Failure> {
     switch::sweep(inner, name, &stamp_before(LEFT_BEHIND)).await
 }
 
-/// Verifies the new collection, and gives it the name.
+/// Verifies the new collection, and notes what it is.
 async fn take(inner: &Inner, restore: &Restore, side: &str) -> Result<(), KnowledgeError> {
     let found = inner.catalog.describe(side).await?;
     let found = found.map_err(|why| unreadable(format!("the snapshot can't be used: {why}")))?;
@@ -73,8 +74,7 @@ async fn take(inner: &Inner, restore: &Restore, side: &str) -> Result<(), Knowle
         index_documents(&inner.client, side).await?;
     }
     let embedder = restore.embedder.clone().or(found.spec.embedder.clone());
-    describe(inner, side, &CollectionSpec { embedder, ..found.spec }).await?;
-    switch::switch(inner, &restore.collection, side).await
+    describe(inner, side, &CollectionSpec { embedder, ..found.spec }).await
 }
 
 fn check_dimension(spec: &CollectionSpec, wanted: Option<u32>) -> Result<(), KnowledgeError> {

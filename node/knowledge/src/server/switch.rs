@@ -12,36 +12,52 @@ use super::client::{Client, Effort};
 use super::collections::{done, drop_collection, drop_quietly};
 use super::failure::Failure;
 
-/// Lets a name mean a new collection, and deletes the one that it meant before if that is ours.
+/// Lets a name mean a new collection, which was verified, and deletes the one that it meant before if
+/// that is ours. Whatever fails, the new one stays on the server: an answer that is lost does not tell
+/// what was done, and it may be the only one by now. [`adopt`] names it if nothing else has the name.
 pub(super) async fn switch(inner: &Inner, name: &str, new: &str) -> Result<(), KnowledgeError> {
+    let switched = begin(inner, name, new).await;
+    if let Err(error) = &switched {
+        tracing::error!(
+            collection = new, name, %error,
+            "a new collection could not be named: it stays on the server, and the next connection \
+             names it if nothing else has the name"
+        );
+    }
+    inner.catalog.forget();
+    switched
+}
+
+async fn begin(inner: &Inner, name: &str, new: &str) -> Result<(), KnowledgeError> {
     let old = match inner.catalog.find_anew(name).await {
         Err(KnowledgeError::UnknownCollection { .. }) => None,
         found => Some(found?),
     };
     match old {
-        Some(old) if !old.is_alias() => return replace(inner, &old, new).await,
-        None => set_alias(&inner.client, name, new).await?,
+        Some(old) if !old.is_alias() => replace(inner, &old, new).await,
+        None => Ok(give_name(inner, name, new).await?),
         Some(old) => {
-            set_alias(&inner.client, name, new).await?;
+            give_name(inner, name, new).await?;
             inner.catalog.pin(name, None);
             if old.is_ours() {
                 drop_quietly(inner, &old.physical).await;
             }
+            Ok(())
         }
     }
-    inner.catalog.forget();
-    Ok(())
 }
 
 /// Where the name is a collection's own: it goes, then the alias comes.
 async fn replace(inner: &Inner, old: &Entry, new: &str) -> Result<(), KnowledgeError> {
     let name = &old.collection.name;
     inner.catalog.pin(name, Some(new));
-    if let Err(failure) = drop_collection(&inner.client, name).await {
+    if let Err(failure) = drop_collection(&inner.client, name).await
+        && !is_gone(inner, name).await
+    {
         inner.catalog.pin(name, None);
         return Err(failure.into());
     }
-    match set_alias(&inner.client, name, new).await {
+    match give_name(inner, name, new).await {
         Ok(()) => inner.catalog.pin(name, None),
         // It is the collection of that name here, and will be everywhere.
         Err(error) => tracing::error!(
@@ -50,6 +66,19 @@ async fn replace(inner: &Inner, old: &Entry, new: &str) -> Result<(), KnowledgeE
         ),
     }
     Ok(())
+}
+
+/// Whether the server says that there is no collection of that own name.
+async fn is_gone(inner: &Inner, name: &str) -> bool {
+    physical(&inner.client).await.is_ok_and(|names| names.iter().all(|one| one != name))
+}
+
+/// Lets a name mean a collection; if that seems to fail, the server is asked whether it was done.
+async fn give_name(inner: &Inner, name: &str, new: &str) -> Result<(), Failure> {
+    let Err(failure) = set_alias(&inner.client, name, new).await else { return Ok(()) };
+    let aliases = aliases(&inner.client).await.unwrap_or_default();
+    let is_done = aliases.iter().any(|(alias, meant)| alias == name && meant == new);
+    if is_done { Ok(()) } else { Err(failure) }
 }
 
 /// Lets a name mean a collection, whatever it meant before. That is one action: of several in one
@@ -65,16 +94,12 @@ async fn set_alias(client: &Client, name: &str, new: &str) -> Result<(), Failure
     client.call(Effort::Write, ask).await.and_then(done)
 }
 
-/// Names the collections that were verified by a process that ended before it could name them.
+/// Names the collections that were verified by a process that could not name them.
 pub(super) async fn adopt(inner: &Inner) -> Result<(), KnowledgeError> {
-    let names = physical(&inner.client).await?;
-    let aliases = aliases(&inner.client).await?;
-    let is_taken = |name: &str| {
-        names.iter().any(|one| one == name) || aliases.iter().any(|(alias, _)| alias == name)
-    };
+    let names = Names::read(inner).await?;
     let mut orphans = BTreeMap::new();
-    for candidate in &names {
-        let Some(name) = name_of(candidate).filter(|name| !is_taken(name)) else { continue };
+    for candidate in &names.physical {
+        let Some(name) = name_of(candidate).filter(|name| !names.have(name)) else { continue };
         if is_ready(inner, candidate).await? {
             orphans.insert(name, candidate);
         }
@@ -86,6 +111,7 @@ pub(super) async fn adopt(inner: &Inner) -> Result<(), KnowledgeError> {
     Ok(())
 }
 
+/// Whether a collection was verified as what it is now.
 async fn is_ready(inner: &Inner, physical: &str) -> Result<bool, Failure> {
     match inner.catalog.describe(physical).await {
         Ok(Ok(found)) => Ok(found.ready.as_deref() == Some(physical)),
@@ -95,16 +121,58 @@ async fn is_ready(inner: &Inner, physical: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Deletes what earlier restores of that name left behind because their process ended; `since` is a
-/// stamp, and what is younger may be somebody's who is at work.
+/// Deletes what earlier restores of that name left behind; `since` is a stamp, and what is younger may
+/// be somebody's who is at work. Where nothing has the name, what was verified is all there is of it;
+/// a server without metadata does not know what was.
 pub(super) async fn sweep(inner: &Inner, name: &str, since: &str) -> Result<(), Failure> {
-    let aliases = aliases(&inner.client).await?;
-    let is_named = |physical: &str| aliases.iter().any(|(_, meant)| meant == physical);
-    for candidate in physical(&inner.client).await? {
+    let names = Names::read(inner).await?;
+    let has_other = names.have(name);
+    for candidate in names.unnamed_of(name) {
         let is_old = candidate.rsplit_once('@').is_some_and(|(_, stamp)| stamp < since);
-        if name_of(&candidate) == Some(name) && is_old && !is_named(&candidate) {
-            drop_quietly(inner, &candidate).await;
+        if is_old && (has_other || (inner.has_metadata && !is_ready(inner, candidate).await?)) {
+            drop_quietly(inner, candidate).await;
         }
     }
     Ok(())
+}
+
+/// Deletes what was verified for a name but not given it, before the name's own collection goes:
+/// [`adopt`] would bring it back.
+pub(super) async fn disown(inner: &Inner, entry: &Entry) -> Result<(), Failure> {
+    let names = Names::read(inner).await?;
+    let others = names.unnamed_of(&entry.collection.name).filter(|one| *one != entry.physical);
+    for candidate in others {
+        if is_ready(inner, candidate).await? {
+            drop_collection(&inner.client, candidate).await?;
+        }
+    }
+    Ok(())
+}
+
+/// All names on the server.
+struct Names {
+    /// The collections' own.
+    physical: Vec<String>,
+    /// Aliases, and what they mean.
+    aliases: Vec<(String, String)>,
+}
+
+impl Names {
+    async fn read(inner: &Inner) -> Result<Self, Failure> {
+        let physical = physical(&inner.client).await?;
+        Ok(Self { physical, aliases: aliases(&inner.client).await? })
+    }
+
+    /// Whether something has that name.
+    fn have(&self, name: &str) -> bool {
+        self.physical.iter().any(|one| one == name)
+            || self.aliases.iter().any(|(alias, _)| alias == name)
+    }
+
+    /// The collections that were made for a name and that no alias means.
+    fn unnamed_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let is_named = |one: &str| self.aliases.iter().any(|(_, meant)| meant == one);
+        let all = self.physical.iter().map(String::as_str);
+        all.filter(move |one| name_of(one) == Some(name) && !is_named(one))
+    }
 }

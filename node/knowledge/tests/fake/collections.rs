@@ -71,6 +71,7 @@ impl wire::collections_server::Collections for Qdrant {
         let state = &mut *self.state();
         let removed = state.collections.remove(&name).is_some();
         state.aliases.retain(|_, meant| *meant != name);
+        state.leave("delete_collection")?;
         done(removed)
     }
 
@@ -87,6 +88,7 @@ impl wire::collections_server::Collections for Qdrant {
                 _ => return Err(Status::unimplemented("other actions")),
             }
         }
+        state.leave("update_aliases")?;
         done(true)
     }
 

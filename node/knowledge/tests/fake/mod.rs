@@ -83,6 +83,8 @@ pub enum Fault {
     Refuse(Status),
     /// It is never answered.
     Stall,
+    /// It is carried out, and its answer is lost.
+    Lose,
 }
 
 /// All that the server holds.
@@ -95,6 +97,8 @@ pub struct State {
     /// How often each method was asked.
     pub asked: HashMap<String, usize>,
     pub faults: HashMap<String, VecDeque<Fault>>,
+    /// Methods whose next answer is lost.
+    losing: BTreeSet<String>,
     /// Spoils the next download.
     pub spoil_download: bool,
     pub version: String,
@@ -107,6 +111,14 @@ impl State {
         let unknown =
             || Status::not_found(format!("Not found: Collection `{name}` doesn't exist!"));
         self.collections.get_mut(&physical).ok_or_else(unknown)
+    }
+
+    /// Lets an answer out, unless it is to be lost.
+    fn leave(&mut self, method: &str) -> Result<(), Status> {
+        match self.losing.remove(method) {
+            true => Err(Status::unavailable("connection reset")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -193,6 +205,9 @@ impl Qdrant {
         match fault {
             Some(Fault::Refuse(status)) => return Err(status),
             Some(Fault::Stall) => std::future::pending::<()>().await,
+            Some(Fault::Lose) => {
+                self.state().losing.insert(method.into());
+            }
             None => {}
         }
         if request.metadata().get("api-key").is_none_or(|key| key != KEY) {

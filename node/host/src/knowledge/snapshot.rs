@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use gaia_net::{Options, PrivateAddresses, Progress, download};
 
+use super::Scratch;
 use crate::config::KnowledgeConfig;
+use crate::ids::new_id;
 
 /// How often a download tells how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -32,21 +34,13 @@ pub struct Snapshot<'a> {
     pub trust: Trust,
 }
 
-/// A snapshot that is on this machine; what was downloaded for it goes with it.
+/// A snapshot that is on this machine. What was downloaded for it is its own, whoever else asks for the
+/// same address, and goes with it.
 #[derive(Debug)]
 pub struct Fetched {
     /// The file.
     pub file: PathBuf,
-    is_ours: bool,
-}
-
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        if self.is_ours {
-            // It is downloaded again when it is asked for again.
-            let _ = std::fs::remove_file(&self.file);
-        }
-    }
+    _downloaded: Option<Scratch>,
 }
 
 impl Snapshot<'_> {
@@ -75,9 +69,10 @@ impl Snapshot<'_> {
         if !is_url {
             return self.verified(PathBuf::from(self.source));
         }
-        let file = target(config, self.source)?;
+        let scratch = Scratch::new(config, &new_id(""))?;
         let mut options = Options::new(config.snapshot_bytes_max);
         options.sha256 = self.sha256.map(digest).transpose()?;
+        options.part_of = Some(part_of(config, self.source)?);
         options.private_addresses = match self.trust {
             Trust::Config => PrivateAddresses::Allow,
             Trust::Request => PrivateAddresses::Refuse,
@@ -87,8 +82,9 @@ impl Snapshot<'_> {
             teller(progress);
             watch(progress);
         }));
-        download(self.source, &file, options).await.context("downloading the snapshot")?;
-        Ok(Fetched { file, is_ours: true })
+        let downloaded = download(self.source, &scratch.file, options).await;
+        downloaded.context("downloading the snapshot")?;
+        Ok(Fetched { file: scratch.file.clone(), _downloaded: Some(scratch) })
     }
 
     /// A file of this machine, held to its checksum.
@@ -103,7 +99,7 @@ impl Snapshot<'_> {
                 bail!("{} has another checksum than {wanted}", file.display());
             }
         }
-        Ok(Fetched { file, is_ours: false })
+        Ok(Fetched { file, _downloaded: None })
     }
 }
 
@@ -122,9 +118,9 @@ pub fn allowed(file: &Path, folders: &[PathBuf]) -> Result<PathBuf> {
     bail!("{} may not be used: {advice}", file.display())
 }
 
-fn target(config: &KnowledgeConfig, source: &str) -> Result<PathBuf> {
+/// Beside which what has come of an address waits: the next download goes on where it was cut off.
+fn part_of(config: &KnowledgeConfig, source: &str) -> Result<PathBuf> {
     let folder = super::scratch::folder(config)?;
-    // The same address goes on where it was cut off.
     Ok(folder.join(&gaia_documents::document_hash(source.as_bytes())[..32]))
 }
 
@@ -149,5 +145,37 @@ fn teller() -> impl FnMut(Progress) + Send + Sync {
                 "downloading a snapshot"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn downloads_of_one_address_do_not_touch_each_other() {
+        let home = std::env::temp_dir().join(format!("gaia-fetched-{}", std::process::id()));
+        let config = KnowledgeConfig::in_folder(home.clone());
+        std::fs::create_dir_all(&home).expect("made");
+        let origin = home.join("origin");
+        let source = format!("file://{}", origin.display());
+        let fetch = async |bytes: &[u8]| {
+            std::fs::write(&origin, bytes).expect("written");
+            let sha256 = format!("{:x}", Sha256::digest(b"first"));
+            let sha256 = (bytes == b"first").then_some(&*sha256);
+            let snapshot = Snapshot { source: &source, sha256, trust: Trust::Config };
+            snapshot.fetch(&config).await.expect("it is there")
+        };
+        let read = |fetched: &Fetched| std::fs::read(&fetched.file).expect("it is there");
+        let (first, second) = (fetch(b"first").await, fetch(b"second").await);
+        assert_eq!(read(&first), b"first", "it was held to a checksum");
+        drop(first);
+        assert_eq!(read(&second), b"second");
+        drop(second);
+        let left = std::fs::read_dir(home.join("downloads")).expect("read").count();
+        assert_eq!(left, 0);
+        std::fs::remove_dir_all(&home).expect("removed");
     }
 }

@@ -43,7 +43,7 @@ pub async fn download(
     mut options: Options,
 ) -> Result<Downloaded, DownloadError> {
     let target = parse(url, options.private_addresses)?;
-    let mut part = Part::open(file, options.bytes_max).await?;
+    let mut part = Part::open(file, &options).await?;
     if let Err(error) = fill(&target, &mut part, &mut options).await {
         if part.bytes() == 0 {
             part.discard().await;

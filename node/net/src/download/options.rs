@@ -1,5 +1,6 @@
 //! What a caller decides about a download.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::PrivateAddresses;
@@ -51,6 +52,9 @@ pub struct Options {
     pub redirects_max: u32,
     /// Whether the URL may lead to this machine, its files and its private networks.
     pub private_addresses: PrivateAddresses,
+    /// The name beside which what has come is kept until it is whole, on the same disk, if not the
+    /// file's own: downloads of one URL to different files go on where any of them stopped.
+    pub part_of: Option<PathBuf>,
     /// Headers to send, a key say. They don't follow a redirect to another server.
     pub headers: Vec<(String, String)>,
     /// Told for each piece that comes; must return at once.
@@ -70,6 +74,7 @@ impl Options {
             retry: Retry::default(),
             redirects_max: 10,
             private_addresses: PrivateAddresses::Allow,
+            part_of: None,
             headers: vec![],
             progress: None,
         }

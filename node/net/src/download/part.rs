@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-use super::{DownloadError, Downloaded};
+use super::{DownloadError, Downloaded, Options};
 
 /// A note is two short strings; more is someone else's file.
 const NOTE_BYTES_MAX: u64 = 16 << 10;
@@ -52,9 +52,10 @@ pub(super) struct Part {
 
 impl Part {
     /// Opens or creates the part file for `target` and reads what is there.
-    pub async fn open(target: &Path, bytes_max: u64) -> Result<Self, DownloadError> {
-        let target = target.to_owned();
-        blocking(move || open(target, bytes_max)).await
+    pub async fn open(target: &Path, options: &Options) -> Result<Self, DownloadError> {
+        let part_of = options.part_of.as_deref().unwrap_or(target).to_owned();
+        let (target, bytes_max) = (target.to_owned(), options.bytes_max);
+        blocking(move || open((target, &part_of), bytes_max)).await
     }
 
     /// Where the whole file will stand.
@@ -196,8 +197,8 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn open(target: PathBuf, bytes_max: u64) -> Result<Part, DownloadError> {
-    let (path, note) = (beside(&target, ".part"), beside(&target, ".part.json"));
+fn open((target, part_of): (PathBuf, &Path), bytes_max: u64) -> Result<Part, DownloadError> {
+    let (path, note) = (beside(part_of, ".part"), beside(part_of, ".part.json"));
     let failed = DownloadError::file("open", &path);
     let mut file = match open_locked(&path) {
         Ok(Some(file)) => file,
@@ -264,8 +265,8 @@ fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn beside(target: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(target);
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(file);
     name.push(ending);
     name.into()
 }

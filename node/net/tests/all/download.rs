@@ -407,3 +407,23 @@ async fn nobody_listening_is_told_as_such() {
     let connect = matches!(&error, DownloadError::Transport(TransportError::Connect { .. }));
     assert!(connect && !error.to_string().contains("secret"), "{error}");
 }
+
+#[tokio::test]
+async fn downloads_to_different_files_share_what_has_come() {
+    let place = Place::new();
+    let server = Server::start(|number, request| match number {
+        0..3 => cut(request, 100_000),
+        _ => cut(request, 1 << 20),
+    });
+    let to = async |name: &str| {
+        let part_of = Some(place.folder.path().join("shared"));
+        let options = Options { part_of, ..options() };
+        download(&server.url("/x"), &place.folder.path().join(name), options).await
+    };
+    to("one").await.unwrap_err();
+    assert!(place.names().iter().all(|name| name.starts_with("shared.part")));
+    let resumed = to("two").await.unwrap();
+    assert!(resumed.bytes_resumed > 0);
+    assert_eq!(fs::read(place.folder.path().join("two")).unwrap(), content());
+    assert_eq!(place.names(), ["two"]);
+}

@@ -67,6 +67,12 @@ impl Reader {
         self.summary.as_ref()
     }
 
+    /// Bytes of the lines that were given out, the header's included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     fn header<H: DeserializeOwned>(&mut self) -> Result<H, JsonlError> {
         let Some(line) = self.next_line()? else { return Err(JsonlError::Format) };
         let format: HeaderLine<serde::de::IgnoredAny> =

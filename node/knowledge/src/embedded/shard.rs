@@ -269,7 +269,7 @@ fn trimmed(folder: &Path) {
 }
 
 /// About as many bytes as a point takes: in the log and in the stores, once each.
-fn weight(point: &Point) -> u64 {
+pub fn weight(point: &Point) -> u64 {
     let text = serde_json::to_string(&point.payload).map_or(0, |text| text.len());
     2 * (4 * point.vector.len() + text) as u64
 }

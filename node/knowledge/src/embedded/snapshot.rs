@@ -21,12 +21,16 @@ pub use self::write::write;
 use super::convert;
 use super::engine::Engine;
 use super::room;
-use super::shard::Shard;
+use super::shard::{Shard, weight};
 use super::shelf::{Draft, Manifest, Shelf, failed, is_storage_full};
 use super::words::Words;
 
-/// Points that are read and written at once.
-const PAGE: usize = 512;
+/// Points that are read at once: a snapshot may hold large ones, and 4 MiB each is what a server takes.
+const PAGE: usize = 32;
+
+/// Points that are written at once, and bytes by which they are enough: each write is flushed.
+const BATCH: usize = 512;
+const BATCH_BYTES: u64 = 32 << 20;
 
 /// Points that are looked at to learn how long texts are and where they stand.
 const SAMPLE: usize = 2000;
@@ -171,9 +175,18 @@ fn learn(foreign: &[Foreign], restore: &Restore) -> Result<CollectionSpec, Knowl
 /// Words of a text on average, by the first ones.
 fn words_mean(foreign: &Foreign, spec: &CollectionSpec) -> Result<Option<f64>, KnowledgeError> {
     let counter = Words::counting(spec)?;
-    let page = foreign.shard.scan(&Scan { limit: SAMPLE, ..Scan::default() })?;
-    let texts = page.points.into_iter().map(with_text).filter(|point| !point.text().is_empty());
-    let counts: Vec<f64> = texts.map(|point| counter.count(&point.payload)).collect();
+    let mut scan = Scan { limit: PAGE, ..Scan::default() };
+    let (mut seen, mut counts) = (0, vec![]);
+    loop {
+        let page = foreign.shard.scan(&scan)?;
+        seen += page.points.len();
+        let texts = page.points.into_iter().map(with_text).filter(|point| !point.text().is_empty());
+        counts.extend(texts.map(|point| counter.count(&point.payload)));
+        scan.after = page.next;
+        if scan.after.is_none() || seen >= SAMPLE {
+            break;
+        }
+    }
     #[expect(clippy::cast_precision_loss, reason = "there are few")]
     let mean = counts.iter().sum::<f64>() / counts.len() as f64;
     Ok((!counts.is_empty()).then_some(mean.max(1.0)))
@@ -182,19 +195,22 @@ fn words_mean(foreign: &Foreign, spec: &CollectionSpec) -> Result<Option<f64>, K
 /// Copies all points; returns how many.
 fn copy(foreign: &Foreign, into: &Shard) -> Result<u64, KnowledgeError> {
     let mut scan = Scan { limit: PAGE, with_vectors: true, ..Scan::default() };
-    let mut count = 0;
+    let (mut points, mut bytes, mut count) = (vec![], 0, 0);
     loop {
         let page = foreign.shard.scan(&scan)?;
+        let begin = points.len();
         // A point that never had this vector can't be found by it.
-        let points: Vec<_> =
-            page.points.into_iter().filter(|p| !p.vector.is_empty()).map(with_text).collect();
-        count += points.len() as u64;
-        if !points.is_empty() {
+        points.extend(page.points.into_iter().filter(|p| !p.vector.is_empty()).map(with_text));
+        bytes += points[begin..].iter().map(weight).sum::<u64>();
+        scan.after = page.next;
+        let is_last = scan.after.is_none();
+        if !points.is_empty() && (is_last || points.len() >= BATCH || bytes >= BATCH_BYTES) {
             into.upsert(&points)?;
+            count += points.len() as u64;
+            (points, bytes) = (vec![], 0);
         }
-        match page.next {
-            Some(next) => scan.after = Some(next),
-            None => return Ok(count),
+        if is_last {
+            return Ok(count);
         }
     }
 }

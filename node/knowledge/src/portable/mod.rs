@@ -29,8 +29,8 @@ pub use import::{ImportOptions, Imported, Rule, import};
 const KIND: &str = "gaia-knowledge";
 const VERSION: u32 = 1;
 
-/// Bytes of a record's line: a vector of 65,536 values takes less than one million.
-const LINE_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a record's line: a point on a server has 4 MiB at most, which JSON's escapes may double.
+const LINE_BYTES_MAX: usize = 8 << 20;
 
 /// How far an export or an import is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

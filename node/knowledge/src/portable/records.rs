@@ -12,6 +12,9 @@ use super::{Header, KIND, Phase, Record, Step, VERSION, Watch, failed, limits, u
 /// Points between two reports of how far it is.
 const TELL_EVERY: u64 = 1000;
 
+/// Bytes of lines after which no more points are taken at once; parsed, they may have many times that.
+const TAKE_BYTES: u64 = 8 << 20;
+
 /// Reads points, and holds each to the header and to the one before.
 pub(super) struct Records {
     reader: Reader,
@@ -48,10 +51,12 @@ impl Records {
         Ok(Some(point))
     }
 
-    /// Up to so many points; none when the file has ended well.
+    /// Up to so many points, fewer where they are large; none when the file has ended well.
     pub(super) fn take(&mut self, count: usize) -> Result<Vec<Point>, KnowledgeError> {
+        let bytes_max = self.reader.bytes() + TAKE_BYTES;
         let mut points = vec![];
         while points.len() < count
+            && self.reader.bytes() < bytes_max
             && let Some(point) = self.next()?
         {
             points.push(point);
@@ -91,4 +96,45 @@ fn parse(header: Value) -> Result<Header, KnowledgeError> {
         return Err(unreadable(&why));
     }
     serde_json::from_value(header).map_err(|error| unreadable(&format!("its header: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use gaia_archive::jsonl::Writer;
+    use gaia_core::knowledge::CollectionSpec;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_large_points_fewer_are_taken_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a");
+        let spec = CollectionSpec { dimension: 1, ..CollectionSpec::default() };
+        let header = Header {
+            kind: KIND.into(),
+            version: VERSION,
+            collection: "c".into(),
+            points: 10,
+            spec,
+        };
+        let mut writer = Writer::create(&file, &header, limits(1 << 30)).expect("made");
+        for id in 0..10 {
+            let payload = json!({"source": "a".repeat(3 << 20)});
+            let payload = payload.as_object().cloned().expect("an object");
+            let record = Record { id: id.to_string(), vector: vec![1.0], payload };
+            writer.write(&record).expect("written");
+        }
+        writer.finish().expect("whole");
+        let (mut records, _) = Records::open(&file, 1 << 30).expect("open");
+        let mut sizes = vec![];
+        loop {
+            match records.take(2 + sizes.len()).expect("read").len() {
+                0 => break,
+                size => sizes.push(size),
+            }
+        }
+        assert_eq!(sizes, [2, 3, 3, 2]);
+        assert_eq!(records.summary().map(|summary| summary.records), Some(10));
+    }
 }

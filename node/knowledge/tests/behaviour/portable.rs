@@ -220,11 +220,11 @@ pub async fn files_that_are_cut_damaged_or_bombs_are_refused(bench: &impl Bench)
         std::fs::write(&path, bytes).expect("written");
         is_refused(&node, &path, why).await;
     }
-    // Ten megabytes that are ten kilobytes.
-    let payload = json!({"source": "a".repeat(10 << 20)});
+    // Seven megabytes that are some kilobytes.
+    let payload = json!({"source": "a".repeat(7 << 20)});
     let bomb = json!({"id": "1", "vector": [1, 2], "payload": payload});
     is_refused(&node, &file(&folder, &json!({}), &[bomb]), "are more than").await;
-    let long = json!({"id": "1", "vector": [1, 2], "payload": {"source": "a".repeat(20 << 20)}});
+    let long = json!({"id": "1", "vector": [1, 2], "payload": {"source": "a".repeat(9 << 20)}});
     is_refused(&node, &file(&folder, &json!({}), &[long]), "is longer than").await;
     let other = folder.path().join("other");
     std::fs::File::create(&other).and_then(|mut f| f.write_all(&[])).expect("written");

@@ -52,18 +52,24 @@ async fn open_keywords(config: &KeywordsConfig) -> Result<Arc<dyn KeywordIndex>>
 }
 
 async fn open_engine(config: &KnowledgeConfig) -> Result<Arc<dyn Knowledge>> {
+    let limits = SnapshotLimits { bytes_max: config.unpacked_bytes_max };
     match &config.engine {
         EngineConfig::Embedded { folder } => {
-            let limits = SnapshotLimits { bytes_max: config.unpacked_bytes_max };
             let embedded = Embedded::open(folder, limits);
             let embedded = embedded.context("opening the knowledge bases")?;
-            scratch::sweep(folder);
+            scratch::sweep(config)?;
             Ok(Arc::new(embedded))
         }
-        EngineConfig::Server { url, rest_url, api_key_file } => {
+        EngineConfig::Server { url, rest_url, api_key_file, .. } => {
+            scratch::sweep(config)?;
             let api_key = api_key_file.as_deref().map(read_key).transpose()?;
-            let settings =
-                ServerSettings { api_key, rest_url: rest_url.clone(), ..ServerSettings::new(url) };
+            let settings = ServerSettings {
+                api_key,
+                rest_url: rest_url.clone(),
+                snapshot_limits: limits,
+                scratch: Some(scratch::folder(config)?),
+                ..ServerSettings::new(url)
+            };
             let server = Server::connect(settings).await;
             let server = server.with_context(|| format!("knowledge.url: connecting to {url}"))?;
             Ok(Arc::new(server))

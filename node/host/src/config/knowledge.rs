@@ -1,6 +1,6 @@
 //! `[knowledge]`: where knowledge bases are, and which of them a model answers with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gaia_core::knowledge::{
     CollectionSpec, Fusion, Grounding, MergePolicy, Plan, SearchMode, Target, check_name,
@@ -48,6 +48,8 @@ pub enum EngineConfig {
     },
     /// On a Qdrant server.
     Server {
+        /// The folder for what is downloaded, handed in and packed.
+        folder: PathBuf,
         /// Its gRPC address, such as `http://localhost:6334`.
         url: String,
         /// Its REST address, for snapshots; without it, the gRPC address with port 6333.
@@ -104,6 +106,16 @@ enum Policy {
     #[default]
     SystemMessage,
     LastUserMessage,
+}
+
+impl EngineConfig {
+    /// Its folder on this machine.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Embedded { folder } | Self::Server { folder, .. } => folder,
+        }
+    }
 }
 
 impl KnowledgeConfig {
@@ -168,17 +180,18 @@ fn read_keywords(table: &mut Reader<'_>) -> Option<KeywordsConfig> {
 
 fn read_engine(table: &mut Reader<'_>, places: &Places) -> EngineConfig {
     let folder: PathBuf = table.value("folder", "knowledge".into());
+    let folder = places.resolve(&folder);
     let url: Option<String> = table.optional("url");
     let rest_url: Option<String> = table.optional("rest_url");
     let api_key_file: Option<PathBuf> = table.optional("api_key_file");
     match table.value("engine", EngineKind::default()) {
-        EngineKind::Embedded => EngineConfig::Embedded { folder: places.resolve(&folder) },
+        EngineKind::Embedded => EngineConfig::Embedded { folder },
         EngineKind::Server => {
             if url.is_none() {
                 table.wrong("url", "is missing: write the server's gRPC address, port 6334 mostly");
             }
             let api_key_file = api_key_file.map(|file| places.resolve(&file));
-            EngineConfig::Server { url: url.unwrap_or_default(), rest_url, api_key_file }
+            EngineConfig::Server { folder, url: url.unwrap_or_default(), rest_url, api_key_file }
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct Snapshot<'a> {
 pub struct Fetched {
     /// The file.
     pub file: PathBuf,
-    _downloaded: Option<Scratch>,
+    _scratch: Scratch,
 }
 
 impl Snapshot<'_> {
@@ -61,15 +61,15 @@ impl Snapshot<'_> {
         config: &KnowledgeConfig,
         mut watch: impl FnMut(Progress) + Send + Sync + 'static,
     ) -> Result<Fetched> {
+        let scratch = Scratch::new(config, &new_id(""))?;
         let is_url = self.source.contains("://");
         if !is_url && self.trust == Trust::Request {
             let file = allowed(Path::new(self.source), &config.snapshot_dirs)?;
-            return self.verified(file);
+            return self.verified(file, scratch);
         }
         if !is_url {
-            return self.verified(PathBuf::from(self.source));
+            return self.verified(PathBuf::from(self.source), scratch);
         }
-        let scratch = Scratch::new(config, &new_id(""))?;
         let mut options = Options::new(config.snapshot_bytes_max);
         options.sha256 = self.sha256.map(digest).transpose()?;
         options.part_of = Some(part_of(config, self.source)?);
@@ -84,11 +84,11 @@ impl Snapshot<'_> {
         }));
         let downloaded = download(self.source, &scratch.file, options).await;
         downloaded.context("downloading the snapshot")?;
-        Ok(Fetched { file: scratch.file.clone(), _downloaded: Some(scratch) })
+        Ok(Fetched { file: scratch.file.clone(), _scratch: scratch })
     }
 
     /// A file of this machine, held to its checksum.
-    fn verified(&self, file: PathBuf) -> Result<Fetched> {
+    fn verified(&self, file: PathBuf, scratch: Scratch) -> Result<Fetched> {
         let content = std::fs::File::open(&file);
         let mut content = content.with_context(|| format!("opening {}", file.display()))?;
         if let Some(wanted) = self.sha256 {
@@ -99,7 +99,7 @@ impl Snapshot<'_> {
                 bail!("{} has another checksum than {wanted}", file.display());
             }
         }
-        Ok(Fetched { file, _downloaded: None })
+        Ok(Fetched { file, _scratch: scratch })
     }
 }
 

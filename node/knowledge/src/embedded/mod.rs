@@ -15,7 +15,7 @@ mod engine;
 mod import;
 mod log;
 mod reason;
-mod room;
+pub(crate) mod room;
 mod shard;
 mod shelf;
 mod slots;
@@ -39,6 +39,7 @@ use self::shard::Shard;
 use self::shelf::{Draft, Manifest, Shelf};
 use self::slots::{Slot, Slots};
 pub use self::snapshot::SnapshotLimits;
+pub(crate) use self::snapshot::unpack_tar;
 
 /// Calls that may wait for a thread; one more is refused.
 const WAITING_MAX: usize = 4096;

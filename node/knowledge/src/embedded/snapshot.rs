@@ -112,7 +112,10 @@ fn open_all(
 }
 
 /// Unpacks what leaves the disk its reserve: the open collections write meanwhile.
-fn unpack_tar(
+///
+/// # Errors
+/// It is larger than allowed, or no archive; the disk is full. Nothing is left of it.
+pub fn unpack_tar(
     file: &Path,
     into: &Path,
     limits: SnapshotLimits,

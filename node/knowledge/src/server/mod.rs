@@ -62,6 +62,7 @@ use tokio::task::JoinSet;
 
 use catalog::{Catalog, Entry};
 use client::{Client, Effort};
+use plain::Making;
 use points::{Error, Points};
 use rest::Rest;
 
@@ -81,6 +82,7 @@ struct Inner {
     client: Client,
     catalog: Catalog,
     rest: Option<Rest>,
+    making: Making,
     /// Whether the server keeps metadata of collections.
     has_metadata: bool,
     /// One snapshot at a time is restored.
@@ -97,11 +99,13 @@ impl Server {
         let client = Client::new(&settings)?;
         let rest = Rest::new(&settings)?;
         let version = version(&client).await?;
+        let making = Making { limits: settings.snapshot_limits, folder: settings.scratch };
         let (vector_name, bm25) = (settings.vector_name, settings.bm25);
         let inner = Inner {
             catalog: Catalog::new(client.clone(), vector_name, bm25),
             client,
             rest,
+            making,
             has_metadata: version >= (1, 16),
             restoring: Semaphore::new(1),
         };

@@ -15,7 +15,7 @@ use tonic::Code;
 use super::client::Effort;
 use super::collections::{done, drop_quietly, index_documents};
 use super::failure::Failure;
-use super::plain::Plain;
+use super::plain::{Making, Plain};
 use super::rest::UPLOADED;
 use super::spec::Found;
 use super::{Inner, plain, snapshot, spec, switch};
@@ -40,7 +40,7 @@ pub(super) async fn restore(
     check_name(name)?;
     let _permit = inner.restoring.try_acquire().map_err(|_| KnowledgeError::Overloaded)?;
     let rest = snapshot::rest(inner)?;
-    let plain = plain(&restore.file).await?;
+    let plain = plain(&restore.file, &inner.making).await?;
     sweep(inner, name).await?;
     let side = format!("{name}@{}", stamp());
     let sent = rest.upload(&side, &plain.path()).await;
@@ -184,10 +184,10 @@ pub(super) async fn describe(
 }
 
 /// The snapshot as a server takes it; a file that does not even look like one is not sent.
-async fn plain(path: &Path) -> Result<Plain, KnowledgeError> {
+async fn plain(path: &Path, making: &Making) -> Result<Plain, KnowledgeError> {
     let header = header(path)?;
     if plain::is_compressed(&header) {
-        return plain::make_plain(path).await;
+        return making.make_plain(path).await;
     }
     if header.len() < HEADER_BYTES || header[257..262] != *b"ustar" {
         let path = path.display();
@@ -251,6 +251,8 @@ mod tests {
     async fn files_that_are_no_snapshots_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.snapshot");
+        let making = Making { limits: crate::SnapshotLimits { bytes_max: 1 << 20 }, folder: None };
+        let plain = async |path: &Path| plain(path, &making).await;
         assert!(plain(&path).await.is_err());
         assert!(plain(folder.path()).await.is_err());
         for bytes in [&b""[..], b"x", &[0; 2000], &[0x1f, 0x8b, 8, 0]] {

@@ -1,6 +1,7 @@
 //! Where a Qdrant server is and how long it may take.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gaia_core::KnowledgeError;
@@ -8,6 +9,7 @@ use tonic::transport::Uri;
 
 use super::Bm25For;
 use super::words::as_embedded;
+use crate::SnapshotLimits;
 
 /// Qdrant's ports: gRPC, and REST beside it.
 const GRPC_PORT: u16 = 6334;
@@ -33,6 +35,10 @@ pub struct ServerSettings {
     pub write_timeout: Duration,
     /// A snapshot is made, sent or taken over within this time.
     pub snapshot_timeout: Duration,
+    /// How large a compressed snapshot may be when it is unpacked, which the server does not do.
+    pub snapshot_limits: SnapshotLimits,
+    /// The folder where that happens, which must exist; without one, beside the snapshot.
+    pub scratch: Option<PathBuf>,
     /// Requests at a time; more are answered as overloaded.
     pub requests_max: usize,
     /// How texts are searched by words, as in the embedded engine unless it is set; with `None`
@@ -53,6 +59,8 @@ impl ServerSettings {
             timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(60),
             snapshot_timeout: Duration::from_secs(3600),
+            snapshot_limits: SnapshotLimits { bytes_max: 256 << 30 },
+            scratch: None,
             requests_max: 256,
             bm25: Some(as_embedded()),
         }

@@ -17,6 +17,8 @@ use crate::coder::{Attempt, Coder, CoderError, Goal, Progress, Repair, Spent, St
 const SIDE_BY_SIDE_MAX: usize = 4;
 /// Builds of one repair at most, whatever its other limits.
 const BUILDS_MAX: u32 = 96;
+/// A report of so many tests may not list them all.
+const TESTS_LISTED_MAX: usize = 5000;
 /// Bytes of an attempt's output.
 const OUTPUT_BYTES_MAX: usize = 400;
 
@@ -245,6 +247,10 @@ impl<'a> Workshop<'a> {
     fn judge(&mut self, from: usize, candidate: Candidate, report: BuildReport) -> Tried {
         let Candidate { files, stage, reason } = candidate;
         let measure = Measure::of(&report);
+        if let Some(name) = self.lost_test(&report).filter(|_| measure.is_done()) {
+            self.note(stage, &measure, (false, format!("the test {name} is not run any more")));
+            return Tried::Worse(measure.errors);
+        }
         let old = &self.states[from];
         let sideways = match step(&old.report, &report) {
             Step::Forward => Some(0),
@@ -261,6 +267,17 @@ impl<'a> Workshop<'a> {
         let state = State { files, report, measure, stage, parent, reason, looked_at, sideways };
         self.states.push(state);
         Tried::Kept(self.states.len() - 1)
+    }
+
+    /// A test that was run before and is not in this report: whatever the guard has overlooked, code that
+    /// is not compiled any more is no repair.
+    fn lost_test(&self, report: &BuildReport) -> Option<String> {
+        if report.tests.len() >= TESTS_LISTED_MAX {
+            return None;
+        }
+        let now: HashSet<_> = report.tests.iter().map(|test| lasting(&test.name)).collect();
+        let mut before = self.states.iter().flat_map(|state| &state.report.tests);
+        before.find(|test| !now.contains(lasting(&test.name))).map(|test| test.name.clone())
     }
 
     fn note(&mut self, stage: Stage, measure: &Measure, what: (bool, String)) {
@@ -291,6 +308,11 @@ async fn build_patiently(coder: &Coder, job: BuildJob) -> Result<BuildReport, Bu
             other => return other,
         }
     }
+}
+
+/// A test's name without the line of a test in documentation, which moves.
+fn lasting(name: &str) -> &str {
+    name.split_once(" (line ").map_or(name, |(name, _)| name)
 }
 
 /// What a report says first.

@@ -3,6 +3,8 @@
 //! A compiler is content with code that is gone, and tests that are gone do not fail. So every
 //! candidate is compared with the project as it came: items, tests, bodies, attributes that silence.
 
+mod manifest;
+mod mounts;
 mod test_code;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +30,11 @@ pub(super) struct Complaints {
     words: String,
     /// cargo or the sandbox did not understand the project, or a crate is missing.
     pub(super) manifest: bool,
+    /// cargo or the sandbox could not read the manifests.
+    unread: bool,
+    /// Modules that have no file, and whether any file was not found.
+    lost: BTreeSet<String>,
+    has_lost_file: bool,
     /// Test code, by file and name, that is wrong itself.
     faults: BTreeSet<(String, String)>,
     /// The tests are as new as the code.
@@ -46,9 +53,7 @@ impl Complaints {
     }
 
     fn add(&mut self, report: &BuildReport) {
-        let mut errors = 0;
         for error in report.errors() {
-            errors += 1;
             let is_syntax = phase_of(error) == Phase::Syntax;
             for span in
                 error.spans.iter().filter(|span| is_syntax && span.origin == Origin::Project)
@@ -64,9 +69,13 @@ impl Complaints {
             self.manifest |= about.iter().any(|word| said.contains(word));
             // What is not found in a crate may be hidden by one of its features.
             self.manifest |= matches!(error.code.as_deref(), Some("E0432" | "E0433"));
+            let lost = error.message.strip_prefix("file not found for module `");
+            self.lost.extend(lost.and_then(|rest| Some(rest.split_once('`')?.0.to_owned())));
+            self.has_lost_file |= error.message.starts_with("couldn't read");
         }
-        let failed_before = !Measure::of(report).compiles() && errors == 0;
-        self.manifest |= failed_before;
+        let unread = Measure::of(report).phase == Phase::Manifest;
+        self.unread |= unread;
+        self.manifest |= unread;
     }
 
     /// Whether something was said of these lines of a file.
@@ -127,30 +136,18 @@ fn kind_objection(path: &str, texts: (&str, &str), complaints: &Complaints) -> O
     source_objection(path, (old, new), complaints)
 }
 
-/// A manifest may get more; what stands there stays, but for the edition, unless cargo can't read it.
+/// A manifest is touched where something is said of it, and no further than that needs.
 fn manifest_objection(path: &str, texts: (&str, &str), complaints: &Complaints) -> Option<String> {
     if !complaints.manifest {
         return Some(format!("it changes {path}, and no error is about the manifest"));
     }
-    let counts = |line: &&str| !line.is_empty() && !line.starts_with("edition");
-    let mut lines = texts.1.lines().map(str::trim);
-    let gone = texts.0.lines().map(str::trim).filter(counts).find(|old| {
-        let name = old.split_once('=').map(|(name, _)| name.trim());
-        // A dependency may get features: its line begins as before.
-        !lines.any(|new| new == *old || (name.is_some() && crate_name(new) == name))
-    });
-    let readable = complaints.codes.iter().any(|code| code.starts_with('E'));
-    let gone = gone.filter(|_| readable)?;
-    Some(format!("it takes `{gone}` out of {path}, where it may only add"))
-}
-
-fn crate_name(line: &str) -> Option<&str> {
-    line.split_once('=').map(|(name, _)| name.trim())
+    manifest::objection(path, texts, !complaints.unread)
 }
 
 fn source_objection(path: &str, texts: (&str, &str), complaints: &Complaints) -> Option<String> {
     let (old, new) = (scan(texts.0), scan(texts.1));
     silenced(&old, &new, complaints)
+        .or_else(|| mounts::objection(&old, &new, complaints))
         .or_else(|| emptied(&old, &new))
         .or_else(|| test_code::objection(path, (texts.0, &old), (&new, complaints)))
         .map(|objection| format!("{path}: it {objection}"))

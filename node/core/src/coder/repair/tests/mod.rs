@@ -1,6 +1,7 @@
 //! Repairs as a whole, over fakes.
 
 mod forms;
+mod lost;
 mod model;
 
 use std::sync::{Arc, Mutex};

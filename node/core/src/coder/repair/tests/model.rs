@@ -249,16 +249,18 @@ fn what_a_model_repaired_is_remembered() {
 fn failing_tests_go_to_the_model() {
     let (coder, model) = with_model(model(vec![saying(&block("wrong();", "right();"))]));
     let builder = FakeBuilder::new(|job| {
+        use crate::build::TestStatus::{Failed, Passed};
         let mut report = report_of(vec![]);
-        if job.files["src/main.rs"].contains("wrong") {
+        let is_wrong = job.files["src/main.rs"].contains("wrong");
+        report.tests.push(crate::build::TestResult {
+            suite: 0,
+            name: "adds".into(),
+            status: if is_wrong { Failed } else { Passed },
+            reason: None,
+            output: is_wrong.then(|| "left: 1, right: 2".into()),
+        });
+        if is_wrong {
             report.verdict = crate::build::Verdict::TestFailure;
-            report.tests.push(crate::build::TestResult {
-                suite: 0,
-                name: "adds".into(),
-                status: crate::build::TestStatus::Failed,
-                reason: None,
-                output: Some("left: 1, right: 2".into()),
-            });
         }
         Some(Ok(report))
     });

@@ -69,13 +69,16 @@ fn spans(spans: &[wire::Span], places: &Places) -> Vec<Span> {
 
 fn span(span: &wire::Span, places: &Places) -> Span {
     let (origin, file) = places.of(&span.file_name);
+    // A program can print the same as the compiler, and what it likes.
+    let line_end = span.line_end.max(span.line_start);
+    let column_min = if line_end == span.line_start { span.column_start } else { 0 };
     Span {
         file,
         origin,
         line_start: span.line_start,
-        line_end: span.line_end,
+        line_end,
         column_start: span.column_start,
-        column_end: span.column_end,
+        column_end: span.column_end.max(column_min),
         primary: span.is_primary,
         label: span.label.clone().filter(|label| !label.is_empty()).map(text),
         macro_name: span.expansion.as_ref().map(|expansion| name(&expansion.macro_decl_name)),
@@ -136,5 +139,22 @@ mod tests {
         ] {
             assert_eq!(package_name(id), "a", "{id}");
         }
+    }
+
+    #[test]
+    fn a_place_ends_where_it_begins_or_behind() {
+        let read = |lines: (u32, u32), columns: (u32, u32)| {
+            let span = serde_json::json!({
+                "file_name": "src/lib.rs", "byte_start": 9, "byte_end": 1, "is_primary": true,
+                "line_start": lines.0, "line_end": lines.1,
+                "column_start": columns.0, "column_end": columns.1,
+            });
+            let span: wire::Span = serde_json::from_value(span).expect("a span");
+            let span = super::span(&span, &Places::default());
+            ((span.line_start, span.line_end), (span.column_start, span.column_end))
+        };
+        assert_eq!(read((100, 1), (9, 3)), ((100, 100), (9, 9)));
+        assert_eq!(read((3, 3), (9, 3)), ((3, 3), (9, 9)));
+        assert_eq!(read((3, 4), (9, 3)), ((3, 4), (9, 3)));
     }
 }

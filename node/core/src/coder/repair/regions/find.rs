@@ -13,6 +13,8 @@ const REGIONS_MAX: usize = 3;
 const BYTES_MAX: usize = 3000;
 /// Errors whose places are looked at.
 const ERRORS_MAX: usize = 3;
+/// Places of which they speak.
+const SPANS_MAX: usize = 16;
 /// Lines of an item that is written anew as a whole.
 const ITEM_LINES_MAX: usize = 60;
 /// Lines before and behind an error that is in no such item, and in imports.
@@ -55,13 +57,16 @@ fn at_errors(files: &Files, report: &BuildReport) -> Vec<Region> {
     let labels = first.iter().flat_map(|error| &error.spans).filter(|span| !span.primary);
     let notes = first.iter().flat_map(|error| &error.children).flat_map(|child| &child.spans);
     let spans = primaries.chain(labels).chain(notes);
-    spans.filter(|span| span.origin == Origin::Project).filter_map(|span| at(files, span)).collect()
+    let own = spans.filter(|span| span.origin == Origin::Project).take(SPANS_MAX);
+    own.filter_map(|span| at(files, span)).collect()
 }
 
 fn at(files: &Files, span: &Span) -> Option<Region> {
     let text = files.get(&span.file).filter(|_| span.file.ends_with(".rs"))?;
     let number = |line: u32| (line as usize).saturating_sub(1);
-    let lines = (number(span.line_start), number(span.line_end) + 1);
+    let first = number(span.line_start);
+    // What a program printed itself may end before it begins.
+    let lines = (first, number(span.line_end).max(first) + 1);
     let all: Vec<_> = text.lines().collect();
     if lines.0 >= all.len() {
         return None;

@@ -196,6 +196,9 @@ fn put(files: &mut Files, region: &Region, code: &str) -> Result<(), String> {
     let text = files.get(&region.path).ok_or("the file is gone")?;
     let lines: Vec<_> = text.split_inclusive('\n').collect();
     let end = region.lines.1.min(lines.len());
+    if region.lines.0 > end {
+        return Err("the lines to write anew are not there".into());
+    }
     let old: Vec<_> = lines[region.lines.0..end].iter().map(|line| line.trim_end()).collect();
     let mut new: Vec<_> = code.lines().collect();
     while new.first().is_some_and(|line| line.trim().is_empty()) {

@@ -245,3 +245,23 @@ fn any_answer_at_all_is_taken_or_refused() {
         }
     }
 }
+
+#[test]
+fn a_place_that_ends_before_it_begins_is_its_first_line() {
+    let text = "fn a() {}\n".repeat(120);
+    let mut error = error_at("E0308", "wrong", ("src/lib.rs", 100));
+    error.spans[0].line_end = 1;
+    let [region] = &regions(&state(&text, report_of(vec![error])), false)[..] else {
+        panic!("one")
+    };
+    assert_eq!(region.lines, (99, 100));
+}
+
+#[test]
+fn lines_that_are_not_there_are_not_written_anew() {
+    let region = |lines| Region { path: "src/lib.rs".into(), lines, item: None };
+    for lines in [(4, 1), (900, 901)] {
+        let refused = answered(&[region(lines)], "fn a() {}\n").expect_err("no such lines");
+        assert!(refused.contains("not there"), "{refused}");
+    }
+}

@@ -39,6 +39,8 @@ pub(super) struct Measure {
     pub(super) errors: usize,
     pub(super) tests_failed: usize,
     tests_passed: usize,
+    /// The compiler was ended before it had said all: less was said than there is to say.
+    is_partial: bool,
 }
 
 /// A state that was compiled and kept.
@@ -89,7 +91,8 @@ impl Measure {
             (_, None) if was_running(report) => (Phase::Tests, 0, tests_failed.max(1)),
             (_, None) => (Phase::Late, 1, 0),
         };
-        Self { phase, errors, tests_failed, tests_passed }
+        let is_partial = was_cut_off(report);
+        Self { phase, errors, tests_failed, tests_passed, is_partial }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -101,20 +104,20 @@ impl Measure {
     }
 
     /// Which of two answers a user would rather have; the smaller one. Nobody wants more errors,
-    /// however far the compiler got.
-    pub(super) fn worth(&self) -> (u8, usize, Reverse<Phase>) {
+    /// however far the compiler got, or a project of which it is not known how many there are.
+    pub(super) fn worth(&self) -> (bool, u8, usize, Reverse<Phase>) {
         let (kind, count) = match self.phase {
             Phase::Done => (0, 0),
             Phase::Tests => (1, self.tests_failed),
             Phase::Manifest => (3, self.errors),
             _ => (2, self.errors),
         };
-        (kind, count, Reverse(self.phase))
+        (self.is_partial, kind, count, Reverse(self.phase))
     }
 
     /// Which state to go on from; the smaller one.
-    pub(super) fn distance(&self) -> (Reverse<Phase>, usize, usize) {
-        (Reverse(self.phase), self.errors, self.tests_failed)
+    pub(super) fn distance(&self) -> (bool, Reverse<Phase>, usize, usize) {
+        (self.is_partial, Reverse(self.phase), self.errors, self.tests_failed)
     }
 }
 
@@ -123,9 +126,21 @@ fn was_running(report: &BuildReport) -> bool {
     !report.tests.is_empty() || report.stdout.contains("running ")
 }
 
+/// A compiler that was ended for its time, memory or output has told as many errors as it happened to.
+fn was_cut_off(report: &BuildReport) -> bool {
+    let was_ended = matches!(
+        report.verdict,
+        Verdict::Timeout | Verdict::OutOfMemory | Verdict::OutputLimit | Verdict::Cancelled
+    );
+    was_ended && !was_running(report)
+}
+
 /// What the step from one report to the next is worth.
 pub(super) fn step(old: &BuildReport, new: &BuildReport) -> Step {
     let (was, is) = (Measure::of(old), Measure::of(new));
+    if is.is_partial {
+        return Step::Worse;
+    }
     if is.compiles() || was.compiles() {
         return tests_step(&was, &is);
     }
@@ -234,5 +249,42 @@ fn phase_without_number(message: &str) -> Phase {
         Phase::Late
     } else {
         Phase::Syntax
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::TestResult;
+    use crate::fakes::{error_at, report_of};
+
+    fn errors(count: u32) -> BuildReport {
+        report_of(
+            (1..=count).map(|line| error_at("E0308", "wrong", ("src/lib.rs", line))).collect(),
+        )
+    }
+
+    #[test]
+    fn a_compiler_that_was_ended_is_no_gain() {
+        for verdict in [Verdict::Timeout, Verdict::OutOfMemory, Verdict::OutputLimit] {
+            for told in [0, 1] {
+                let ended = BuildReport { verdict, ..errors(told) };
+                for before in [errors(9), ended.clone()] {
+                    assert_eq!(step(&before, &ended), Step::Worse, "{verdict:?}");
+                }
+                let (ended, known) = (Measure::of(&ended), Measure::of(&errors(9)));
+                assert!(known.worth() < ended.worth() && known.distance() < ended.distance());
+            }
+        }
+    }
+
+    #[test]
+    fn tests_that_were_ended_had_been_compiled() {
+        let (name, status) = ("a".to_owned(), TestStatus::Unfinished);
+        let test = TestResult { suite: 0, name, status, reason: None, output: None };
+        let report =
+            BuildReport { verdict: Verdict::Timeout, tests: vec![test], ..report_of(vec![]) };
+        assert_eq!(step(&errors(9), &report), Step::Forward);
+        assert!(Measure::of(&report).worth() < Measure::of(&errors(1)).worth());
     }
 }

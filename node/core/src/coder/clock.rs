@@ -17,6 +17,19 @@ pub trait Clock: Send + Sync {
     fn until(&self, moment: Duration) -> Moment<'_>;
 }
 
+/// Lets whatever else runs on this thread go on, once.
+pub(super) async fn breathe() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// What came of the work, unless the alarm came first; the work is dropped then.
 pub(super) async fn before<T>(
     alarm: impl Future<Output = ()>,

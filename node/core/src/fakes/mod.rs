@@ -4,9 +4,9 @@ mod coder;
 mod knowledge;
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -223,15 +223,31 @@ pub fn node_of(model: FakeModel) -> (Node, Arc<FakeModel>) {
     (Node { models, admission: Admission::new(4), knowledge: None }, model)
 }
 
-/// Runs a future that never has to wait.
+/// A future that has let others go first.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs a future that never has to wait; it may let others go first.
 ///
 /// # Panics
 /// It waits.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("a fake never waits"),
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => {
+                assert!(woken.0.swap(false, Ordering::Relaxed), "a fake never waits");
+            }
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the compiler itself proposes, and what follows from its words without a doubt.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::edit::{Edit, choices};
 use super::rules;
 use crate::build::{Applicability, BuildReport, Crates, Diagnostic, Files, Suggestion};
-use crate::coder::items::{Item, scan};
+use crate::coder::items::scan;
 
 /// Errors that are looked at in one state; the others may be gone with them.
 const ERRORS_MAX: usize = 6;
@@ -53,7 +55,8 @@ fn for_error(ground: &Ground<'_>, error: &Diagnostic) -> Vec<Proposal> {
     let mut all: Vec<_> = error.suggestions.iter().flat_map(suggested).collect();
     all.extend(rules::for_error((ground.files, ground.crates), error));
     all.retain(|proposal| ground.guesses || proposal.sure < Sure::Guess);
-    all.sort_by_cached_key(|proposal| (touches_tests(ground.files, proposal), proposal.sure));
+    let tests = tests_in(ground.files, &all);
+    all.sort_by_cached_key(|proposal| (touches_tests(&tests, proposal), proposal.sure));
     let mut kept: Vec<Proposal> = vec![];
     for proposal in all {
         if kept.len() < PER_ERROR_MAX && kept.iter().all(|own| own.edits != proposal.edits) {
@@ -63,12 +66,23 @@ fn for_error(ground: &Ground<'_>, error: &Diagnostic) -> Vec<Proposal> {
     kept
 }
 
+/// The bytes of what only exists for tests, in the files that are to be changed.
+fn tests_in(files: &Files, all: &[Proposal]) -> BTreeMap<String, Vec<(usize, usize)>> {
+    let touched: BTreeSet<_> =
+        all.iter().flat_map(|own| &own.edits).map(|edit| &edit.file).collect();
+    let tests = |path: &String| {
+        let text = files.get(path).map_or("", String::as_str);
+        let items = scan(text).items.into_iter().filter(|item| item.for_tests);
+        (path.clone(), items.map(|item| item.bytes).collect())
+    };
+    touched.into_iter().map(tests).collect()
+}
+
 /// Tests say what is wanted: they are changed last.
-fn touches_tests(files: &Files, proposal: &Proposal) -> bool {
+fn touches_tests(tests: &BTreeMap<String, Vec<(usize, usize)>>, proposal: &Proposal) -> bool {
     let is_in_test = |edit: &Edit| {
-        let text = files.get(&edit.file).map_or("", String::as_str);
-        let within = |item: &Item| (item.bytes.0..item.bytes.1).contains(&edit.start);
-        scan(text).items.iter().any(|item| item.for_tests && within(item))
+        let within = |bytes: &(usize, usize)| (bytes.0..bytes.1).contains(&edit.start);
+        tests.get(&edit.file).is_some_and(|items| items.iter().any(within))
     };
     let mut edits = proposal.edits.iter();
     edits.any(|edit| edit.file.starts_with("tests/") || is_in_test(edit))

@@ -1,7 +1,7 @@
 //! Where candidates are compiled and compared, within the budget.
 
-use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::guard::{Complaints, objection};
 use super::state::{Measure, State, Step, step};
 use crate::ServeError;
 use crate::build::{BuildError, BuildJob, BuildReport, Command, Files, Verdict};
-use crate::coder::clock::{all_before, before};
+use crate::coder::clock::{all_before, before, breathe};
 use crate::coder::{Attempt, Coder, CoderError, Goal, Progress, Repair, Spent, Stage, Tell};
 
 /// Candidates that are compiled at once; more would keep other users' jobs waiting.
@@ -61,6 +61,8 @@ pub(super) struct Workshop<'a> {
     started: Duration,
     deadline: Duration,
     seen: HashSet<u64>,
+    /// What was said of the given state, and of it and the one that was gone on from last.
+    complaints: BTreeMap<usize, Complaints>,
 }
 
 impl<'a> Workshop<'a> {
@@ -83,6 +85,7 @@ impl<'a> Workshop<'a> {
             started,
             deadline: started.saturating_add(request.budget.time),
             seen: HashSet::new(),
+            complaints: BTreeMap::new(),
         };
         shop.compile_given().await?;
         Ok(shop)
@@ -186,7 +189,12 @@ impl<'a> Workshop<'a> {
     }
 
     async fn try_some(&mut self, from: usize, candidates: Vec<Candidate>) -> Vec<Tried> {
-        let mut tried: Vec<_> = candidates.iter().map(|one| self.admit(from, one)).collect();
+        let mut tried = vec![];
+        for candidate in &candidates {
+            // To compare a large project takes a while, in which others wait.
+            breathe().await;
+            tried.push(self.admit(from, candidate));
+        }
         let admitted = tried.iter().filter(|tried| tried.is_none()).count();
         if admitted > 0 {
             let stage = candidates[0].stage;
@@ -209,15 +217,31 @@ impl<'a> Workshop<'a> {
 
     /// Whether a candidate is not even compiled.
     fn admit(&mut self, from: usize, candidate: &Candidate) -> Option<Tried> {
-        let states = [&self.states[0], &self.states[from]];
-        let complaints = Complaints::of(states, self.request.drafted);
-        if let Some(reason) = objection(&self.states[0].files, &candidate.files, &complaints) {
+        self.hear_complaints(from);
+        let complaints = &self.complaints[&from];
+        if let Some(reason) = objection(&self.states[0].files, &candidate.files, complaints) {
             if candidate.stage == Stage::Model {
                 self.refuse(from, &reason);
             }
             return Some(Tried::Refused(reason));
         }
         (!self.seen.insert(hash(&candidate.files))).then_some(Tried::Known)
+    }
+
+    /// Complaints are read once for all candidates of a state.
+    fn hear_complaints(&mut self, from: usize) {
+        if self.complaints.contains_key(&from) {
+            return;
+        }
+        let given = match self.complaints.remove(&0) {
+            Some(given) => given,
+            None => Complaints::of(&self.states[0], self.request.drafted),
+        };
+        self.complaints.clear();
+        if from != 0 {
+            self.complaints.insert(from, given.clone().and(&self.states[from]));
+        }
+        self.complaints.insert(0, given);
     }
 
     async fn build_all(&mut self, files: Vec<Files>) -> Vec<Option<BuildReport>> {

@@ -16,11 +16,13 @@ use crate::coder::tokens::{Kind, Token};
 
 /// Bodies of fewer tokens may become anything.
 const SMALL_BODY_TOKENS: usize = 16;
+/// Errors of a report that are looked at.
+const ERRORS_MAX: usize = 100;
 /// New files of one repair at most.
 const NEW_FILES_MAX: usize = 4;
 
 /// What the compiler complained of, and may thus be changed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Complaints {
     /// Files and lines, counted from 1, that could not even be read. Where names or types do not fit,
     /// tests say what is wanted, and the code under test is at fault.
@@ -42,18 +44,21 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    /// Of some states; `drafted`: their tests may be wrong, too.
-    pub(super) fn of<'a>(states: impl IntoIterator<Item = &'a State>, drafted: bool) -> Self {
-        let mut all = Self { drafted, ..Self::default() };
-        for state in states {
-            all.add(&state.report);
-            all.faults.extend(test_code::faults(&state.files, &state.report));
-        }
-        all
+    /// Of a state; `drafted`: its tests may be wrong, too. It reads the whole of each file with errors.
+    pub(super) fn of(state: &State, drafted: bool) -> Self {
+        Self { drafted, ..Self::default() }.and(state)
+    }
+
+    /// The same with those of one more state.
+    #[must_use]
+    pub(super) fn and(mut self, state: &State) -> Self {
+        self.add(&state.report);
+        self.faults.extend(test_code::faults(&state.files, &state.report));
+        self
     }
 
     fn add(&mut self, report: &BuildReport) {
-        for error in report.errors() {
+        for error in report.errors().take(ERRORS_MAX) {
             let is_syntax = phase_of(error) == Phase::Syntax;
             for span in
                 error.spans.iter().filter(|span| is_syntax && span.origin == Origin::Project)
@@ -110,30 +115,26 @@ pub(super) fn objection(given: &Files, new: &Files, complaints: &Complaints) -> 
     }
     let changed = new.iter().filter_map(|(path, text)| {
         let old = given.get(path).map_or("", String::as_str);
-        (old != text).then_some((path.as_str(), old, text.as_str()))
+        (old != text).then_some((path.as_str(), (old, text.as_str())))
     });
-    let changed: Vec<_> = changed.collect();
-    changed
-        .iter()
-        .find_map(|(path, old, new)| kind_objection(path, (old, new), complaints))
-        .or_else(|| {
-            let all = |side: fn(&(&str, &str, &str)) -> String| {
-                changed.iter().filter(|one| one.0.ends_with(".rs")).map(side).collect::<Vec<_>>()
-            };
-            let (old, new) = (all(|one| one.1.to_owned()), all(|one| one.2.to_owned()));
-            missing(&old, &new, complaints)
-        })
+    let (sources, others): (Vec<_>, Vec<_>) =
+        changed.partition(|(path, _)| path.ends_with(".rs") && *path != "build.rs");
+    let other = others.into_iter().find_map(|(path, texts)| match path.ends_with("Cargo.toml") {
+        true => manifest_objection(path, texts, complaints),
+        false => Some(format!("it changes {path}, which is no part of the error")),
+    });
+    other.or_else(|| sources_objection(&sources, complaints))
 }
 
-fn kind_objection(path: &str, texts: (&str, &str), complaints: &Complaints) -> Option<String> {
-    let (old, new) = texts;
-    if path.ends_with("Cargo.toml") {
-        return manifest_objection(path, (old, new), complaints);
-    }
-    if !path.ends_with(".rs") || path == "build.rs" {
-        return Some(format!("it changes {path}, which is no part of the error"));
-    }
-    source_objection(path, (old, new), complaints)
+fn sources_objection(changed: &[(&str, (&str, &str))], complaints: &Complaints) -> Option<String> {
+    let scans: Vec<_> = changed.iter().map(|(_, (old, new))| (scan(old), scan(new))).collect();
+    let each = changed.iter().zip(&scans).find_map(|((path, texts), (old, new))| {
+        source_objection(path, (texts.0, old), (new, complaints))
+    });
+    each.or_else(|| {
+        let (old, new) = (scans.iter().map(|one| &one.0), scans.iter().map(|one| &one.1));
+        missing(&declared(old), &declared(new), complaints)
+    })
 }
 
 /// A manifest is touched where something is said of it, and no further than that needs.
@@ -144,12 +145,15 @@ fn manifest_objection(path: &str, texts: (&str, &str), complaints: &Complaints) 
     manifest::objection(path, texts, !complaints.unread)
 }
 
-fn source_objection(path: &str, texts: (&str, &str), complaints: &Complaints) -> Option<String> {
-    let (old, new) = (scan(texts.0), scan(texts.1));
-    silenced(&old, &new, complaints)
-        .or_else(|| mounts::objection(&old, &new, complaints))
-        .or_else(|| emptied(&old, &new))
-        .or_else(|| test_code::objection(path, (texts.0, &old), (&new, complaints)))
+fn source_objection(
+    path: &str,
+    old: (&str, &Scan<'_>),
+    new: (&Scan<'_>, &Complaints),
+) -> Option<String> {
+    silenced(old.1, new.0, new.1)
+        .or_else(|| mounts::objection(old.1, new.0, new.1))
+        .or_else(|| emptied(old.1, new.0))
+        .or_else(|| test_code::objection(path, old, new))
         .map(|objection| format!("{path}: it {objection}"))
 }
 
@@ -220,20 +224,18 @@ fn work(works: &[usize], item: &Item) -> usize {
 
 /// What was declared in the changed files and is not any more. A name that the compiler spoke of may
 /// be changed, as long as nothing is missing in number.
-fn missing(old: &[String], new: &[String], complaints: &Complaints) -> Option<String> {
-    let (old, new) = (declared(old), declared(new));
-    let total = |all: &BTreeMap<(What, String), usize>, what| {
+fn missing(old: &Declared, new: &Declared, complaints: &Complaints) -> Option<String> {
+    let total = |all: &Declared, what| {
         all.iter().filter(|(key, _)| key.0 == what).map(|(_, count)| *count).sum::<usize>()
     };
     let twice = ["E0428", "E0592", "E0201", "E0119", "E0124", "E0415"];
-    for ((what, name), was) in &old {
+    for ((what, name), was) in old {
         let is = new.get(&(*what, name.clone())).copied().unwrap_or(0);
         if is >= *was || (is > 0 && complaints.has(&twice)) {
             continue;
         }
-        let renamed = *what != What::Test
-            && complaints.name(name)
-            && total(&old, *what) <= total(&new, *what);
+        let renamed =
+            *what != What::Test && complaints.name(name) && total(old, *what) <= total(new, *what);
         if !renamed {
             return Some(format!("it takes the {} `{name}` away", what.name()));
         }
@@ -241,12 +243,13 @@ fn missing(old: &[String], new: &[String], complaints: &Complaints) -> Option<St
     None
 }
 
-fn declared(texts: &[String]) -> BTreeMap<(What, String), usize> {
+/// What is declared, by kind and name, and how often.
+type Declared = BTreeMap<(What, String), usize>;
+
+fn declared<'a>(scans: impl Iterator<Item = &'a Scan<'a>>) -> Declared {
     let mut counts = BTreeMap::new();
-    for text in texts {
-        for item in scan(text).items {
-            *counts.entry((item.what, item.name)).or_insert(0) += 1;
-        }
+    for item in scans.flat_map(|scan| &scan.items) {
+        *counts.entry((item.what, item.name.clone())).or_insert(0) += 1;
     }
     counts
 }

@@ -1,9 +1,9 @@
 //! What may become of code that only exists for tests. Tests are what the user means: they stay as they
 //! are, but for places that could not be read, and for calls that are the test's own mistake.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Complaints, count};
+use super::{Complaints, ERRORS_MAX, count};
 use crate::build::{BuildReport, Files, Origin};
 use crate::coder::items::{Item, Scan, What, scan};
 use crate::coder::repair::state::{Phase, phase_of};
@@ -75,48 +75,98 @@ fn may_become(path: &str, old: (&Scan<'_>, &Item), new: (&Scan<'_>, &Complaints)
 }
 
 /// The test code in which the only errors are, and which must be wrong itself: everything of the project
-/// that it names is named by another test of its file too, in which there is no error.
+/// that it names is named by another test of its file too, in which there is no error. Of more errors than
+/// are looked at nothing can be told.
 pub(super) fn faults(files: &Files, report: &BuildReport) -> BTreeSet<(String, String)> {
-    let mut faulty: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut sources: BTreeMap<&str, Source<'_>> = BTreeMap::new();
+    let mut faulty: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    if report.errors().nth(ERRORS_MAX).is_some() {
+        return BTreeSet::new();
+    }
     for error in report.errors() {
         let place = error.primary().filter(|span| span.origin == Origin::Project);
-        let text = place.and_then(|span| files.get(&span.file));
-        let (Some(span), Some(text)) = (place, text) else { return BTreeSet::new() };
-        let before = (span.line_start as usize).saturating_sub(1);
-        let start = text.split_inclusive('\n').take(before).map(str::len);
-        let (start, found) = (start.sum::<usize>(), scan(text));
-        let own = for_tests(&found, is_for_tests(&span.file))
-            .find(|item| (line_start(text, item.bytes.0)..item.bytes.1).contains(&start));
-        match own {
+        let file = place.and_then(|span| files.get_key_value(&span.file));
+        let (Some(span), Some((path, text))) = (place, file) else { return BTreeSet::new() };
+        let source = sources.entry(path).or_insert_with(|| Source::of(path, text));
+        match source.test_at((span.line_start as usize).saturating_sub(1)) {
             Some(item) if phase_of(error) != Phase::Syntax => {
-                faulty.insert((span.file.clone(), item.name.clone()));
+                faulty.entry(path).or_default().insert(item.name.clone());
             }
             // The code under test is wrong, or nothing can be told.
             _ => return BTreeSet::new(),
         }
     }
-    let declared = declared(files);
-    let has_witness = |(path, name): &(String, String)| {
-        let found = scan(&files[path]);
-        let all = || for_tests(&found, is_for_tests(path));
-        let is_clean = |item: &&Item| !faulty.contains(&(path.clone(), item.name.clone()));
-        let words = |item: &Item| words(&found, item);
-        let known: BTreeSet<_> = all().filter(is_clean).flat_map(words).collect();
-        let of_faulty = all().filter(|item| item.name == *name).flat_map(words);
-        of_faulty.filter(|word| declared.contains(*word)).all(|word| known.contains(word))
-    };
-    faulty.iter().filter(|fault| has_witness(fault)).cloned().collect()
+    if faulty.is_empty() {
+        return BTreeSet::new();
+    }
+    let declared = declared(files, &sources);
+    let with_witness = faulty.into_iter().flat_map(|(path, names)| {
+        let names = sources[path].with_witness(&names, &declared).into_iter();
+        names.map(|name| (path.to_owned(), name))
+    });
+    with_witness.collect()
 }
 
-fn line_start(text: &str, byte: usize) -> usize {
-    text[..byte].rfind('\n').map_or(0, |end| end + 1)
+/// A file in which there are errors, read once for all of them.
+struct Source<'a> {
+    text: &'a str,
+    found: Scan<'a>,
+    /// Where its lines end.
+    ends: Vec<usize>,
+    is_for_tests: bool,
+}
+
+impl<'a> Source<'a> {
+    fn of(path: &str, text: &'a str) -> Self {
+        let ends = text.match_indices('\n').map(|(place, _)| place).collect();
+        Self { text, found: scan(text), ends, is_for_tests: is_for_tests(path) }
+    }
+
+    fn tests(&self) -> impl Iterator<Item = &Item> {
+        for_tests(&self.found, self.is_for_tests)
+    }
+
+    /// The test code that a line, counted from 0, belongs to.
+    fn test_at(&self, line: usize) -> Option<&Item> {
+        let behind = |line: usize| self.ends.get(line).map_or(self.text.len(), |end| end + 1);
+        let start_of = |line: usize| line.checked_sub(1).map_or(0, behind);
+        let start = start_of(line);
+        let line_of = |byte: usize| self.ends.partition_point(|end| *end < byte);
+        self.tests().find(|item| (start_of(line_of(item.bytes.0))..item.bytes.1).contains(&start))
+    }
+
+    /// Those of some test code that name nothing which no other test of the file names.
+    fn with_witness(&self, names: &BTreeSet<String>, declared: &BTreeSet<String>) -> Vec<String> {
+        let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut known: BTreeSet<&str> = BTreeSet::new();
+        for item in self.tests() {
+            let words = words(&self.found, item);
+            match names.contains(&item.name) {
+                true => named.entry(&item.name).or_default().extend(words),
+                false => known.extend(words),
+            }
+        }
+        let is_known = |word: &&str| known.contains(word) || !declared.contains(*word);
+        let witnessed = named.into_iter().filter(|(_, words)| words.iter().all(is_known));
+        witnessed.map(|(name, _)| name.to_owned()).collect()
+    }
 }
 
 /// Names of what is not for tests alone.
-fn declared(files: &Files) -> BTreeSet<String> {
-    let sources = files.iter().filter(|(path, _)| path.ends_with(".rs") && !is_for_tests(path));
-    let items = sources.flat_map(|(_, text)| scan(text).items);
-    items.filter(|item| !item.for_tests).map(|item| item.name).collect()
+fn declared(files: &Files, sources: &BTreeMap<&str, Source<'_>>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut add = |items: &[Item]| {
+        names.extend(items.iter().filter(|item| !item.for_tests).map(|item| item.name.clone()));
+    };
+    for (path, text) in
+        files.iter().filter(|(path, _)| path.ends_with(".rs") && !is_for_tests(path))
+    {
+        match sources.get(path.as_str()) {
+            Some(source) => add(&source.found.items),
+            None => add(&scan(text).items),
+        }
+    }
+    names
 }
 
 fn words<'a>(found: &'a Scan<'a>, item: &Item) -> Vec<&'a str> {
@@ -347,6 +397,20 @@ mod tests {
             "nobody else calls it"
         );
         assert!(faulty(TEXT, &[900]).is_empty() && faulty(TEXT, &[]).is_empty());
+    }
+
+    #[test]
+    fn of_very_many_errors_nothing_is_told() {
+        let tests = |count: usize| -> String {
+            let test = |at: usize| format!("#[test]\nfn t{at}() {{ go({at}); }}\n");
+            (0..count).map(test).collect()
+        };
+        let lines = |count: usize| (1..=count).map(|at| u32::try_from(at * 2).expect("few"));
+        let wrong = |count: usize| {
+            let text = format!("{}fn go() {{}}\n#[test]\nfn fine() {{ go(); }}\n", tests(count));
+            faulty(&text, &lines(count).collect::<Vec<_>>()).len()
+        };
+        assert_eq!((wrong(ERRORS_MAX), wrong(ERRORS_MAX + 1)), (ERRORS_MAX, 0));
     }
 
     fn refused(new: &str, complaints: &Complaints) -> Option<String> {

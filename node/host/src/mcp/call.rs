@@ -1,4 +1,5 @@
-//! One call from a client: waits for its job, tells how far it is, and ends it when nobody waits.
+//! One call from a client: waits for its job, tells how far it is, and ends it when nobody waits and
+//! nobody knows its name.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ const TASK_PATIENCE: Duration = Duration::from_secs(5);
 /// How often a client should ask for a task.
 const POLL_MS: u64 = 2000;
 
-/// A job that somebody waits for. Dropping it ends the job, unless it was let go.
+/// A job that somebody waits for. Dropping it ends the job, unless its name was handed out.
 pub struct Held<'a> {
     jobs: &'a Jobs,
     owner: &'a Owner,
@@ -35,9 +36,14 @@ pub struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    /// Waits for this job.
+    /// A job that only this call knows.
     pub fn new(jobs: &'a Jobs, owner: &'a Owner, id: String) -> Self {
         Self { jobs, owner, id, is_let_go: false }
+    }
+
+    /// A job whose name the client has: others may wait for it too, or later.
+    pub fn known(jobs: &'a Jobs, owner: &'a Owner, id: String) -> Self {
+        Self { jobs, owner, id, is_let_go: true }
     }
 }
 
@@ -59,8 +65,6 @@ pub struct Waiting {
     pub patience: Duration,
     /// A job's answer is kept so long.
     pub keep: Duration,
-    /// Whether the job's name is known to the client: then it is kept when it has ended.
-    pub is_known: bool,
 }
 
 enum Ended {
@@ -81,12 +85,9 @@ impl Waiting {
         };
         let knows_tasks = self.context.client_capabilities().is_some_and(|c| c.supports_tasks());
         let patience = if knows_tasks { self.patience.min(TASK_PATIENCE) } else { self.patience };
-        let (is_known, keep) = (self.is_known, self.keep);
+        let keep = self.keep;
         match self.watch(seen.clone(), patience).await {
-            Ended::Answered(answer) => {
-                held.is_let_go = is_known;
-                Ok(CallToolResult::clone(&answer).into())
-            }
+            Ended::Answered(answer) => Ok(CallToolResult::clone(&answer).into()),
             Ended::Failed => {
                 Ok(answer::failure("this call failed inside the node; its log says why").into())
             }
@@ -173,4 +174,20 @@ pub fn task(id: &str, seen: &Seen, keep: Duration) -> Task {
 pub fn unknown(id: &str) -> String {
     let shown: String = id.chars().take(64).collect();
     format!("there is no job {shown:?}: it was cancelled, or has ended too long ago")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::McpConfig;
+
+    #[tokio::test]
+    async fn a_job_whose_name_was_handed_out_outlives_who_waits_for_it() {
+        let (jobs, owner) = (Jobs::new(McpConfig::default().jobs), Owner::default());
+        let id = jobs.begin(&owner, |_| pending()).expect("room");
+        drop(Held::known(&jobs, &owner, id.clone()));
+        assert!(jobs.look(&owner, &id).is_some());
+        drop(Held::new(&jobs, &owner, id.clone()));
+        assert!(jobs.look(&owner, &id).is_none(), "nobody else knows of it");
+    }
 }

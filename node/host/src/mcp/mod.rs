@@ -10,7 +10,8 @@
 //! key was checked before a request comes here, and its owner stands on the request.
 //!
 //! Invariants: a tool is listed only if its use case is there; whoever waits for a call and goes away
-//! ends its work, unless it was handed the job's name; every list, text and wait here has a limit, and
+//! ends its work; a job whose name was handed out lives on when who waits for it goes, until it ends, its
+//! time is over or `tasks/cancel` ends it; every list, text and wait here has a limit, and
 //! who meets it is told so.
 
 mod answer;

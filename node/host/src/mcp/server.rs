@@ -54,16 +54,14 @@ impl Server {
 
     async fn wait(
         &self,
-        owner: &Owner,
         context: RequestContext<RoleServer>,
-        (job, is_known): (String, bool),
+        held: Held<'_>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let held = Held::new(&self.shared.jobs, owner, job);
-        let key = streamable::call_key(owner, &context);
+        let key = streamable::call_key(&self.owner(&context), &context);
         let (_place, taken_back) = self.shared.running.enter(key);
         let config = &self.shared.config;
         let (patience, keep) = (config.answer_time, config.jobs.keep);
-        Waiting { context, taken_back, patience, keep, is_known }.run(held).await
+        Waiting { context, taken_back, patience, keep }.run(held).await
     }
 }
 
@@ -107,12 +105,12 @@ impl ServerHandler for Server {
         let owner = self.owner(&context);
         if request.name == WAIT_FOR_JOB {
             return match super::tools::wait::job(request.arguments.unwrap_or_default()) {
-                Ok(job) => self.wait(&owner, context, (job, true)).await,
+                Ok(job) => self.wait(context, Held::known(&self.shared.jobs, &owner, job)).await,
                 Err(reason) => Ok(answer::failure(&reason).into()),
             };
         }
         match self.begin(&owner, request) {
-            Ok(job) => self.wait(&owner, context, (job, false)).await,
+            Ok(job) => self.wait(context, Held::new(&self.shared.jobs, &owner, job)).await,
             Err(Refused::Arguments(reason) | Refused::Full(reason)) => {
                 Ok(answer::failure(&reason).into())
             }

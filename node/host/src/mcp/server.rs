@@ -15,6 +15,7 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::Value;
 
 use super::call::{self, Held, Waiting};
+use super::jobs::Seen;
 use super::tools::WAIT_FOR_JOB;
 use super::{Shared, answer, prompts, resources, streamable};
 use crate::store::Owner;
@@ -131,16 +132,7 @@ impl ServerHandler for Server {
         let seen = self.shared.jobs.look(&self.owner(&context), id);
         let seen = seen.ok_or_else(|| ErrorData::invalid_params(call::unknown(id), None))?;
         let task = call::task(id, &seen, self.shared.config.jobs.keep);
-        let progress = seen.progress.borrow().clone();
-        let payload = match progress.answer {
-            Some(answer) => TaskPayload::Completed { result: object(answer.as_ref()) },
-            None if seen.progress.has_changed().is_err() => {
-                let error = ErrorData::internal_error("this call failed inside the node", None);
-                TaskPayload::Failed { error: object(&error) }
-            }
-            None => TaskPayload::Working,
-        };
-        Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
+        Ok(GetTaskResult::new(DetailedTask::new(task, payload(&seen))))
     }
 
     async fn update_task(
@@ -211,6 +203,20 @@ impl ServerHandler for Server {
     async fn on_initialized(&self, _: rmcp::service::NotificationContext<RoleServer>) {}
 }
 
+/// What became of a job. Whether its work is over is asked first: an answer is there before that.
+fn payload(seen: &Seen) -> TaskPayload {
+    let is_over = seen.progress.has_changed().is_err();
+    let answer = seen.progress.borrow().answer.clone();
+    match answer {
+        Some(answer) => TaskPayload::Completed { result: object(answer.as_ref()) },
+        None if is_over => {
+            let error = ErrorData::internal_error("this call failed inside the node", None);
+            TaskPayload::Failed { error: object(&error) }
+        }
+        None => TaskPayload::Working,
+    }
+}
+
 fn unknown_task(id: &str) -> ErrorData {
     ErrorData::invalid_params(call::unknown(id), None)
 }
@@ -219,5 +225,33 @@ fn object(value: &impl serde::Serialize) -> JsonObject {
     match serde_json::to_value(value) {
         Ok(Value::Object(object)) => object,
         _ => JsonObject::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::CallToolResult;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::mcp::jobs::Progress;
+
+    #[test]
+    fn what_has_answered_is_completed_and_what_went_without_has_failed() {
+        let (sender, progress) = watch::channel(Progress::default());
+        let seen = Seen { progress, begun_at: String::new() };
+        assert!(matches!(payload(&seen), TaskPayload::Working));
+        sender.send_modify(|progress| progress.steps += 1);
+        assert!(matches!(payload(&seen), TaskPayload::Working));
+        let answer = Arc::new(CallToolResult::success(vec![]));
+        sender.send_modify(|progress| progress.answer = Some(answer));
+        assert!(matches!(payload(&seen), TaskPayload::Completed { .. }));
+        drop(sender);
+        assert!(matches!(payload(&seen), TaskPayload::Completed { .. }), "the work is over");
+        let (sender, progress) = watch::channel(Progress::default());
+        let seen = Seen { progress, begun_at: String::new() };
+        sender.send_modify(|progress| progress.steps += 1);
+        drop(sender);
+        assert!(matches!(payload(&seen), TaskPayload::Failed { .. }));
     }
 }

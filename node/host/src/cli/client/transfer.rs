@@ -161,24 +161,46 @@ async fn save(
 
 /// Hears `progress` until `done`; an `error` fails.
 async fn events(response: Response<Incoming>, mut tell: impl FnMut(&str, &Value)) -> Result<Value> {
-    let (mut body, mut rest) = (response.into_body(), String::new());
+    let (mut body, mut heard) = (response.into_body(), Heard::default());
     while let Some(frame) = body.frame().await {
-        let data = frame.context("the answer broke off")?.into_data().unwrap_or_default();
-        rest += std::str::from_utf8(&data).context("the answer is no text")?;
-        while let Some((event, after)) = rest.split_once("\n\n") {
-            let (name, data) = parse(event)?;
+        heard.take(&frame.context("the answer broke off")?.into_data().unwrap_or_default());
+        while let Some((name, data)) = heard.next()? {
             match name.as_str() {
                 "done" => return Ok(data),
                 "error" => bail!("{}", data["error"]["message"].as_str().unwrap_or_default()),
                 name => tell(name, &data),
             }
-            rest = after.to_owned();
-        }
-        if rest.len() > EVENT_BYTES_MAX {
-            bail!("the answer is too long: is this a Gaia node?");
         }
     }
     bail!("the answer broke off: is the node still running?")
+}
+
+/// Bytes that have come and are no whole event yet: a frame may end within a character.
+#[derive(Default)]
+struct Heard {
+    bytes: Vec<u8>,
+    /// Up to here no event ends.
+    looked: usize,
+}
+
+impl Heard {
+    fn take(&mut self, data: &[u8]) {
+        self.bytes.extend_from_slice(data);
+    }
+
+    fn next(&mut self) -> Result<Option<(String, Value)>> {
+        let end = self.bytes[self.looked..].windows(2).position(|two| two == b"\n\n");
+        let Some(end) = end.map(|end| self.looked + end) else {
+            self.looked = self.bytes.len().saturating_sub(1);
+            if self.bytes.len() > EVENT_BYTES_MAX {
+                bail!("the answer is too long: is this a Gaia node?");
+            }
+            return Ok(None);
+        };
+        let event: Vec<u8> = self.bytes.drain(..end + 2).collect();
+        self.looked = 0;
+        parse(std::str::from_utf8(&event).context("the answer is no text")?).map(Some)
+    }
 }
 
 fn parse(event: &str) -> Result<(String, Value)> {
@@ -186,4 +208,34 @@ fn parse(event: &str) -> Result<(String, Value)> {
     let data = field("data: ").unwrap_or("null");
     let data = serde_json::from_str(data).context("the answer is no event of a Gaia node's")?;
     Ok((field("event: ").unwrap_or_default().to_owned(), data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_whole_however_their_bytes_come() {
+        let text = "event: progress\ndata: {\"file\":\"Übung.md\"}\n\nevent: done\ndata: 1\n\n";
+        for size in [1, 2, 3, text.len()] {
+            let (mut heard, mut events) = (Heard::default(), vec![]);
+            for frame in text.as_bytes().chunks(size) {
+                heard.take(frame);
+                while let Some(event) = heard.next().expect("events") {
+                    events.push(event);
+                }
+            }
+            let progress = ("progress".to_owned(), serde_json::json!({"file": "Übung.md"}));
+            assert_eq!(events, [progress, ("done".to_owned(), Value::from(1))], "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_of_a_node_is_an_error() {
+        for bad in [&b"data: \xff\n\n"[..], b"data: {\n\n", &vec![b'a'; EVENT_BYTES_MAX + 1]] {
+            let mut heard = Heard::default();
+            heard.take(bad);
+            assert!(heard.next().is_err());
+        }
+    }
 }

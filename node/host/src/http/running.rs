@@ -62,6 +62,10 @@ impl Running {
     /// The next event and the choice that it belongs to; `None` after the end of all. May be dropped
     /// and called again.
     pub async fn next(&mut self) -> Option<Result<(u32, Event), ServeError>> {
+        // What is ready would be taken even then, by whoever asks seldom.
+        if Instant::now() >= self.deadline {
+            return Some(Err(ServeError::TimeLimit));
+        }
         if let Some(first) = self.first.take() {
             return Some(Ok(first));
         }

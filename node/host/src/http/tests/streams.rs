@@ -143,6 +143,20 @@ async fn a_silent_stream_is_kept_alive_to_its_time_limit() {
     assert!(end.starts_with("data: {\"error\"") && end.contains("time_limit"), "{end}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_asked_for_late_has_ended_even_if_more_is_ready() {
+    let chat = Arc::new(FakeModel::new("chat", ModelKind::Chat).answering(paris()));
+    let config = ServerConfig { request_timeout_ms: 1000, ..ServerConfig::default() };
+    let state = Arc::new(State::new(&config, &AuthConfig::default(), vec![chat], super::storage()));
+    let text = gaia_protocol::CompleteTask::default();
+    let answers = gaia_core::complete(&state.node, None, vec![text], 1).expect("starts");
+    let mut running = Running::new(&state, answers);
+    running.open().await.expect("it says something");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let late = running.next().await.expect("an error before the end");
+    assert_eq!(late.expect_err("it is late"), ServeError::TimeLimit);
+}
+
 #[tokio::test]
 async fn listed_fields_are_ignored_and_told() {
     let config = ServerConfig {

@@ -62,6 +62,19 @@ impl ApiError {
         self
     }
 
+    /// The same; if one of these fields is at fault, which the core calls by OpenAI's older names, it
+    /// gets the name that the route has for it.
+    pub fn rename(mut self, names: &[(&str, &str)]) -> Self {
+        let found = names.iter().find(|(old, _)| self.param.as_deref() == Some(old));
+        let Some((old, new)) = found else { return self };
+        self.param = Some((*new).to_owned());
+        let rest = self.message.strip_prefix(old).filter(|rest| rest.starts_with(':'));
+        if let Some(rest) = rest {
+            self.message = format!("{new}{rest}");
+        }
+        self
+    }
+
     /// What goes into the body.
     pub fn body(&self) -> ErrorBody<'_> {
         let (message, param) = (self.message.as_str(), self.param.as_deref());
@@ -211,6 +224,22 @@ mod tests {
         let retry_after = Duration::from_millis(1);
         let response = ApiError::from(ServeError::Overloaded { retry_after }).into_response();
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_field_has_the_name_that_the_route_gives_it() {
+        let names = [("messages", "input"), ("response_format", "text.format")];
+        let renamed = |param: &str, message: &str| {
+            let error = ApiError::invalid(param, message).rename(&names);
+            (error.param.expect("one is at fault"), error.message)
+        };
+        let told = |param: &str, message: &str| (param.to_owned(), message.to_owned());
+        assert_eq!(
+            renamed("response_format", "response_format: x"),
+            told("text.format", "text.format: x")
+        );
+        assert_eq!(renamed("messages", "messages are long"), told("input", "messages are long"));
+        assert_eq!(renamed("tools", "tools: x"), told("tools", "tools: x"));
     }
 
     #[test]

@@ -9,10 +9,11 @@ use super::fields::must_be;
 pub const TOOLS_MAX: usize = 128;
 const NAME_CHARS_MAX: usize = 64;
 
-/// Refuses a name that can't be told from another or that a template could take for markup.
-pub fn check_names(list: &[Tool], field: &str) -> Result<(), ApiError> {
+/// Refuses a name that can't be told from another or that a template could take for markup; `place` is
+/// where the request has the function of that index.
+pub fn check_names(list: &[Tool], place: impl Fn(usize) -> String) -> Result<(), ApiError> {
     for (index, tool) in list.iter().enumerate() {
-        let param = format!("{field}[{index}].name");
+        let param = format!("{}.name", place(index));
         let fits = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
         if tool.name.len() > NAME_CHARS_MAX || !tool.name.chars().all(fits) {
             let what = format!("at most {NAME_CHARS_MAX} letters, digits, \"_\" and \"-\"");

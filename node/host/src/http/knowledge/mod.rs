@@ -26,6 +26,8 @@ const LIMIT: usize = 5;
 const LIMIT_MAX: u32 = 100;
 const COLLECTIONS_MAX: usize = 16;
 const PROMPT_BYTES_MAX: usize = 16 << 10;
+/// gaianet's name for the collections.
+const COLLECTION_NAME: &str = "vdb_collection_name";
 
 /// What a request says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +47,8 @@ pub enum Wish {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
     collections: Vec<String>,
+    /// The field that names them.
+    collections_param: String,
     /// Stores of the asker's own, which are searched behind the collections.
     vector_stores: Vec<String>,
     /// One for all, or one for each collection and store.
@@ -106,6 +110,7 @@ impl Changes {
     pub fn take(mut fields: Fields) -> Result<Self, ApiError> {
         let changes = Self {
             collections: take_names(&mut fields, "collections")?,
+            collections_param: fields.at("collections"),
             vector_stores: take_names(&mut fields, "vector_stores")?,
             limits: take_limits(&mut fields)?,
             thresholds: take_thresholds(&mut fields)?,
@@ -188,9 +193,12 @@ impl Changes {
             return Ok((0..names.len()).map(at).collect());
         }
         if own.targets.is_empty() {
-            let message = "name the collections to search: neither the request nor the model's \
-                           config does";
-            return Err(ApiError::invalid("collections", message));
+            let param = &self.collections_param;
+            let message = format!(
+                "name the collections to search in `{param}`: neither the request nor the model's \
+                 config does"
+            );
+            return Err(ApiError::invalid(param, message));
         }
         let named = |(place, target): (usize, &Target)| Target {
             collection: target.collection.clone(),
@@ -207,10 +215,7 @@ pub fn describe(body: Schema) -> Schema {
     let weight =
         Schema::number().within(0, 1).says("Of words against meaning, in a hybrid search.");
     body.may("knowledge", knowledge.says(what))
-        .may(
-            "vdb_collection_name",
-            names().says("As gaianet's server has it: collections to search."),
-        )
+        .may(COLLECTION_NAME, names().says("As gaianet's server has it: collections to search."))
         .may("weighted_alpha", weight)
         .with(describe_limits)
 }
@@ -283,7 +288,7 @@ fn take_gaianet(fields: &mut Fields) -> Result<Option<Changes>, ApiError> {
     let mode = alpha.map(|words_weight| SearchMode::Hybrid(Fusion::MinMax { words_weight }));
     let context_window = fields.integer("context_window", 1..=100)?.map(|count| count as usize);
     let changes = Changes {
-        collections: take_names(fields, "vdb_collection_name")?,
+        collections: take_names(fields, COLLECTION_NAME)?,
         limits: take_limits(fields)?,
         thresholds: take_thresholds(fields)?,
         mode,
@@ -291,7 +296,9 @@ fn take_gaianet(fields: &mut Fields) -> Result<Option<Changes>, ApiError> {
         ..Changes::default()
     };
     changes.check(fields)?;
-    Ok((changes != Changes::default()).then_some(changes))
+    let says_something = changes != Changes::default();
+    let collections_param = COLLECTION_NAME.to_owned();
+    Ok(says_something.then_some(Changes { collections_param, ..changes }))
 }
 
 /// A text or a list of texts.

@@ -65,8 +65,13 @@ fn what_nobody_says_is_the_models_own() {
     assert_eq!((plan.targets[0].collection.as_str(), plan.context_window), ("own", 2));
     let agentic = wish(json!({"knowledge": {"agentic": true}})).expect("good");
     assert!(agentic.over(Some(&own)).expect("good").expect("some").agentic && !plan.agentic);
-    let error = wish(json!({"knowledge": {"limit": 2}})).expect("good").over(None).expect_err("no");
-    assert_eq!(error.param.as_deref(), Some("collections"));
+    for (nameless, param) in [
+        (json!({"knowledge": {"limit": 2}}), "knowledge.collections"),
+        (json!({"limit": 2}), "vdb_collection_name"),
+    ] {
+        let error = wish(nameless).expect("good").over(None).expect_err("no");
+        assert_eq!(error.param.as_deref(), Some(param));
+    }
 }
 
 #[test]

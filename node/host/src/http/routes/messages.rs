@@ -40,7 +40,7 @@ pub async fn post(
     let asked = Asked::parse(body::read_fields(&state, request).await?)?;
     let Asked { model, task, pictures, streamed, knowledge: wish } = asked;
     let asked = http::Asked { owner, model, task, pictures, choices: 1, wish };
-    let running = state.answer(asked).await?;
+    let running = state.answer(asked).await.map_err(rename)?;
     let answered = if streamed { stream(running).await } else { whole(running).await };
     answered.map_err(blame)
 }
@@ -82,7 +82,12 @@ fn counts_tokens(state: &http::State, model: Option<&str>) -> Result<(), ServeEr
 }
 
 fn blame(error: ServeError) -> ApiError {
-    ApiError::from(error).blame("messages")
+    rename(ApiError::from(error).blame("messages"))
+}
+
+/// What the core and its apps have another name for.
+fn rename(error: ApiError) -> ApiError {
+    error.rename(&[("response_format", "output_config.format")])
 }
 
 async fn whole(mut running: Running) -> Result<Response, ServeError> {

@@ -43,6 +43,9 @@ use crate::http::running::Running;
 use crate::http::{self, State, auth, body, json, sse};
 use crate::store::{Entry, Owner};
 
+/// What this API calls fields of a conversation that the core and its apps have other names for.
+const NAMES: [(&str, &str); 2] = [("messages", "input"), ("response_format", "text.format")];
+
 /// Answers, whole or streamed.
 pub async fn post(
     axum::extract::State(state): Shared,
@@ -51,10 +54,11 @@ pub async fn post(
     let owner = auth::owner(&request);
     let asked = Asked::parse(body::read_fields(&state, request).await?)?;
     let streamed = asked.streamed;
-    let (draft, running) = asked.start(&state, owner).await?;
+    let started = asked.start(&state, owner).await;
+    let (draft, running) = started.map_err(|error| error.rename(&NAMES))?;
     let answered =
         if streamed { stream(draft, running).await } else { whole(draft, running).await };
-    answered.map_err(|error| ApiError::from(error).blame("input"))
+    answered.map_err(|error| ApiError::from(error).blame("input").rename(&NAMES))
 }
 
 async fn whole(mut draft: Draft, mut running: Running) -> Result<Response, ServeError> {

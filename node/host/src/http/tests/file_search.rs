@@ -126,7 +126,8 @@ async fn what_may_not_be_searched_is_refused_and_none_is_none() {
     let files = files(vec![paris()]).await;
     let unknown = json!([{"type": "file_search", "vector_store_ids": ["vs_1"]}]);
     let refused = files.keeper.post(RESPONSES, files.body(json!({"tools": unknown}))).await;
-    assert_eq!((refused.status, refused.error()["param"].as_str()), (404, Some("vector_store_id")));
+    let param = Some("tools[0].vector_store_ids");
+    assert_eq!((refused.status, refused.error()["param"].as_str()), (404, param));
     let both = files.body(json!({"knowledge": {"collections": ["a"]}}));
     let refused = files.keeper.post(RESPONSES, both).await;
     assert_eq!((refused.status, refused.error()["param"].as_str()), (400, Some("knowledge")));

@@ -1,6 +1,7 @@
 //! What is turned away, and how.
 
 use gaia_core::ServeError;
+use serde_json::json;
 
 use super::*;
 use crate::config::ApiKey;
@@ -231,4 +232,21 @@ async fn a_request_id_is_taken_over_or_made() {
     };
     assert_eq!(id("mine-1").await, "mine-1");
     assert!(id("not mine").await.starts_with("req-"));
+}
+
+/// The core names OpenAI's older field, of which these routes know nothing.
+#[tokio::test]
+async fn a_schema_that_is_too_large_is_called_as_the_route_calls_it() {
+    let server = Server::playing(paris()).await;
+    let schema = json!({"description": "x".repeat(257 << 10)});
+    let format = json!({"type": "json_schema", "name": "a", "schema": schema});
+    let responses = json!({"input": "Hi", "text": {"format": format}});
+    let refused = server.client.post("/v1/responses", &responses.to_string()).await;
+    assert_eq!((refused.status, refused.error()["param"].as_str()), (400, Some("text.format")));
+    let format = json!({"type": "json_schema", "schema": schema});
+    let messages = json!({"max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}],
+        "output_config": {"format": format}});
+    let refused = server.client.post("/v1/messages", &messages.to_string()).await;
+    let message = refused.error()["message"].as_str().expect("a message").to_owned();
+    assert!(message.starts_with("output_config.format: a schema has"), "{message}");
 }

@@ -16,7 +16,7 @@ pub fn take(fields: &mut Fields) -> Result<Tools, ApiError> {
         Some(_) => return Err(must_be("tools", &format!("a list of at most {TOOLS_MAX} tools"))),
     };
     let list = list.into_iter().enumerate().map(tool).collect::<Result<Vec<_>, _>>()?;
-    check_names(&list, "tools")?;
+    check_names(&list, |index| format!("tools[{index}]"))?;
     let (choice, single) = match fields.take("tool_choice") {
         None => (ToolChoice::Auto, false),
         Some(value) => choice(value)?,

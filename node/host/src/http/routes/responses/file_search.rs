@@ -30,6 +30,8 @@ const STORES_MAX: usize = 16;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FileSearch {
     ids: Vec<String>,
+    /// The field that names them.
+    ids_param: String,
     limit: usize,
     filter: Option<Filter>,
     mode: SearchMode,
@@ -79,7 +81,7 @@ pub struct Searchable {
 /// Reads the tool; returns how the answer repeats it, too.
 pub fn read(mut fields: Fields) -> Result<(FileSearch, Value), ApiError> {
     fields.take("type");
-    let ids = take_ids(&mut fields)?;
+    let (ids, ids_param) = (take_ids(&mut fields)?, fields.at("vector_store_ids"));
     let limit = fields.integer("max_num_results", 1..=RESULTS_MAX)?.unwrap_or(RESULTS);
     let filters = fields.take("filters");
     let filter = match filters.clone() {
@@ -97,7 +99,8 @@ pub fn read(mut fields: Fields) -> Result<(FileSearch, Value), ApiError> {
         "ranking_options": {"ranker": ranker, "score_threshold": score_threshold.unwrap_or(0.0)},
     });
     let limit = limit as usize;
-    Ok((FileSearch { ids, limit, filter, mode, score_threshold, is_forced: false }, echo))
+    let is_forced = false;
+    Ok((FileSearch { ids, ids_param, limit, filter, mode, score_threshold, is_forced }, echo))
 }
 
 /// The tool in the document of all routes.
@@ -137,7 +140,9 @@ impl FileSearch {
         }
         let mut stores = vec![];
         for id in &self.ids {
-            stores.push(store_in_use(state, owner, id).await?);
+            let store = store_in_use(state, owner, id).await;
+            let param = || Some(self.ids_param.clone());
+            stores.push(store.map_err(|error| ApiError { param: param(), ..error })?);
         }
         let searchable = Searchable { stores, limit: self.limit, with_results };
         Ok((Wish::Stores(Box::new(self.plan())), searchable))

@@ -73,6 +73,11 @@ fn each_wrong_setting_is_named() {
         (json!({"tools": [{"type": "function"}]}), "tools[0].name"),
         (json!({"tools": [function("a b")]}), "tools[0].name"),
         (json!({"tools": twice}), "tools[1].name"),
+        (json!({"tools": [files(json!({})), function("a b")]}), "tools[1].name"),
+        (
+            json!({"tools": [files(json!({})), {"type": "namespace", "name": "n", "tools": [function("a"), function("a b")]}]}),
+            "tools[1].tools[1].name",
+        ),
         (
             json!({"tools": [{"type": "function", "name": "f", "parameters": 7}]}),
             "tools[0].parameters",

@@ -31,11 +31,11 @@ pub fn take(fields: &mut Fields, parallel: bool) -> Result<Taken, ApiError> {
         Some(Value::Array(list)) if list.len() <= TOOLS_MAX => list,
         Some(_) => return Err(must_be("tools", &format!("a list of at most {TOOLS_MAX} tools"))),
     };
-    let Given { functions, mut file_search, echo, namespaces } = Given::read(list, fields)?;
+    let Given { functions, places, mut file_search, echo, namespaces } = Given::read(list, fields)?;
     if functions.len() > TOOLS_MAX {
         return Err(must_be("tools", &format!("at most {TOOLS_MAX} functions in all")));
     }
-    check_names(&functions, "tools")?;
+    check_names(&functions, |index| places[index].clone())?;
     let given = fields.take("tool_choice").unwrap_or_else(|| "auto".into());
     let choice = match file_search.as_mut() {
         Some(search) => beside_search(&given, &functions, search)?,
@@ -53,6 +53,8 @@ pub fn take(fields: &mut Fields, parallel: bool) -> Result<Taken, ApiError> {
 #[derive(Default)]
 struct Given {
     functions: Vec<Tool>,
+    /// Where each function stands.
+    places: Vec<String>,
     file_search: Option<FileSearch>,
     echo: Vec<Value>,
     namespaces: Namespaces,
@@ -65,6 +67,8 @@ impl Given {
             let place = format!("tools[{index}]");
             if value["type"] == NAMESPACE {
                 let (functions, echo) = given.namespaces.read(&place, value)?;
+                let places = (0..functions.len()).map(|inner| format!("{place}.tools[{inner}]"));
+                given.places.extend(places);
                 given.functions.extend(functions);
                 given.echo.push(echo);
                 continue;
@@ -73,6 +77,7 @@ impl Given {
                 let tool = function(&place, value)?;
                 given.echo.push(echo(&tool));
                 given.functions.push(tool);
+                given.places.push(place);
                 continue;
             }
             if given.file_search.is_some() {

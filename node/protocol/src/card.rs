@@ -74,6 +74,9 @@ pub struct ModelCard {
     /// Its prompts may hold pictures.
     #[serde(default)]
     pub takes_pictures: bool,
+    /// Tokens that one picture takes at most, if the config says so.
+    #[serde(default)]
+    pub picture_tokens_max: Option<u32>,
     /// What the guest is told.
     pub guest: GuestModel,
 }

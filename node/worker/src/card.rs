@@ -25,6 +25,7 @@ pub fn card(config: &ModelConfig, engine: &Engine) -> ModelCard {
         devices: devices(info),
         llama_build: format!("llama.cpp {}", info.llama_version),
         takes_pictures: info.takes_pictures,
+        picture_tokens_max: config.picture_tokens_max,
         guest: guest(&config.name, info),
     }
 }

@@ -271,6 +271,7 @@ fn card(name: &str, kind: ModelKind) -> ModelCard {
         devices: vec![],
         llama_build: "b1".into(),
         takes_pictures: false,
+        picture_tokens_max: None,
         guest: gaia_protocol::GuestModel::default(),
     }
 }

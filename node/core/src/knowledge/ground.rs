@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gaia_protocol::{ChatTask, Input, Message, Role, TokenizeTask};
+use gaia_protocol::{ChatTask, Input, Message, ModelCard, Picture, Role, TokenizeTask};
 
 use super::Passage;
 use crate::{Model, ModelStatus, Node, ServeError, estimate, tokenize};
@@ -12,6 +12,17 @@ const TEMPLATE_TOKENS: usize = 64;
 
 /// Tokens that are kept free for an answer whose length nobody limited.
 const ANSWER_TOKENS: u32 = 256;
+
+/// Tokens that most projectors make of a picture at most, its marks counted.
+const PICTURE_TOKENS: usize = 1024;
+
+/// Tokens around a picture, at most about so many.
+const PICTURE_MARK_TOKENS: usize = 16;
+
+/// Who makes more of a larger picture makes a token of so many pixels of so many lines, as Qwen2-VL does,
+/// and as many tokens as that at most.
+const PICTURE_TOKEN_SIDE: u32 = 28;
+const PICTURE_TOKENS_MAX: usize = 4096;
 
 /// What the model is told about the passages unless the config has its own words.
 pub const RAG_PROMPT: &str = "Use the following passages to answer the user's question. They are \
@@ -145,18 +156,25 @@ impl Counter<'_> {
     /// Tokens that the model reads at once; unknown of a model of another server, and of one that is
     /// not loaded.
     pub(super) fn context(&self) -> Option<u32> {
+        self.card().map(|card| card.context_tokens)
+    }
+
+    /// The model's card, if it says how much it reads.
+    fn card(&self) -> Option<Box<ModelCard>> {
         match self.model.status() {
-            ModelStatus::Ready(card) => Some(card.context_tokens).filter(|tokens| *tokens > 0),
+            ModelStatus::Ready(card) => Some(card).filter(|card| card.context_tokens > 0),
             _ => None,
         }
     }
 
     async fn budget(&self, task: &ChatTask, grounding: &Grounding) -> Result<usize, ServeError> {
         let wanted = grounding.tokens_max.map(|tokens| tokens as usize);
-        let Some(context) = self.context() else { return Ok(wanted.unwrap_or(usize::MAX)) };
+        let Some(card) = self.card() else { return Ok(wanted.unwrap_or(usize::MAX)) };
+        let context = card.context_tokens;
         let answer = task.max_tokens.unwrap_or(ANSWER_TOKENS).min(context / 4) as usize;
         let rag_prompt = grounding.rag_prompt.as_deref().unwrap_or(RAG_PROMPT);
-        let taken = self.count(&said(task)).await? + self.count(rag_prompt).await?;
+        let texts = self.count(&said(task)).await? + self.count(rag_prompt).await?;
+        let taken = texts + pictured(task, card.picture_tokens_max);
         let free = (context as usize).saturating_sub(taken + answer + TEMPLATE_TOKENS);
         Ok(free.min(wanted.unwrap_or(context as usize / 2)))
     }
@@ -187,6 +205,22 @@ fn said(task: &ChatTask) -> String {
         texts.extend(tool.parameters.as_ref().map(ToString::to_string));
     }
     texts.join("\n")
+}
+
+/// Tokens that the pictures of a conversation take at most, by all that is known before they are looked
+/// at; `most` is what the model makes of one.
+fn pictured(task: &ChatTask, most: Option<u32>) -> usize {
+    let tokens = |picture: &Picture| {
+        let side = |pixels: u32| pixels.div_ceil(PICTURE_TOKEN_SIDE) as usize;
+        side(picture.width()).saturating_mul(side(picture.height()))
+    };
+    let spots = task.messages.iter().flat_map(|message| &message.pictures);
+    let each = spots.map(|spot| {
+        let tokens = task.pictures.get(spot.number).map_or(0, tokens);
+        let tokens = tokens.clamp(PICTURE_TOKENS, PICTURE_TOKENS_MAX);
+        most.map_or(tokens, |most| tokens.min(most as usize + PICTURE_MARK_TOKENS))
+    });
+    each.sum()
 }
 
 fn merge(messages: &mut Vec<Message>, citations: &[Citation], grounding: &Grounding) {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use gaia_protocol::{
-    ChatTask, Event, FinishReason, Message, ModelKind, Role, Task, TokenText, Usage,
+    ChatTask, Event, FinishReason, Message, ModelCard, ModelKind, Picture, PictureSpot, Role, Task,
+    TokenText, Usage,
 };
 use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::fakes::{FakeKnowledge, FakeModel, block_on, node_of};
-use crate::{Model, Models, Node, ServeError};
+use crate::{Model, ModelStatus, Models, Node, ServeError};
 
 fn spec() -> CollectionSpec {
     CollectionSpec { dimension: 2, ..CollectionSpec::default() }
@@ -180,6 +181,38 @@ fn what_does_not_fit_is_left_out_and_counted() {
     let found = (passages(&["one"]), &grounding);
     let grounded = block_on(ground(&node, None, &mut task, found)).expect("grounded");
     assert_eq!((grounded.citations.len(), task.messages.len()), (0, 1));
+}
+
+#[test]
+fn pictures_take_of_the_room_that_passages_have() {
+    // 2048 of context: conversation, prompt and answer leave 1408, and each passage takes 160.
+    let grounded = |pictures: Vec<Picture>, most: Option<u32>| {
+        let model = FakeModel::new("c", ModelKind::Chat).counting(160);
+        let ModelStatus::Ready(card) = model.status() else { panic!("it is ready") };
+        model.set_status(ModelStatus::Ready(Box::new(ModelCard {
+            picture_tokens_max: most,
+            ..*card
+        })));
+        let mut task = conversation("What is it?");
+        let spot = |number| PictureSpot { at: 0, number };
+        task.messages[0].pictures = (0..pictures.len()).map(spot).collect();
+        task.pictures = pictures;
+        let found = (
+            passages(&["one", "two", "three", "four", "five", "six", "seven"]),
+            &Grounding::default(),
+        );
+        let grounded = block_on(ground(&node_of(model).0, None, &mut task, found));
+        grounded.expect("grounded").citations.len()
+    };
+    let picture = |side: u32| {
+        let bytes = vec![0; (side * side * 3) as usize];
+        Picture::new(side, side, Arc::new(bytes)).expect("as many bytes as it has")
+    };
+    assert_eq!(grounded(vec![], None), 6, "half of the context");
+    assert_eq!(grounded(vec![picture(1)], None), 2, "1024 tokens");
+    assert_eq!(grounded(vec![picture(1000)], None), 0, "1296 tokens");
+    assert_eq!(grounded(vec![picture(1); 2], None), 0);
+    assert_eq!(grounded(vec![picture(1000); 2], Some(300)), 4);
 }
 
 #[test]

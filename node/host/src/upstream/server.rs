@@ -254,6 +254,7 @@ impl Server {
             devices: vec![],
             llama_build: String::new(),
             takes_pictures: config.pictures,
+            picture_tokens_max: None,
             guest: GuestModel {
                 name: config.name.clone(),
                 context_tokens,

@@ -142,6 +142,7 @@ pub fn card() -> ModelCard {
         devices: vec![],
         llama_build: "test".into(),
         takes_pictures: false,
+        picture_tokens_max: None,
         guest: GuestModel::default(),
     }
 }

@@ -73,11 +73,6 @@ fn each_wrong_setting_is_named() {
         (json!({"tools": [{"type": "function"}]}), "tools[0].name"),
         (json!({"tools": [function("a b")]}), "tools[0].name"),
         (json!({"tools": twice}), "tools[1].name"),
-        (json!({"tools": [files(json!({})), function("a b")]}), "tools[1].name"),
-        (
-            json!({"tools": [files(json!({})), {"type": "namespace", "name": "n", "tools": [function("a"), function("a b")]}]}),
-            "tools[1].tools[1].name",
-        ),
         (
             json!({"tools": [{"type": "function", "name": "f", "parameters": 7}]}),
             "tools[0].parameters",
@@ -96,6 +91,18 @@ fn each_wrong_setting_is_named() {
     ] {
         let error = parse(more.clone()).err().unwrap_or_else(|| panic!("{more} is refused"));
         assert_eq!(error.param.as_deref(), Some(param), "{more}");
+    }
+}
+
+#[test]
+fn a_wrong_function_is_named_where_it_stands() {
+    let namespace =
+        json!({"type": "namespace", "name": "n", "tools": [function("a"), function("a b")]});
+    for (second, param) in
+        [(function("a b"), "tools[1].name"), (namespace, "tools[1].tools[1].name")]
+    {
+        let error = parse(json!({"tools": [files(json!({})), second]})).err().expect("refused");
+        assert_eq!(error.param.as_deref(), Some(param), "{}", error.message);
     }
 }
 

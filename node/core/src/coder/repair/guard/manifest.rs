@@ -45,7 +45,10 @@ fn dependencies_changed(old: &Table, new: &Table, was_read: bool) -> Option<Stri
         let Some(is) = new.get(&(table, name.clone())) else {
             return was_read.then(|| format!("takes the dependency `{name}` away"));
         };
-        let other = LEADING.iter().find(|key| was.get(**key) != is.get(**key));
+        // A crate of another place is refused: then it comes from the registry.
+        let is_brought = |key: &str| key == "git" && !was_read && is.get(key).is_none();
+        let differs = |key: &&&str| was.get(**key) != is.get(**key) && !is_brought(key);
+        let other = LEADING.iter().find(differs);
         other.map(|key| format!("changes `{key}` of the dependency `{name}`"))
     })
 }
@@ -258,6 +261,10 @@ mod tests {
         ] {
             assert!(objected(&bad).is_some(), "{bad}");
         }
+        let strange = OLD.replace("serde = \"1\"", "serde = { git = \"https://a.b/c\" }");
+        assert_eq!(objection("Cargo.toml", (&strange, OLD), false), None, "git is refused");
+        assert!(objection("Cargo.toml", (&strange, OLD), true).is_some());
+        assert!(objection("Cargo.toml", (OLD, &strange), false).is_some());
         let nameless = "[package]\nversion = \"1.0.0\"\n";
         let named = "[package]\nname = \"a\"\nversion = \"1.0.0\"\n";
         assert_eq!(objection("Cargo.toml", (nameless, named), false), None);

@@ -10,6 +10,7 @@ mod font;
 mod fonts;
 mod load;
 mod matrix;
+mod operands;
 mod outline;
 mod page;
 mod sheet;

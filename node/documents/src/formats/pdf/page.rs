@@ -9,6 +9,7 @@ use super::budget::{Budget, Failure};
 use super::font::Font;
 use super::fonts::Fonts;
 use super::matrix::Matrix;
+use super::operands;
 use super::sheet::{Piece, Sheet};
 use super::state::State;
 use crate::error::ReadError;
@@ -107,13 +108,17 @@ impl<'a> Pages<'a> {
         own.into_iter().chain(others).collect()
     }
 
-    /// Follows operations; `start` is where the page or form lies.
+    /// Follows operations; `start` is where the page or form lies. One with operands without end is
+    /// damaged, and left out.
     fn draw(
         &mut self,
         content: &[u8],
         drawing: &mut Drawing<'_, 'a>,
         start: Matrix,
     ) -> Result<(), ReadError> {
+        if operands::are_too_many(content) {
+            return Ok(());
+        }
         let mut state = State::new(start);
         for operation in Content::decode_iter(content) {
             // What stands behind a mistake can't be read.

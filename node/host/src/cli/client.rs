@@ -1,5 +1,6 @@
 //! Asks a node over HTTP: one request per connection, answers in JSON; files and events in [`transfer`].
 
+mod events;
 mod transfer;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+pub use self::events::Events;
 use crate::config::key_from_environment;
 
 /// A node on this machine takes a connection at once; one elsewhere within this time.

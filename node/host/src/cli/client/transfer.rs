@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Client, judge, whole};
+use super::{Client, Events, judge, whole};
 
 /// As much of a file as is read at once.
 const PIECE_BYTES: usize = 256 << 10;
@@ -161,10 +161,10 @@ async fn save(
 
 /// Hears `progress` until `done`; an `error` fails.
 async fn events(response: Response<Incoming>, mut tell: impl FnMut(&str, &Value)) -> Result<Value> {
-    let (mut body, mut heard) = (response.into_body(), Heard::default());
+    let (mut body, mut heard) = (response.into_body(), Events::default());
     while let Some(frame) = body.frame().await {
         heard.take(&frame.context("the answer broke off")?.into_data().unwrap_or_default());
-        while let Some((name, data)) = heard.next()? {
+        while let Some((name, data)) = next(&mut heard)? {
             match name.as_str() {
                 "done" => return Ok(data),
                 "error" => bail!("{}", data["error"]["message"].as_str().unwrap_or_default()),
@@ -175,32 +175,15 @@ async fn events(response: Response<Incoming>, mut tell: impl FnMut(&str, &Value)
     bail!("the answer broke off: is the node still running?")
 }
 
-/// Bytes that have come and are no whole event yet: a frame may end within a character.
-#[derive(Default)]
-struct Heard {
-    bytes: Vec<u8>,
-    /// Up to here no event ends.
-    looked: usize,
-}
-
-impl Heard {
-    fn take(&mut self, data: &[u8]) {
-        self.bytes.extend_from_slice(data);
+/// The next event that has come: its name and its data.
+fn next(heard: &mut Events) -> Result<Option<(String, Value)>> {
+    if let Some(event) = heard.next() {
+        return parse(std::str::from_utf8(&event).context("the answer is no text")?).map(Some);
     }
-
-    fn next(&mut self) -> Result<Option<(String, Value)>> {
-        let end = self.bytes[self.looked..].windows(2).position(|two| two == b"\n\n");
-        let Some(end) = end.map(|end| self.looked + end) else {
-            self.looked = self.bytes.len().saturating_sub(1);
-            if self.bytes.len() > EVENT_BYTES_MAX {
-                bail!("the answer is too long: is this a Gaia node?");
-            }
-            return Ok(None);
-        };
-        let event: Vec<u8> = self.bytes.drain(..end + 2).collect();
-        self.looked = 0;
-        parse(std::str::from_utf8(&event).context("the answer is no text")?).map(Some)
+    if heard.waiting() > EVENT_BYTES_MAX {
+        bail!("the answer is too long: is this a Gaia node?");
     }
+    Ok(None)
 }
 
 fn parse(event: &str) -> Result<(String, Value)> {
@@ -218,10 +201,10 @@ mod tests {
     fn events_are_whole_however_their_bytes_come() {
         let text = "event: progress\ndata: {\"file\":\"Übung.md\"}\n\nevent: done\ndata: 1\n\n";
         for size in [1, 2, 3, text.len()] {
-            let (mut heard, mut events) = (Heard::default(), vec![]);
+            let (mut heard, mut events) = (Events::default(), vec![]);
             for frame in text.as_bytes().chunks(size) {
                 heard.take(frame);
-                while let Some(event) = heard.next().expect("events") {
+                while let Some(event) = next(&mut heard).expect("events") {
                     events.push(event);
                 }
             }
@@ -233,9 +216,9 @@ mod tests {
     #[test]
     fn what_is_no_event_of_a_node_is_an_error() {
         for bad in [&b"data: \xff\n\n"[..], b"data: {\n\n", &vec![b'a'; EVENT_BYTES_MAX + 1]] {
-            let mut heard = Heard::default();
+            let mut heard = Events::default();
             heard.take(bad);
-            assert!(heard.next().is_err());
+            assert!(next(&mut heard).is_err());
         }
     }
 }

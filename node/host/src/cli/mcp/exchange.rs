@@ -14,7 +14,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::cli::client::Client;
+use crate::cli::client::{Client, Events};
 
 /// Bytes of an answer that is no stream, and of one event of a stream.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -156,18 +156,17 @@ fn refused(status: StatusCode, refusal: Option<&Value>, body: &Bytes) -> anyhow:
 }
 
 async fn read_events(mut body: Incoming, answers: &mut Answers<'_>) -> Result<Option<Value>> {
-    let (mut rest, mut last) = (Vec::new(), None);
+    let (mut heard, mut last) = (Events::default(), None);
     while let Some(frame) = body.frame().await {
         let frame = frame.context("the answer broke off")?;
-        rest.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        while let Some(end) = rest.windows(2).position(|two| two == b"\n\n") {
-            let event: Vec<u8> = rest.drain(..end + 2).collect();
+        heard.take(frame.data_ref().map_or(&[][..], |data| data));
+        while let Some(event) = heard.next() {
             if let Some(message) = message_of(&event) {
                 answers.pass(&message).await;
                 last = Some(message);
             }
         }
-        anyhow::ensure!(rest.len() <= MESSAGE_BYTES_MAX, "the answer is too large");
+        anyhow::ensure!(heard.waiting() <= MESSAGE_BYTES_MAX, "the answer is too large");
     }
     Ok(last)
 }

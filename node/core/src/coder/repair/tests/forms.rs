@@ -148,26 +148,6 @@ fn where_tests_fail_after_a_rule_the_model_sees_what_came() {
     assert!(said[1].contains("guess();"), "{}", said[1]);
 }
 
-/// One test fails as long as it expects a 1.
-fn failing() -> FakeBuilder {
-    FakeBuilder::new(|job| {
-        use crate::build::TestStatus::{Failed, Passed};
-        let mut report = report_of(vec![]);
-        let is_wrong = job.files["src/main.rs"].contains("go(), 1");
-        report.tests.push(crate::build::TestResult {
-            suite: 0,
-            name: "tests::goes".into(),
-            status: if is_wrong { Failed } else { Passed },
-            reason: None,
-            output: is_wrong.then(|| "left: 2, right: 1".into()),
-        });
-        if is_wrong {
-            report.verdict = crate::build::Verdict::TestFailure;
-        }
-        Some(Ok(report))
-    })
-}
-
 #[test]
 fn only_the_tests_of_a_draft_may_expect_something_else() {
     let text = "fn go() -> u8 {\n    2\n}\n\n#[cfg(test)]\nmod tests {\n    use super::*;\n\n    \
@@ -175,7 +155,10 @@ fn only_the_tests_of_a_draft_may_expect_something_else() {
     for drafted in [true, false] {
         let (coder, model) =
             with_edits(Edits::Auto, vec![anew("fn goes() {\n    assert_eq!(go(), 2);\n}")]);
-        let coder = Coder { builder: Arc::new(failing()), ..coder };
+        let coder = Coder {
+            builder: Arc::new(failing("go(), 1", "tests::goes", "left: 2, right: 1")),
+            ..coder
+        };
         let repaired = run(&coder, Repair { drafted, ..asked(text, 1) });
         assert_eq!(repaired.success, drafted, "{}", repaired.message);
         let said = &tasks(&model)[0].messages[1].content;

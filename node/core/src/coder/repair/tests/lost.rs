@@ -2,20 +2,7 @@
 
 use super::model::{asked, model, saying, with_model};
 use super::*;
-use crate::build::{BuildReport, TestResult, TestStatus, Verdict};
-
-fn report(tests: &[(&str, TestStatus)]) -> BuildReport {
-    let failed = tests.iter().any(|(_, status)| *status == TestStatus::Failed);
-    let tests = tests.iter().map(|(name, status)| TestResult {
-        suite: 0,
-        name: (*name).to_owned(),
-        status: *status,
-        reason: None,
-        output: None,
-    });
-    let verdict = if failed { Verdict::TestFailure } else { Verdict::Ok };
-    BuildReport { verdict, tests: tests.collect(), ..report_of(vec![]) }
-}
+use crate::build::TestStatus;
 
 /// What the model's `answer` makes of a project, whose tests are the given ones before and after.
 fn repaired(
@@ -28,7 +15,7 @@ fn repaired(
     let given = text.to_owned();
     let builder = FakeBuilder::new(move |job| {
         let is_given = job.files["src/main.rs"] == given;
-        Some(Ok(report(tests[usize::from(!is_given)])))
+        Some(Ok(tested(tests[usize::from(!is_given)])))
     });
     run(&Coder { builder: Arc::new(builder), ..coder }, asked(text, 1))
 }

@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex};
 use gaia_protocol::ModelKind;
 
 use super::*;
-use crate::build::{Applicability, BuildError, Diagnostic, Files, Replacement, Suggestion};
+use crate::build::{
+    Applicability, BuildError, BuildReport, Diagnostic, Files, Replacement, Suggestion, TestResult,
+    TestStatus, Verdict,
+};
 use crate::coder::{Attempt, Edits, Progress, Stage};
 use crate::fakes::{FakeBuilder, FakeClock, FakeModel, block_on, error_at, node_of, report_of};
 
@@ -45,6 +48,31 @@ fn suggesting(code: &str, change: (u32, u32, &str), applicability: Applicability
         Suggestion { message: "try this".into(), applicability, replacements: vec![replacement] };
     let error = error_at(code, "wrong", ("src/main.rs", 1));
     Diagnostic { suggestions: vec![suggestion], ..error }
+}
+
+/// A report of these tests.
+fn tested(tests: &[(&str, TestStatus)]) -> BuildReport {
+    let failed = tests.iter().any(|(_, status)| *status == TestStatus::Failed);
+    let tests = tests.iter().map(|(name, status)| TestResult {
+        suite: 0,
+        name: (*name).to_owned(),
+        status: *status,
+        reason: None,
+        output: None,
+    });
+    let verdict = if failed { Verdict::TestFailure } else { Verdict::Ok };
+    BuildReport { verdict, tests: tests.collect(), ..report_of(vec![]) }
+}
+
+/// One test fails with these words as long as the program says what is `wrong`.
+fn failing(wrong: &'static str, name: &'static str, output: &'static str) -> FakeBuilder {
+    FakeBuilder::new(move |job| {
+        let is_wrong = job.files["src/main.rs"].contains(wrong);
+        let status = if is_wrong { TestStatus::Failed } else { TestStatus::Passed };
+        let mut report = tested(&[(name, status)]);
+        report.tests[0].output = is_wrong.then(|| output.into());
+        Some(Ok(report))
+    })
 }
 
 fn stages(repaired: &Repaired) -> Vec<(Stage, bool)> {

@@ -248,22 +248,7 @@ fn what_a_model_repaired_is_remembered() {
 #[test]
 fn failing_tests_go_to_the_model() {
     let (coder, model) = with_model(model(vec![saying(&block("wrong();", "right();"))]));
-    let builder = FakeBuilder::new(|job| {
-        use crate::build::TestStatus::{Failed, Passed};
-        let mut report = report_of(vec![]);
-        let is_wrong = job.files["src/main.rs"].contains("wrong");
-        report.tests.push(crate::build::TestResult {
-            suite: 0,
-            name: "adds".into(),
-            status: if is_wrong { Failed } else { Passed },
-            reason: None,
-            output: is_wrong.then(|| "left: 1, right: 2".into()),
-        });
-        if is_wrong {
-            report.verdict = crate::build::Verdict::TestFailure;
-        }
-        Some(Ok(report))
-    });
+    let builder = failing("wrong", "adds", "left: 1, right: 2");
     let coder = Coder { builder: Arc::new(builder), ..coder };
     let repaired = run(&coder, asked(TEXT, 1));
     assert!(repaired.success, "{}", repaired.message);
